@@ -1,0 +1,1 @@
+"""ordercore: an order engine that a shop imports."""

@@ -1,0 +1,88 @@
+"""Double entry: every cent that moves is written twice, and the sum is nothing.
+
+Amounts are debit-positive minor units: a debit is above zero, a credit below.
+Law L9 holds: the entries of each change add up to zero per currency,
+so the trial balance is zero at any moment.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+from ordercore.errors import InvalidInput
+from ordercore.value import value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["AccountKind", "Balance", "Entry", "PostingPolicy", "balances", "check_balanced"]
+
+
+class AccountKind(enum.Enum):
+    """The accounts of the books. A detail names the channel, the card scheme, the rate."""
+
+    CLEARING = "clearing"
+    """What a channel owes the shop; by gateway. Debit side."""
+    POINTS_LIABILITY = "points_liability"
+    """Points that customers hold; by gateway. Redeemed points lower it."""
+    STORED_VALUE_LIABILITY = "stored_value_liability"
+    """Balances and gift cards that customers hold; by gateway."""
+    ADVANCES = "advances"
+    """Paid by customers, not yet earned. Credit side."""
+    REVENUE = "revenue"
+    """Goods sold, net of tax and discounts. Credit side."""
+    SHIPPING_INCOME = "shipping_income"
+    """Shipping charged, net of tax. Credit side."""
+    TAX_PAYABLE = "tax_payable"
+    """Tax owed to the state; by rate in percent. Credit side."""
+    REFUNDS_IN_TRANSIT = "refunds_in_transit"
+    """Refunds asked that have not arrived. Credit side."""
+
+
+@value
+class Entry:
+    """One side of a movement: ``amount`` minor units, debit above zero."""
+
+    account: AccountKind
+    detail: str
+    amount: int
+
+
+@value
+class Balance:
+    """What stands on one account, in minor units of ``currency``, debit above zero."""
+
+    account: AccountKind
+    detail: str
+    currency: str
+    amount: int
+
+
+@value
+class PostingPolicy:
+    """When the sale is booked: on entering the first of these lifecycle states.
+
+    By default on completion; a shop that books on shipping names its shipped state.
+    """
+
+    recognize_in: tuple[str, ...] = ("completed",)
+
+
+def check_balanced(entries: Iterable[Entry]) -> None:
+    """Raise `InvalidInput` unless the entries add up to zero."""
+    rest = sum([entry.amount for entry in entries])
+    if rest:
+        raise InvalidInput(f"the entries are out of balance by {rest}", path="entries", rest=rest)
+
+
+def balances(entries: Iterable[tuple[str, Entry]]) -> tuple[Balance, ...]:
+    """Add up (currency, entry) pairs by account, detail and currency, in that order."""
+    sums: dict[tuple[str, str, str], int] = {}
+    for currency, entry in entries:
+        key = (entry.account.value, entry.detail, currency)
+        sums[key] = sums.get(key, 0) + entry.amount
+    return tuple(
+        Balance(AccountKind(account), detail, currency, amount)
+        for (account, detail, currency), amount in sorted(sums.items())
+    )

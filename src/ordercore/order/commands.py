@@ -1,0 +1,161 @@
+"""What may be asked of an order, and by whom.
+
+A command is a wish; `ordercore.order.decide` answers with events or a refusal.
+`CommandKind` names those that people send; the others come from gateways and timers.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+from ordercore.value import value
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ordercore.goods import Manifest
+    from ordercore.tender import Outcome, RefundOutcome, TenderPlan
+
+__all__ = [
+    "Accept",
+    "AnswerAttempts",
+    "AnswerRefund",
+    "Cancel",
+    "Close",
+    "Command",
+    "CommandKind",
+    "Complete",
+    "Deliver",
+    "NoteRefundDelay",
+    "Pay",
+    "RefundOrder",
+    "Remind",
+    "Ship",
+    "UndoPayment",
+]
+
+
+class CommandKind(enum.Enum):
+    """The commands that a person or the shop's own process may send."""
+
+    PAY = "pay"
+    ACCEPT = "accept"
+    SHIP = "ship"
+    DELIVER = "deliver"
+    COMPLETE = "complete"
+    CANCEL = "cancel"
+    REFUND = "refund"
+
+
+@value
+class Pay:
+    """Pay by this plan; every attempt is written down first."""
+
+    plan: TenderPlan
+
+
+@value
+class Accept:
+    """Take a paid order up for shipment."""
+
+
+@value
+class Ship:
+    """Goods leave. An empty manifest is all that is left to ship."""
+
+    id: str
+    goods: Manifest
+    carrier: str = ""
+    tracking: str = ""
+
+
+@value
+class Deliver:
+    """The goods arrived, by the carrier's word or the shopper's; or nobody said so and time is up."""
+
+    at: datetime | None = None
+    by_timer: bool = False
+
+
+@value
+class Complete:
+    """The customer keeps the goods: the sale is earned."""
+
+
+@value
+class Cancel:
+    """End the order before it ships; what was paid goes back."""
+
+    reason: str
+    refund_id: str = ""
+
+
+@value
+class Close:
+    """End an unpaid order because its time is up."""
+
+    reason: str
+
+
+@value
+class RefundOrder:
+    """Give back units of lines and whole charges. ``charges`` ``None``: those that go with the goods."""
+
+    id: str
+    goods: Manifest
+    reason: str
+    charges: tuple[str, ...] | None = None
+
+
+@value
+class AnswerAttempts:
+    """Gateways spoke about attempts: (attempt, outcome) pairs."""
+
+    answers: tuple[tuple[str, Outcome], ...]
+
+
+@value
+class AnswerRefund:
+    """Gateways spoke about legs of a refund: (leg, outcome) pairs."""
+
+    refund: str
+    answers: tuple[tuple[int, RefundOutcome], ...]
+
+
+@value
+class UndoPayment:
+    """Give up the payment under way: everything held or open is to be undone."""
+
+    reason: str
+
+
+@value
+class Remind:
+    """It is time to remind the shopper to pay."""
+
+
+@value
+class NoteRefundDelay:
+    """A leg of a refund has not arrived when it should have."""
+
+    refund: str
+    leg: int
+
+
+Command = (
+    Pay
+    | Accept
+    | Ship
+    | Deliver
+    | Complete
+    | Cancel
+    | Close
+    | RefundOrder
+    | AnswerAttempts
+    | AnswerRefund
+    | UndoPayment
+    | Remind
+    | NoteRefundDelay
+)
+"""Everything that may be asked of an order."""

@@ -1,0 +1,158 @@
+"""The door of the order: a command and a situation in, events or a refusal out.
+
+``decide`` is pure. A refused command changes nothing (law L12): the order that comes in is a
+frozen value, and what comes out is a new one beside the events that made it.
+Folding the events over the old order gives the new one (law L15).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ordercore.errors import NotAllowed
+from ordercore.order.commands import (
+    Accept,
+    Cancel,
+    Command,
+    CommandKind,
+    Complete,
+    Deliver,
+    Pay,
+    RefundOrder,
+    Ship,
+)
+from ordercore.order.events import Placed
+from ordercore.order.evolve import evolve
+from ordercore.order.order import Order, OrderContent
+from ordercore.order.rules import aftercare, closing, fulfilling, paying
+from ordercore.order.rules.deciding import Deciding, Refusal, Situation, refused
+from ordercore.party import ActorKind
+from ordercore.value import value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ordercore.event import Event
+    from ordercore.order.rules.deciding import Guard, Rule
+    from ordercore.party import Actor
+
+__all__ = ["RULES", "WHO", "Decision", "Permission", "allowed", "decide", "place"]
+
+RULES: Mapping[type[Any], Rule] = {
+    **paying.RULES,
+    **fulfilling.RULES,
+    **aftercare.RULES,
+    **closing.RULES,
+}
+"""One rule for each command; a test holds it equal to the union."""
+
+_GUARDS: Mapping[type[Any], Guard] = {
+    **paying.GUARDS,
+    **fulfilling.GUARDS,
+    **aftercare.GUARDS,
+    **closing.GUARDS,
+}
+
+_STAFF = frozenset({ActorKind.STAFF, ActorKind.SYSTEM})
+_ALL = frozenset(ActorKind)
+_SHOPPER = frozenset({ActorKind.CUSTOMER, ActorKind.STAFF, ActorKind.SYSTEM})
+
+WHO: Mapping[type[Any], frozenset[ActorKind]] = {
+    Pay: _SHOPPER,
+    Accept: _STAFF,
+    Ship: _STAFF,
+    Deliver: _ALL,
+    Complete: _SHOPPER,
+    Cancel: _SHOPPER,
+    RefundOrder: _STAFF,
+}
+"""Who may send a command; one that is not here comes from gateways and timers."""
+
+_KINDS: Mapping[CommandKind, type[Any]] = {
+    CommandKind.PAY: Pay,
+    CommandKind.ACCEPT: Accept,
+    CommandKind.SHIP: Ship,
+    CommandKind.DELIVER: Deliver,
+    CommandKind.COMPLETE: Complete,
+    CommandKind.CANCEL: Cancel,
+    CommandKind.REFUND: RefundOrder,
+}
+
+
+@value
+class Decision:
+    """The order after its events."""
+
+    order: Order
+    events: tuple[Event, ...]
+
+
+@value
+class Permission:
+    """Whether a command is possible now, and why not."""
+
+    command: CommandKind
+    possible: bool
+    reason: str = ""
+
+
+def _refusal(command: type[Any], order: Order, situation: Situation) -> Refusal | None:
+    """The one guard that both the question and the act ask."""
+    who = WHO.get(command)
+    by = situation.by
+    if who is not None and by.kind not in who:
+        return Refusal(f"a {by.kind.value} may not do this")
+    if by.kind is ActorKind.CUSTOMER and by.id and order.content.customer.id not in {"", by.id}:
+        return Refusal("the order belongs to another customer")
+    guard = _GUARDS.get(command)
+    return guard(order, situation) if guard is not None else None
+
+
+def decide(order: Order, command: Command, situation: Situation) -> Decision:
+    """What ``command`` makes of ``order``.
+
+    Raises `NotAllowed`, with what is allowed instead, or `InvalidInput` for a command that
+    contradicts itself or the order.
+    """
+    kind = type(command)
+    refusal = _refusal(kind, order, situation)
+    if refusal is not None:
+        raise refused(refusal, order, kind.__name__)
+    deciding = Deciding(order, situation)
+    RULES[kind](deciding, command)
+    return Decision(deciding.order, tuple(deciding.events))
+
+
+def place(content: OrderContent, situation: Situation) -> Decision:
+    """Begin an order; one with nothing to pay is paid at once."""
+    lifecycle = situation.lifecycle
+    placed = Placed(content, lifecycle.initial)
+    order = evolve(None, placed, situation.at)
+    if content.total:
+        return Decision(order, (placed,))
+    deciding = Deciding(order, situation)
+    deciding.events.append(placed)
+    if deciding.lists("pay"):
+        deciding.move("pay", "nothing to pay")
+    return Decision(deciding.order, tuple(deciding.events))
+
+
+def allowed(order: Order, situation: Situation) -> tuple[Permission, ...]:
+    """Every command: whether the actor may send it now, and why not the rest."""
+    permissions = []
+    for kind, command in _KINDS.items():
+        refusal = _refusal(command, order, situation)
+        if refusal is None and kind in {CommandKind.ACCEPT, CommandKind.COMPLETE}:
+            refusal = _guarded(order, situation, kind.value)
+        reason = "" if refusal is None else refusal.reason
+        permissions.append(Permission(kind, refusal is None, reason))
+    return tuple(permissions)
+
+
+def _guarded(order: Order, situation: Situation, event: str) -> Refusal | None:
+    """Whether the chart's own guards let a command through that fires at once."""
+    try:
+        situation.lifecycle.fire(order.state, event, order)
+    except NotAllowed as error:
+        return Refusal(error.reason)
+    return None

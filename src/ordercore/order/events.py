@@ -1,0 +1,121 @@
+"""The order's own events, and the closed union of all that can happen to it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ordercore.event import Event, event
+from ordercore.fulfillment import Received, Shipped, Withdrawn
+from ordercore.order.order import OrderContent
+from ordercore.pricing import TaxTotal
+from ordercore.tender.events import (
+    AttemptAnswered,
+    CaptureAsked,
+    PaymentStarted,
+    RefundAnswered,
+    RefundRequested,
+    UndoAsked,
+)
+
+__all__ = [
+    "EVENTS",
+    "ClosingAsked",
+    "Moved",
+    "OrderEvent",
+    "Placed",
+    "RefundDelayed",
+    "Reminded",
+    "RevenueRecognized",
+]
+
+
+@event("order.placed")
+class Placed(Event):
+    """The order exists: what was agreed, and the state it starts in."""
+
+    content: OrderContent
+    state: str
+
+
+@event("order.moved")
+class Moved(Event):
+    """The lifecycle moved: by which event, from where to where, and why."""
+
+    via: str
+    source: str
+    to: str
+    reason: str = ""
+
+
+@event("order.closing_asked")
+class ClosingAsked(Event):
+    """The order is to close; the attempts that wait are first closed at their channels."""
+
+    via: str
+    reason: str
+    attempts: tuple[str, ...] = ()
+
+
+@event("order.reminded")
+class Reminded(Event):
+    """The shopper is to be reminded that the order must be paid by ``pay_by``."""
+
+    pay_by: datetime | None
+
+
+@event("order.revenue_recognized")
+class RevenueRecognized(Event):
+    """The sale is earned: goods by tax rate, and shipping by tax rate."""
+
+    goods: tuple[TaxTotal, ...]
+    charges: tuple[TaxTotal, ...]
+
+
+@event("order.refund_delayed")
+class RefundDelayed(Event):
+    """A leg of a refund has not arrived when it should have; somebody must look."""
+
+    refund: str
+    leg: int
+
+
+OrderEvent = (
+    Placed
+    | Moved
+    | ClosingAsked
+    | Reminded
+    | RevenueRecognized
+    | RefundDelayed
+    | PaymentStarted
+    | AttemptAnswered
+    | CaptureAsked
+    | UndoAsked
+    | RefundRequested
+    | RefundAnswered
+    | Shipped
+    | Withdrawn
+    | Received
+)
+"""Everything that can happen to an order."""
+
+EVENTS: dict[str, type[Event]] = {
+    cls.name: cls
+    for cls in (
+        Placed,
+        Moved,
+        ClosingAsked,
+        Reminded,
+        RevenueRecognized,
+        RefundDelayed,
+        PaymentStarted,
+        AttemptAnswered,
+        CaptureAsked,
+        UndoAsked,
+        RefundRequested,
+        RefundAnswered,
+        Shipped,
+        Withdrawn,
+        Received,
+    )
+}
+"""Every event class by its stored name; a test holds it equal to the union."""

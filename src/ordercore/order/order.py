@@ -1,0 +1,170 @@
+"""The order: what was agreed, and where it stands.
+
+`OrderContent` is what was agreed when the order was placed; it changes rarely and is stored once.
+`Order` adds what moves: the lifecycle state, the payments, the delivery.
+Everything else (what is due, what may be refunded or shipped) is derived, never stored.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from ordercore.fulfillment import Delivery
+from ordercore.goods import LineId, Manifest, Quantity
+from ordercore.money import Rounding
+from ordercore.party import Address, Party
+from ordercore.pricing import (
+    AppliedDiscount,
+    OrderKind,
+    QuoteCharge,
+    QuoteLine,
+    RoundingScope,
+    TaxTotal,
+)
+from ordercore.tender import Payments
+from ordercore.value import value
+
+if TYPE_CHECKING:
+    from ordercore.money import Money
+
+__all__ = ["Closing", "Order", "OrderContent"]
+
+
+@value
+class OrderContent:
+    """What was agreed: the goods, their prices, who buys, until when it is to be paid.
+
+    Figures are minor units of ``currency``, as in `ordercore.pricing.Quote`.
+    ``reservation`` names the goods held at the stock keeper, empty for none.
+    """
+
+    id: str
+    number: str
+    shop: str
+    kind: OrderKind
+    lifecycle: str
+    lifecycle_version: int
+    currency: str
+    customer: Party
+    address: Address
+    lines: tuple[QuoteLine, ...]
+    charges: tuple[QuoteCharge, ...]
+    discounts: tuple[AppliedDiscount, ...]
+    taxes: tuple[TaxTotal, ...]
+    subtotal: int
+    discount: int
+    tax: int
+    net: int
+    total: int
+    rounding: Rounding
+    scope: RoundingScope
+    priced_at: datetime
+    placed_at: datetime
+    pay_by: datetime | None
+    reservation: str
+    extra: str = ""
+
+    def line(self, name: str) -> QuoteLine | None:
+        """The line with this id."""
+        for line in self.lines:
+            if line.id == name:
+                return line
+        return None
+
+    def rows(self) -> tuple[QuoteLine | QuoteCharge, ...]:
+        """Lines, then charges."""
+        return (*self.lines, *self.charges)
+
+
+@value
+class Closing:
+    """The order is to close as soon as every attempt has had its last word."""
+
+    via: str
+    reason: str
+
+
+@value
+class Order:
+    """An order at one moment. ``version`` is the number of its events; ``visit`` counts its moves.
+
+    ``recognized`` says whether the sale is booked as revenue.
+    """
+
+    content: OrderContent
+    version: int
+    state: str
+    visit: int
+    entered_at: datetime
+    payments: Payments = Payments()
+    delivery: Delivery = Delivery()
+    closing: Closing | None = None
+    reason: str = ""
+    recognized: bool = False
+
+    @property
+    def id(self) -> str:
+        """The order's id."""
+        return self.content.id
+
+    @property
+    def number(self) -> str:
+        """The number that people see."""
+        return self.content.number
+
+    @property
+    def shop(self) -> str:
+        """Which shop of the host sold it."""
+        return self.content.shop
+
+    @property
+    def currency(self) -> str:
+        """The currency of all its figures."""
+        return self.content.currency
+
+    @property
+    def total(self) -> int:
+        """What the customer pays in all, in minor units."""
+        return self.content.total
+
+    @property
+    def lines(self) -> tuple[QuoteLine, ...]:
+        """What was bought."""
+        return self.content.lines
+
+    @property
+    def total_money(self) -> Money:
+        """What the customer pays in all."""
+        from ordercore.money import from_minor  # noqa: PLC0415 - only when somebody looks
+
+        return from_minor(self.content.total, self.content.currency)
+
+    def shippable(self) -> Manifest:
+        """Units that are still to leave."""
+        gone = self.delivery.gone()
+        return Manifest(
+            tuple(
+                [
+                    (line.id, Quantity(line.quantity - gone.get(line.id, 0)))
+                    for line in self.content.lines
+                    if line.quantity > gone.get(line.id, 0)
+                ]
+            )
+        )
+
+    def refundable(self) -> Manifest:
+        """Units whose money is still with the shop."""
+        done: dict[LineId, int] = {}
+        for refund in self.payments.refunds:
+            for row in refund.rows:
+                done[row.row] = done.get(row.row, 0) + row.units
+        return Manifest(
+            tuple(
+                [
+                    (line.id, Quantity(line.quantity - done.get(line.id, 0)))
+                    for line in self.content.lines
+                    if line.quantity > done.get(line.id, 0)
+                ]
+            )
+        )

@@ -1,0 +1,121 @@
+"""Aftercare: refunds of units and charges, and their way to arrival.
+
+A partial refund does not move the order. A full one leads through *refunding* to *refunded*.
+Units that had not left are withdrawn: they will not ship, and their stock is free again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ordercore.errors import InvalidManifest
+from ordercore.fulfillment import Withdrawn
+from ordercore.goods import LineId, Manifest, Quantity
+from ordercore.order.commands import AnswerRefund, NoteRefundDelay, RefundOrder
+from ordercore.order.events import RefundDelayed
+from ordercore.order.facts import everything_refunded, everything_refunding
+from ordercore.order.rules.deciding import Refusal
+from ordercore.tender import RefundStatus, refund, refundable, refunded_units
+from ordercore.tender.attempt import REFUNDS_MAX
+from ordercore.tender.events import RefundAnswered, RefundRequested
+
+if TYPE_CHECKING:
+    from ordercore.order.order import Order
+    from ordercore.order.rules.deciding import Deciding, Situation
+
+__all__ = ["GUARDS", "RULES", "give_back"]
+
+
+def may_refund(order: Order, situation: Situation) -> Refusal | None:
+    """Money goes back while the state lists ``refund`` and some is left to go back."""
+    lifecycle = situation.lifecycle
+    if "refund" not in lifecycle.table[order.state]:
+        allowed = lifecycle.allowed(order.state, order)
+        return Refusal(f"an order in state {order.state!r} has nothing to refund", allowed)
+    if order.payments.captured <= order.payments.refunded:
+        return Refusal("all that was paid has been refunded")
+    return None
+
+
+def _charges_with(order: Order, goods: Manifest) -> tuple[LineId, ...]:
+    """Charges go back with the last goods, if nothing ever left."""
+    units, charges = refundable(order.content.lines, order.content.charges, order.payments)
+    rest = sum(units.values()) - goods.total()
+    return charges if rest <= 0 and not order.delivery.shipments else ()
+
+
+def give_back(
+    deciding: Deciding, name: str, goods: Manifest, charges: tuple[str, ...] | None, reason: str
+) -> None:
+    """Ask a refund: money by the frozen matrix, goods that had not left withdrawn."""
+    order = deciding.order
+    content = order.content
+    if len(order.payments.refunds) >= REFUNDS_MAX:
+        raise InvalidManifest(f"an order has at most {REFUNDS_MAX} refunds", path="manifest")
+    wanted = _charges_with(order, goods) if charges is None else charges
+    asked = refund(
+        name, content.lines, content.charges, order.payments, goods, wanted, reason,
+        recognized=order.recognized,
+    )  # fmt: skip
+    done = refunded_units(order.payments)
+    gone = order.delivery.gone()
+    shipped = order.delivery.shipped()
+    stays: list[tuple[LineId, Quantity]] = []
+    for line_id, units in goods:
+        line = content.line(line_id)
+        total = line.quantity if line else 0
+        unshipped = total - gone.get(line_id, 0)
+        kept = done.get(line_id, 0) - order.delivery.withdrawn.units(line_id)
+        # units that left and were not refunded yet are refunded last: goods at hand go back first
+        back = min(units, unshipped, total - shipped.units(line_id) + max(0, -kept))
+        if back > 0:
+            stays.append((line_id, Quantity(back)))
+    deciding.apply(RefundRequested(asked))
+    if stays:
+        deciding.apply(Withdrawn(Manifest(tuple(stays))))
+
+
+def refund_order(deciding: Deciding, command: RefundOrder) -> None:
+    """Refund what the command names; everything left where it names nothing."""
+    order = deciding.order
+    goods = command.goods
+    charges = command.charges
+    if not goods and charges is None:
+        units, left = refundable(order.content.lines, order.content.charges, order.payments)
+        goods = Manifest(tuple((line, Quantity(n)) for line, n in units.items()))
+        charges = tuple(left)
+    give_back(deciding, command.id, goods, charges, command.reason)
+    after = deciding.order
+    if everything_refunding(after):
+        deciding.move("refund", command.reason)
+    elif deciding.lists("ship") and after.delivery.shipments and not after.shippable():
+        deciding.move("ship")  # the rest was refunded: all that will leave has left
+
+
+def answer_refund(deciding: Deciding, command: AnswerRefund) -> None:
+    """Take answers about legs in; never backwards: what arrived stays arrived."""
+    for place, outcome in command.answers:
+        leg = deciding.order.payments.refund(command.refund).legs[place]
+        status = outcome.status
+        if leg.status is RefundStatus.ARRIVED or leg.status is status:
+            continue
+        if status is RefundStatus.UNKNOWN and leg.status is not None:
+            continue
+        deciding.apply(
+            RefundAnswered(
+                command.refund, place, status, outcome.reference, outcome.at, outcome.reason
+            )
+        )
+    if deciding.lists("refunded") and everything_refunded(deciding.order):
+        deciding.move("refunded")
+
+
+def note_delay(deciding: Deciding, command: NoteRefundDelay) -> None:
+    """A leg is late: somebody must look."""
+    leg = deciding.order.payments.refund(command.refund).legs[command.leg]
+    if not leg.arrived:
+        deciding.apply(RefundDelayed(command.refund, command.leg))
+
+
+RULES = {RefundOrder: refund_order, AnswerRefund: answer_refund, NoteRefundDelay: note_delay}
+GUARDS = {RefundOrder: may_refund}

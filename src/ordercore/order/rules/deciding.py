@@ -1,0 +1,116 @@
+"""A decision in the making: the order so far, and the events that brought it there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ordercore.errors import NotAllowed
+from ordercore.order.events import Moved, RevenueRecognized
+from ordercore.order.evolve import FOLDS
+from ordercore.pricing import TaxTotal
+from ordercore.tender import refunded_units
+from ordercore.value import value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from ordercore.event import Event
+    from ordercore.ledger import PostingPolicy
+    from ordercore.lifecycle import Lifecycle
+    from ordercore.order.order import Order
+    from ordercore.party import Actor
+
+__all__ = ["Deciding", "Guard", "Refusal", "Rule", "Situation"]
+
+
+@value
+class Situation:
+    """What a decision depends on beside the order: when, who, by which chart and policy."""
+
+    at: datetime
+    by: Actor
+    lifecycle: Lifecycle[Order]
+    posting: PostingPolicy
+
+
+@value
+class Refusal:
+    """Why a command is not possible now; ``allowed`` are the lifecycle events that are."""
+
+    reason: str
+    allowed: tuple[str, ...] = ()
+
+
+class Deciding:
+    """Folds each event as it is decided, so a rule always sees the state after its own events."""
+
+    __slots__ = ("events", "order", "situation")
+
+    def __init__(self, order: Order, situation: Situation) -> None:
+        self.order = order
+        self.situation = situation
+        self.events: list[Event] = []
+
+    def apply(self, event: Event) -> None:
+        """Let ``event`` happen."""
+        self.order = FOLDS[type(event)](self.order, event, self.situation.at)
+        self.events.append(event)
+
+    def lists(self, event: str) -> bool:
+        """Whether the state lists a lifecycle event, whatever the guards say."""
+        return event in self.situation.lifecycle.table[self.order.state]
+
+    def move(self, via: str, reason: str = "") -> None:
+        """Fire a lifecycle event; raises `NotAllowed`. Books the sale where the policy says so."""
+        order = self.order
+        to = self.situation.lifecycle.fire(order.state, via, order)
+        self.apply(Moved(via, order.state, to, reason))
+        if to in self.situation.posting.recognize_in and not order.recognized:
+            self.apply(_earned(self.order))
+
+
+def _earned(order: Order) -> RevenueRecognized:
+    """What of the sale was not refunded, by tax rate."""
+    done = refunded_units(order.payments)
+    goods: dict[int, list[int]] = {}
+    for line in order.content.lines:
+        gone = done.get(line.id, 0)
+        if gone >= line.quantity:
+            continue
+        sums = goods.setdefault(line.tax_ppm, [0, 0])
+        if gone:
+            share = line.units(gone, line.quantity - gone)
+            sums[0] += share.net
+            sums[1] += share.tax
+        else:
+            sums[0] += line.net
+            sums[1] += line.tax
+    charges: dict[int, list[int]] = {}
+    for charge in order.content.charges:
+        if not done.get(charge.id):
+            sums = charges.setdefault(charge.tax_ppm, [0, 0])
+            sums[0] += charge.net
+            sums[1] += charge.tax
+    return RevenueRecognized(
+        tuple([TaxTotal(ppm, net, tax) for ppm, (net, tax) in goods.items()]),
+        tuple([TaxTotal(ppm, net, tax) for ppm, (net, tax) in charges.items()]),
+    )
+
+
+def refused(refusal: Refusal, order: Order, command: str) -> NotAllowed:
+    """The error for a refusal."""
+    return NotAllowed(
+        refusal.reason,
+        path=command,
+        order=order.id,
+        state=order.state,
+        allowed=refusal.allowed,
+    )
+
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    Rule = Callable[[Deciding, Any], None]
+    Guard = Callable[[Order, Situation], Refusal | None]

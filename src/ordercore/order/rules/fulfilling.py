@@ -1,0 +1,79 @@
+"""Fulfilling: taking up, shipping, arriving, completing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ordercore.errors import InvalidManifest
+from ordercore.fulfillment import Received, Shipment, Shipped
+from ordercore.fulfillment.delivery import SHIPMENTS_MAX
+from ordercore.order.commands import Accept, Complete, Deliver, Ship
+from ordercore.order.rules.deciding import Refusal
+
+if TYPE_CHECKING:
+    from ordercore.order.order import Order
+    from ordercore.order.rules.deciding import Deciding, Guard, Situation
+
+__all__ = ["GUARDS", "RULES"]
+
+
+def _needs(event: str, what: str) -> Guard:
+    """A guard: the state lists ``event``."""
+
+    def may(order: Order, situation: Situation) -> Refusal | None:
+        if event in situation.lifecycle.table[order.state]:
+            return None
+        allowed = situation.lifecycle.allowed(order.state, order)
+        return Refusal(f"an order in state {order.state!r} cannot be {what}", allowed)
+
+    return may
+
+
+_may_leave = _needs("ship", "shipped")
+
+
+def may_ship(order: Order, situation: Situation) -> Refusal | None:
+    """Goods leave while the state lists ``ship`` and some are still to leave."""
+    refusal = _may_leave(order, situation)
+    if refusal is None and not order.shippable():
+        refusal = Refusal("nothing is left to ship")
+    return refusal
+
+
+def accept(deciding: Deciding, _command: Accept) -> None:
+    """Take the order up."""
+    deciding.move("accept")
+
+
+def ship(deciding: Deciding, command: Ship) -> None:
+    """Record a shipment; the order moves when all lines have left."""
+    order = deciding.order
+    if len(order.delivery.shipments) >= SHIPMENTS_MAX:
+        raise InvalidManifest(f"an order has at most {SHIPMENTS_MAX} shipments", path="goods")
+    left = order.shippable()
+    goods = command.goods or left
+    rest = left - goods
+    shipment = Shipment(command.id, goods, command.carrier, command.tracking, deciding.situation.at)
+    deciding.apply(Shipped(shipment))
+    if not rest:
+        deciding.move("ship")
+
+
+def deliver(deciding: Deciding, command: Deliver) -> None:
+    """The goods arrived."""
+    deciding.apply(Received(command.at or deciding.situation.at, command.by_timer))
+    deciding.move("receive", "confirmed by time" if command.by_timer else "")
+
+
+def complete(deciding: Deciding, _command: Complete) -> None:
+    """The customer keeps the goods."""
+    deciding.move("complete")
+
+
+RULES = {Accept: accept, Ship: ship, Deliver: deliver, Complete: complete}
+GUARDS = {
+    Accept: _needs("accept", "accepted"),
+    Ship: may_ship,
+    Deliver: _needs("receive", "received"),
+    Complete: _needs("complete", "completed"),
+}

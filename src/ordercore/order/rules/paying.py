@@ -1,0 +1,185 @@
+"""Paying: plans, answers of gateways, undoing.
+
+Theory of operation. A payment is a round of attempts, one for each tender of its plan.
+It succeeds when all of them are held; then what was only authorized is captured, and when all is
+captured the order is paid. It fails as soon as one is declined; then whatever the others hold
+is undone. An answer never moves an attempt backwards, so the order of arrival does not matter.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ordercore.errors import InvalidTenders
+from ordercore.order.commands import AnswerAttempts, Pay, Remind, UndoPayment
+from ordercore.order.events import ClosingAsked, Reminded
+from ordercore.order.rules.deciding import Deciding, Refusal, Situation
+from ordercore.tender import Attempt, AttemptState, OutcomeStatus, settled
+from ordercore.tender.attempt import ATTEMPTS_MAX
+from ordercore.tender.events import AttemptAnswered, CaptureAsked, PaymentStarted, UndoAsked
+
+if TYPE_CHECKING:
+    from ordercore.order.order import Order
+    from ordercore.tender import Outcome
+
+__all__ = ["GUARDS", "RULES", "close_unpaid", "conclude"]
+
+_S = AttemptState
+_HELD = frozenset({_S.AUTHORIZED, _S.CAPTURING, _S.CAPTURED})
+_WAITS = frozenset({_S.OPEN, _S.WAITING})
+_LOST = frozenset({_S.DECLINED, _S.RETURNED, _S.RETURNING})
+_LATE = frozenset({_S.DECLINED, _S.RETURNED})
+
+
+def may_pay(order: Order, situation: Situation) -> Refusal | None:
+    """An order can be paid while its state lists ``pay``, nothing is in flight, and it is not closing."""
+    lifecycle = situation.lifecycle
+    if "pay" not in lifecycle.table[order.state]:
+        allowed = lifecycle.allowed(order.state, order)
+        return Refusal(f"an order in state {order.state!r} is not to be paid", allowed)
+    if order.closing is not None:
+        return Refusal("the order is closing")
+    if order.payments.in_flight:
+        return Refusal("a payment is under way: wait for its end, or undo it")
+    return None
+
+
+def may_remind(order: Order, situation: Situation) -> Refusal | None:
+    """A reminder is for an order that still waits for its payment."""
+    if "pay" in situation.lifecycle.table[order.state] and order.closing is None:
+        return None
+    return Refusal("the order does not wait for a payment")
+
+
+def pay(deciding: Deciding, command: Pay) -> None:
+    """Freeze the plan and write down every attempt before any gateway is called."""
+    order, plan = deciding.order, command.plan
+    if plan.currency != order.currency or plan.total != order.total:
+        reason = f"the plan pays {plan.total}, but {order.total} is due"
+        raise InvalidTenders(reason, path="tenders", planned=plan.total, due=order.total)
+    payments = order.payments
+    first = len(payments.attempts)
+    if first + len(plan.tenders) > ATTEMPTS_MAX:
+        raise InvalidTenders(f"an order has at most {ATTEMPTS_MAX} attempts", path="tenders")
+    this = payments.round + 1
+    attempts = tuple(
+        [
+            Attempt(
+                f"{order.id}/{first + j + 1}", this, j, tender.kind, tender.gateway,
+                tender.account, tender.amount, tender.points, _S.OPEN,
+            )
+            for j, tender in enumerate(plan.tenders)
+        ]
+    )  # fmt: skip
+    deciding.apply(PaymentStarted(plan, attempts))
+
+
+def _answer(deciding: Deciding, name: str, outcome: Outcome) -> None:
+    """Take one answer in; money that comes for a payment given up is sent back (law L21)."""
+    attempt = deciding.order.payments.attempt(name)
+    before = attempt.state
+    after = settled(before, outcome.status)
+    if after is None:
+        return
+    deciding.apply(
+        AttemptAnswered(
+            name, after, outcome.reference, outcome.at, outcome.reason,
+            outcome.action if after is _S.WAITING else None,
+        )
+    )  # fmt: skip
+    if before in _LATE and after in _HELD and not _welcome(deciding, attempt):
+        reason = f"money came for an attempt that was {before.value}"
+        deciding.apply(UndoAsked((name,), reason))
+
+
+def _welcome(deciding: Deciding, attempt: Attempt) -> bool:
+    """Whether money that comes after a *declined* still pays the plan in force."""
+    order = deciding.order
+    payments = order.payments
+    return (
+        attempt.state is _S.DECLINED
+        and attempt.round == payments.round
+        and order.closing is None
+        and deciding.lists("pay")
+        and all(a.state in _HELD or a.id == attempt.id for a in payments.current())
+    )
+
+
+def answer(deciding: Deciding, command: AnswerAttempts) -> None:
+    """Take answers in, then see what follows."""
+    for name, outcome in command.answers:
+        if outcome.status is not OutcomeStatus.UNKNOWN:
+            _answer(deciding, name, outcome)
+    conclude(deciding)
+
+
+def conclude(deciding: Deciding) -> None:
+    """What follows from the attempts as they now stand: capture, paid, undo, close."""
+    order = deciding.order
+    if not deciding.lists("pay"):
+        return
+    current = order.payments.current()
+    states = {attempt.state for attempt in current}
+    if current and states <= _HELD:
+        authorized = tuple([a.id for a in current if a.state is _S.AUTHORIZED])
+        if authorized:
+            deciding.apply(CaptureAsked(authorized))
+        elif states == {_S.CAPTURED}:
+            deciding.move("pay")
+        return
+    if states & _LOST:
+        undo = tuple([a.id for a in current if a.state in _HELD or a.state in _WAITS])
+        if undo:
+            deciding.apply(UndoAsked(undo, "another tender of the payment failed"))
+    if deciding.order.closing is not None:
+        _finish_closing(deciding)
+
+
+def _finish_closing(deciding: Deciding) -> None:
+    """Close once every attempt has had its last word and nothing is held."""
+    order = deciding.order
+    closing = order.closing
+    current = order.payments.current()
+    if closing is None or any(a.state in _WAITS or a.state is _S.CLOSING for a in current):
+        return
+    undo = tuple([a.id for a in order.payments.attempts if a.state in _HELD])
+    if undo:
+        deciding.apply(UndoAsked(undo, closing.reason))
+    elif not order.payments.in_flight:
+        deciding.move(closing.via, closing.reason)
+
+
+def close_unpaid(deciding: Deciding, via: str, reason: str) -> None:
+    """End an unpaid order: first every attempt that waits is closed at its channel.
+
+    The state must list ``close`` (time is up) or ``cancel``; the guard against money in flight
+    is met by waiting: until then the order is *closing*.
+    """
+    order = deciding.order
+    if order.closing is not None:
+        _finish_closing(deciding)
+        return
+    current = order.payments.attempts
+    waits = tuple([a.id for a in current if a.state in _WAITS])
+    if not waits and not order.payments.in_flight and not order.payments.captured:
+        deciding.move(via, reason)
+        return
+    deciding.apply(ClosingAsked(via, reason, waits))
+    _finish_closing(deciding)
+
+
+def undo(deciding: Deciding, command: UndoPayment) -> None:
+    """Give up the payment under way."""
+    attempts = deciding.order.payments.current()
+    names = tuple([a.id for a in attempts if a.state in _HELD or a.state in _WAITS])
+    if names:
+        deciding.apply(UndoAsked(names, command.reason))
+
+
+def remind(deciding: Deciding, _command: Remind) -> None:
+    """Tell the host that it is time to remind the shopper."""
+    deciding.apply(Reminded(deciding.order.content.pay_by))
+
+
+RULES = {Pay: pay, AnswerAttempts: answer, UndoPayment: undo, Remind: remind}
+GUARDS = {Pay: may_pay, Remind: may_remind}

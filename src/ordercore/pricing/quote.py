@@ -1,0 +1,544 @@
+"""The price of a cart: one pass, exact, reconciled.
+
+``quote(cart, policy, at)`` is the only door. The order of application is fixed:
+list amount, the line's own discounts, the order's discounts (shared over lines by what remains of each),
+domestic freight, tax. Law L3 holds: the total is the sum of its lines and charges,
+and the tax summary by rate adds up to the tax. Law L4 holds: `QuoteLine.units` shares a line
+over its units so that any parts rebuild the line.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ordercore.allocation import allocate, share_of_units
+from ordercore.errors import InvalidCart, InvalidQuantity, OrdercoreError
+from ordercore.goods import QUANTITY_MAX, LineId, quantity
+from ordercore.money import MINOR_MAX, Rounding, checked_minor, divide, exponent, to_minor
+from ordercore.pricing.cart import AmountOff, OrderKind, PercentOff
+from ordercore.pricing.tax import RoundingScope, TaxPolicy
+from ordercore.value import value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import date, datetime
+
+    from ordercore.money import Money
+    from ordercore.party import Address, Destination, Party
+    from ordercore.pricing.cart import Cart, CartLine, Discount, ShippingCharge
+
+__all__ = [
+    "EXTRA_BYTES_MAX",
+    "LINES_MAX",
+    "SHIPPING",
+    "AppliedDiscount",
+    "PricingPolicy",
+    "Quote",
+    "QuoteCharge",
+    "QuoteLine",
+    "TaxTotal",
+    "UnitShare",
+    "quote",
+]
+
+LINES_MAX = 10_000
+"""Most lines of one cart."""
+EXTRA_BYTES_MAX = 4_096
+"""Largest JSON text of a host's ``extra`` on one line or order."""
+SHIPPING = LineId("shipping")
+"""The name of the shipping charge where lines and charges stand together."""
+_DISCOUNTS_MAX = 100
+
+
+@value
+class PricingPolicy:
+    """How a shop prices. ``quote_valid`` is how long a quote may be placed as it was shown."""
+
+    tax: TaxPolicy = attrs.field(factory=TaxPolicy)
+    discount_rounding: Rounding = Rounding.HALF_UP
+    quote_valid: timedelta = timedelta(minutes=15)
+
+
+@value
+class UnitShare:
+    """What some units of a line cost; all figures in minor units (see `QuoteLine`)."""
+
+    list_amount: int
+    discount: int
+    freight: int
+    tax: int
+    net: int
+    total: int
+
+
+@value
+class QuoteLine:
+    """A line with its final figures, in minor units.
+
+    ``list_amount`` = units x unit price. ``amount`` = list amount - ``discount`` (the line's own)
+    - ``order_discount`` (its share of the order's) + ``freight``, with or without tax as ``tax_included`` says.
+    ``net`` + ``tax`` = ``total``, what the customer pays for the line.
+    ``extra`` is the host's JSON text, empty for none.
+    """
+
+    id: LineId
+    sku: str
+    name: str
+    quantity: int
+    unit_price: int
+    list_amount: int
+    discount: int
+    order_discount: int
+    freight: int
+    amount: int
+    tax_category: str
+    tax_ppm: int
+    tax_included: bool
+    tax: int
+    net: int
+    total: int
+    category: str = ""
+    weight_grams: int = 0
+    source_url: str = ""
+    attributes: tuple[tuple[str, str], ...] = ()
+    extra: str = ""
+
+    def units(self, first: int, count: int) -> UnitShare:
+        """What the units ``first`` to ``first + count - 1`` (from 0) of this line cost.
+
+        Discounts, freight and tax are each shared equally over the units, odd cents to the first ones,
+        so any partition of the units adds up to the line (law L4).
+        """
+        whole = self.quantity
+        if first < 0 or count < 0 or first + count > whole:
+            reason = f"units {first} to {first + count} of {whole}"
+            raise InvalidQuantity(reason, path=f"[{self.id}]", line=self.id)
+        listed = self.unit_price * count
+        off = share_of_units(self.discount + self.order_discount, whole, first, count)
+        freight = share_of_units(self.freight, whole, first, count)
+        tax = share_of_units(self.tax, whole, first, count)
+        amount = listed - off + freight
+        net = amount - tax if self.tax_included else amount
+        return UnitShare(listed, off, freight, tax, net, net + tax)
+
+
+@value
+class QuoteCharge:
+    """A charge beside the goods (shipping), with its own tax; figures as in `QuoteLine`."""
+
+    id: LineId
+    name: str
+    amount: int
+    tax_category: str
+    tax_ppm: int
+    tax_included: bool
+    tax: int
+    net: int
+    total: int
+
+
+@value
+class AppliedDiscount:
+    """A discount as it was applied. ``line`` is empty for one on the whole order,
+    and then ``shares`` has each line's part; ``ppm`` is 0 for a fixed amount."""
+
+    line: str
+    label: str
+    ppm: int
+    asked: int
+    amount: int
+    shares: tuple[int, ...] = ()
+
+
+@value
+class TaxTotal:
+    """Tax of one rate: on ``net``, in minor units."""
+
+    ppm: int
+    net: int
+    tax: int
+
+
+@value
+class Quote:
+    """A priced cart: what is shown, and what will be charged, until ``valid_until``.
+
+    ``subtotal`` is the list amount of all lines, ``discount`` all discounts together,
+    ``charges_total`` shipping and domestic freight as shown; ``total`` is what the customer pays.
+    """
+
+    currency: str
+    lines: tuple[QuoteLine, ...]
+    charges: tuple[QuoteCharge, ...]
+    discounts: tuple[AppliedDiscount, ...]
+    taxes: tuple[TaxTotal, ...]
+    subtotal: int
+    discount: int
+    tax: int
+    net: int
+    total: int
+    rounding: Rounding
+    scope: RoundingScope
+    at: datetime
+    valid_until: datetime
+    cart: Cart
+
+    @property
+    def kind(self) -> OrderKind:
+        """How the order comes about."""
+        return self.cart.kind
+
+    @property
+    def shop(self) -> str:
+        """Which shop of the host sells."""
+        return self.cart.shop
+
+    @property
+    def customer(self) -> Party:
+        """Who buys."""
+        return self.cart.customer
+
+    @property
+    def address(self) -> Address:
+        """Where it goes."""
+        return self.cart.address
+
+    def rows(self) -> tuple[QuoteLine | QuoteCharge, ...]:
+        """Lines, then charges: the rows that tenders are shared over."""
+        return (*self.lines, *self.charges)
+
+    def same_figures(self, other: Quote) -> bool:
+        """Whether the customer would pay the same for the same lines."""
+        return (
+            self.total == other.total
+            and self.tax == other.tax
+            and [line.total for line in self.lines] == [line.total for line in other.lines]
+        )
+
+
+@value
+class _Priced:
+    """A cart line half way: after its own discounts, before the order's."""
+
+    line: CartLine
+    id: LineId
+    unit: int
+    listed: int
+    discount: int
+    freight: int
+
+
+def extra_text(extra: Mapping[str, Any], path: str) -> str:
+    """Canonical JSON of a host's extra, ``""`` for none; raises `InvalidCart`."""
+    if not extra:
+        return ""
+    try:
+        text = json.dumps(dict(extra), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidCart(f"extra is not plain JSON: {error}", path=path) from None
+    if len(text) > EXTRA_BYTES_MAX:
+        reason = f"extra takes {len(text)} bytes; the limit is {EXTRA_BYTES_MAX}"
+        raise InvalidCart(reason, path=path, bytes=len(text))
+    return text
+
+
+def _attributes(attributes: Mapping[str, str], path: str) -> tuple[tuple[str, str], ...]:
+    pairs = tuple(attributes.items())
+    for name, text in pairs:
+        if not isinstance(name, str) or not isinstance(text, str):
+            raise InvalidCart("attributes are texts by name", path=path)
+    return pairs
+
+
+def _discounted(
+    discounts: Sequence[Discount],
+    left: int,
+    currency: str,
+    rounding: Rounding,
+    path: str,
+    apply: Callable[[Discount, int, int], None],
+) -> None:
+    """Work through ``discounts`` on ``left`` minor units; tell ``apply`` each one, what it asks and gives."""
+    if len(discounts) > _DISCOUNTS_MAX:
+        raise InvalidCart(f"more than {_DISCOUNTS_MAX} discounts", path=path)
+    for i, off in enumerate(discounts):
+        if isinstance(off, PercentOff):
+            if off.percent.ppm > 1_000_000:  # noqa: PLR2004 - one hundred percent
+                reason = f"a discount of {off.percent} % is above 100 %"
+                raise InvalidCart(reason, path=f"{path}[{i}].percent", percent=str(off.percent))
+            asked = divide(left * off.percent.ppm, 1_000_000, rounding)
+            if off.cap is not None:
+                cap = to_minor(off.cap, currency, f"{path}[{i}].cap")
+                if cap < 0:
+                    raise InvalidCart("a cap is not negative", path=f"{path}[{i}].cap")
+                asked = min(asked, cap)
+        elif isinstance(off, AmountOff):
+            asked = to_minor(off.amount, currency, f"{path}[{i}].amount")
+            if asked < 0:
+                raise InvalidCart("a discount is not negative", path=f"{path}[{i}].amount")
+        else:
+            reason = f"a {type(off).__name__} is no discount"
+            raise InvalidCart(reason, path=f"{path}[{i}]", allowed=("PercentOff", "AmountOff"))
+        given = min(asked, left)
+        apply(off, asked, given)
+        left -= given
+
+
+def _priced(
+    line: CartLine, index: int, currency: str, rounding: Rounding, applied: list[AppliedDiscount]
+) -> _Priced:
+    """Check one line and apply its own discounts."""
+    number = line.quantity
+    if type(number) is not int or not 0 < number <= QUANTITY_MAX:
+        quantity(number, f"lines[{index}].quantity")
+    if not isinstance(line.sku, str) or not line.sku:
+        raise InvalidCart("a line needs a sku", path=f"lines[{index}].sku")
+    unit = to_minor(line.unit_price, currency, f"lines[{index}].unit_price")
+    if unit < 0:
+        reason = "a price is not negative: use a discount"
+        raise InvalidCart(reason, path=f"lines[{index}].unit_price", amount=unit)
+    listed = unit * number
+    if listed > MINOR_MAX:
+        checked_minor(listed, f"lines[{index}]")
+    if type(line.weight_grams) is not int or line.weight_grams < 0:
+        reason = "a weight is a whole number of grams, not negative"
+        raise InvalidCart(reason, path=f"lines[{index}].weight_grams")
+    freight = 0
+    if line.domestic_freight is not None:
+        freight = to_minor(line.domestic_freight, currency, f"lines[{index}].domestic_freight")
+        if freight < 0:
+            raise InvalidCart("freight is not negative", path=f"lines[{index}].domestic_freight")
+    name = LineId(line.id or str(index + 1))
+    taken = 0
+    if line.discounts:
+
+        def note(off: Discount, asked: int, given: int) -> None:
+            nonlocal taken
+            taken += given
+            ppm = off.percent.ppm if isinstance(off, PercentOff) else 0
+            applied.append(AppliedDiscount(name, off.label, ppm, asked, given))
+
+        _discounted(
+            line.discounts, listed, currency, rounding, f"lines[{index}].discounts", note
+        )
+    return _Priced(line, name, unit, listed, taken, freight)
+
+
+def _order_discounts(
+    cart: Cart, priced: list[_Priced], rounding: Rounding, applied: list[AppliedDiscount]
+) -> list[int]:
+    """Each line's share of the order's discounts, shared by what remains of each line."""
+    left = [half.listed - half.discount for half in priced]
+    total = [0] * len(left)
+
+    def share(off: Discount, asked: int, given: int) -> None:
+        parts = allocate(given, left) if given else [0] * len(left)
+        for i, part in enumerate(parts):
+            left[i] -= part
+            total[i] += part
+        ppm = off.percent.ppm if isinstance(off, PercentOff) else 0
+        applied.append(AppliedDiscount("", off.label, ppm, asked, given, tuple(parts)))
+
+    _discounted(cart.discounts, sum(left), cart.currency, rounding, "discounts", share)
+    return total
+
+
+class _Rates:
+    """The rates of one quote, each looked up once."""
+
+    __slots__ = ("_day", "_found", "_policy", "_to")
+
+    def __init__(self, policy: TaxPolicy, to: Destination, day: date) -> None:
+        self._policy, self._to, self._day = policy, to, day
+        self._found: dict[str, int] = {}
+
+    def ppm(self, category: str, path: Callable[[], str]) -> int:
+        found = self._found.get(category)
+        if found is None:
+            found = self._policy.rate(category, self._to, self._day, path()).percent.ppm
+            self._found[category] = found
+        return found
+
+
+def _tax(amount: int, ppm: int, included: bool, rounding: Rounding) -> int:  # noqa: FBT001
+    if included:
+        return divide(amount * ppm, 1_000_000 + ppm, rounding)
+    return divide(amount * ppm, 1_000_000, rounding)
+
+
+def _unit_taxes(
+    amount: int, number: int, ppm: int, included: bool, rounding: Rounding  # noqa: FBT001
+) -> int:
+    """Tax rounded for each unit: the first ``amount % number`` units cost one minor unit more."""
+    each, more = divmod(amount, number)
+    low = _tax(each, ppm, included, rounding)
+    return low * (number - more) + (_tax(each + 1, ppm, included, rounding) * more if more else 0)
+
+
+def _order_taxes(
+    amounts: list[int], rates: list[int], included: list[bool], rounding: Rounding
+) -> list[int]:
+    """Tax rounded once per rate for the whole order, shared over its rows by their amounts."""
+    groups: dict[tuple[int, bool], list[int]] = {}
+    for i, key in enumerate(zip(rates, included, strict=True)):
+        groups.setdefault(key, []).append(i)
+    taxes = [0] * len(amounts)
+    for (ppm, inside), rows in groups.items():
+        weights = [amounts[i] for i in rows]
+        whole = _tax(sum(weights), ppm, inside, rounding)
+        for i, part in zip(rows, allocate(whole, weights) if whole else [0] * len(rows), strict=True):
+            taxes[i] = part
+    return taxes
+
+
+def quote(cart: Cart, policy: PricingPolicy, at: datetime) -> Quote:
+    """Price ``cart`` by ``policy`` at the moment ``at``; nothing is written anywhere.
+
+    Raises `InvalidCart`, `InvalidMoney` or `InvalidQuantity` with the path of what is wrong.
+    """
+    currency = cart.currency
+    try:
+        exponent(currency)
+        count = len(cart.lines)
+        if not 0 < count <= LINES_MAX:
+            raise InvalidCart(f"a cart has 1 to {LINES_MAX} lines, not {count}", path="lines")
+        applied: list[AppliedDiscount] = []
+        rounding = policy.discount_rounding
+        priced = [_priced(line, i, currency, rounding, applied) for i, line in enumerate(cart.lines)]
+        if len({half.id for half in priced}) != count or SHIPPING in {half.id for half in priced}:
+            raise InvalidCart("each line has an id of its own, other than 'shipping'", path="lines")
+        shares = _order_discounts(cart, priced, rounding, applied) if cart.discounts else None
+        return _figures(cart, policy, at, priced, shares, tuple(applied))
+    except OrdercoreError as error:
+        raise error.at("cart") from None
+
+
+def _figures(
+    cart: Cart,
+    policy: PricingPolicy,
+    at: datetime,
+    priced: list[_Priced],
+    shares: list[int] | None,
+    applied: tuple[AppliedDiscount, ...],
+) -> Quote:
+    """Tax everything and build the quote, each line once."""
+    tax = policy.tax
+    rates = _Rates(tax, cart.address.destination(), at.date())
+    amounts: list[int] = []
+    ppms: list[int] = []
+    included: list[bool] = []
+    default = tax.prices_include_tax
+    for i, half in enumerate(priced):
+        line = half.line
+        off = half.discount + shares[i] if shares is not None else half.discount
+        amounts.append(half.listed - off + half.freight)
+        ppms.append(rates.ppm(line.tax_category, lambda i=i: f"lines[{i}].tax_category"))  # type: ignore[misc]
+        included.append(default if line.tax_included is None else line.tax_included)
+    shipping = cart.shipping
+    if shipping is not None:
+        amounts.append(_shipping_amount(shipping, cart.currency))
+        ppms.append(rates.ppm(shipping.tax_category, lambda: "shipping.tax_category"))
+        included.append(default if shipping.tax_included is None else shipping.tax_included)
+    taxes = _taxes(tax, priced, amounts, ppms, included)
+    lines: list[QuoteLine] = []
+    for i, half in enumerate(priced):
+        line = half.line
+        amount, levy, inside = amounts[i], taxes[i], included[i]
+        net = amount - levy if inside else amount
+        lines.append(
+            QuoteLine(
+                half.id, line.sku, line.name, line.quantity, half.unit, half.listed, half.discount,
+                shares[i] if shares is not None else 0, half.freight, amount, line.tax_category,
+                ppms[i], inside, levy, net, net + levy, line.category, line.weight_grams,
+                line.source_url,
+                _attributes(line.attributes, f"lines[{i}].attributes") if line.attributes else (),
+                extra_text(line.extra, f"lines[{i}].extra") if line.extra else "",
+            )
+        )  # fmt: skip
+    charges: tuple[QuoteCharge, ...] = ()
+    if shipping is not None:
+        amount, levy, inside = amounts[-1], taxes[-1], included[-1]
+        net = amount - levy if inside else amount
+        charges = (
+            QuoteCharge(
+                SHIPPING, shipping.name, amount, shipping.tax_category, ppms[-1], inside, levy, net,
+                net + levy,
+            ),
+        )  # fmt: skip
+    if cart.extra:
+        extra_text(cart.extra, "extra")
+    return _summed(cart, policy, at, tuple(lines), charges, applied)
+
+
+def _shipping_amount(shipping: ShippingCharge, currency: str) -> int:
+    amount = to_minor(shipping.amount, currency, "shipping.amount")
+    if amount < 0:
+        raise InvalidCart("shipping is not negative", path="shipping.amount", amount=amount)
+    return amount
+
+
+def _taxes(
+    tax: TaxPolicy, priced: list[_Priced], amounts: list[int], ppms: list[int], included: list[bool]
+) -> list[int]:
+    """Tax of each row, rounded at the level that the policy says."""
+    rounding = tax.rounding
+    if tax.scope is RoundingScope.ORDER:
+        return _order_taxes(amounts, ppms, included, rounding)
+    taxes = []
+    units = tax.scope is RoundingScope.UNIT
+    for i, amount in enumerate(amounts):
+        ppm = ppms[i]
+        if ppm == 0:
+            taxes.append(0)
+        elif units and i < len(priced):
+            number = priced[i].line.quantity
+            taxes.append(_unit_taxes(amount, number, ppm, included[i], rounding))
+        elif included[i]:
+            taxes.append(divide(amount * ppm, 1_000_000 + ppm, rounding))
+        else:
+            taxes.append(divide(amount * ppm, 1_000_000, rounding))
+    return taxes
+
+
+def _summed(
+    cart: Cart,
+    policy: PricingPolicy,
+    at: datetime,
+    lines: tuple[QuoteLine, ...],
+    charges: tuple[QuoteCharge, ...],
+    applied: tuple[AppliedDiscount, ...],
+) -> Quote:
+    by_rate: dict[int, list[int]] = {}
+    subtotal = discount = tax = net = 0
+    for line in lines:
+        subtotal += line.list_amount
+        discount += line.discount + line.order_discount
+        tax += line.tax
+        net += line.net
+        sums = by_rate.get(line.tax_ppm)
+        if sums is None:
+            by_rate[line.tax_ppm] = [line.net, line.tax]
+        else:
+            sums[0] += line.net
+            sums[1] += line.tax
+    for charge in charges:
+        tax += charge.tax
+        net += charge.net
+        sums = by_rate.setdefault(charge.tax_ppm, [0, 0])
+        sums[0] += charge.net
+        sums[1] += charge.tax
+    total = net + tax
+    if total > MINOR_MAX:
+        checked_minor(total, "total")
+    return Quote(
+        cart.currency, lines, charges, applied,
+        tuple([TaxTotal(ppm, sums[0], sums[1]) for ppm, sums in by_rate.items()]),
+        subtotal, discount, tax, net, total, policy.tax.rounding, policy.tax.scope, at,
+        at + policy.quote_valid, cart,
+    )  # fmt: skip
+
+

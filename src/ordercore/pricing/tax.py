@@ -1,0 +1,111 @@
+"""Tax on a quote: dated rates by place and category, and the rule of rounding.
+
+A rate names its country, category and first and last day, because a sale of another day
+is taxed by the rate of that day. Rates are exact (parts per million).
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+import attrs
+
+from ordercore.errors import InvalidCart, InvalidPolicy
+from ordercore.money import Percent, Rounding
+from ordercore.value import value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+    from ordercore.party import Destination
+
+__all__ = ["RoundingScope", "TaxPolicy", "TaxRate", "included_tax"]
+
+
+class RoundingScope(enum.Enum):
+    """At which level tax is rounded to minor units. It changes the tax (see the pitfalls)."""
+
+    UNIT = "unit"
+    """Each unit's tax, then added up."""
+    LINE = "line"
+    """Each line's tax, then added up."""
+    ORDER = "order"
+    """Once per rate for the whole order, then shared over lines and charges
+    (as a JP qualified invoice: once per rate and invoice)."""
+
+
+@value
+class TaxRate:
+    """One rate. ``country`` ``""`` is any; ``region`` ``""`` is any; dates are inclusive, ``None`` is open."""
+
+    percent: Percent
+    category: str = "standard"
+    country: str = ""
+    region: str = ""
+    first_day: date | None = None
+    last_day: date | None = None
+    name: str = ""
+    source: str = ""
+
+
+def _by_key(rates: tuple[TaxRate, ...]) -> Mapping[tuple[str, str, str], tuple[TaxRate, ...]]:
+    index: dict[tuple[str, str, str], list[TaxRate]] = {}
+    for rate in rates:
+        index.setdefault((rate.country, rate.region, rate.category), []).append(rate)
+    return {key: tuple(found) for key, found in index.items()}
+
+
+@value
+class TaxPolicy:
+    """How a shop taxes: the rates, whether its prices include tax, rounding.
+
+    ``default`` is the rate where no rate of ``rates`` fits; ``None`` refuses such a cart.
+    The most special fit wins: country and region, then country, then any.
+    """
+
+    rates: tuple[TaxRate, ...] = ()
+    prices_include_tax: bool = True
+    rounding: Rounding = Rounding.HALF_UP
+    scope: RoundingScope = RoundingScope.LINE
+    default: Percent | None = Percent(0)
+    _index: Mapping[tuple[str, str, str], tuple[TaxRate, ...]] = attrs.field(
+        init=False,
+        eq=False,
+        repr=False,
+        default=attrs.Factory(lambda self: _by_key(self.rates), takes_self=True),
+    )
+
+    def rate(self, category: str, to: Destination, day: date, path: str = "") -> TaxRate:
+        """The rate for ``category`` at ``to`` on ``day``; raises `InvalidCart` where none fits."""
+        for key in (
+            (to.country, to.region, category),
+            (to.country, "", category),
+            ("", "", category),
+        ):
+            for rate in self._index.get(key, ()):
+                if (rate.first_day is None or rate.first_day <= day) and (
+                    rate.last_day is None or day <= rate.last_day
+                ):
+                    return rate
+        if self.default is not None:
+            return TaxRate(self.default, category)
+        reason = f"no tax rate for category {category!r} in country {to.country!r} on {day}"
+        known = tuple(sorted({rate.category for rate in self.rates}))
+        raise InvalidCart(reason, path=path, category=category, country=to.country, known=known)
+
+    def check(self, path: str = "tax") -> None:
+        """Raise `InvalidPolicy` where two rates for the same goods and place overlap in time."""
+        for found in self._index.values():
+            dated = sorted(found, key=lambda r: (r.first_day is not None, r.first_day or 0))  # type: ignore[arg-type,return-value]
+            for left, right in zip(dated, dated[1:], strict=False):
+                if left.last_day is None or right.first_day is None or right.first_day <= left.last_day:
+                    reason = f"two rates for {left.category!r} in {left.country or 'any country'!r} overlap"
+                    where = f"{path}.rates[{self.rates.index(right)}]"
+                    raise InvalidPolicy(reason, path=where, first_day=str(right.first_day))
+
+
+def included_tax(amount: int, ppm: int) -> tuple[int, int]:
+    """The tax inside ``amount`` as an exact fraction (numerator, denominator): amount x r / (1 + r)."""
+    return amount * ppm, 1_000_000 + ppm

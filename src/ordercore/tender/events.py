@@ -1,0 +1,157 @@
+"""What can happen to an order's payments, and what each event makes of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ordercore.event import Event, event
+from ordercore.tender.attempt import (
+    Attempt,
+    AttemptState,
+    Payments,
+    Refund,
+    RefundLeg,
+)
+from ordercore.tender.channel import PaymentAction, RefundStatus
+from ordercore.tender.plan import TenderPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+from datetime import datetime
+
+__all__ = [
+    "FOLDS",
+    "AttemptAnswered",
+    "CaptureAsked",
+    "PaymentStarted",
+    "RefundAnswered",
+    "RefundRequested",
+    "UndoAsked",
+]
+
+
+@event("payment.started")
+class PaymentStarted(Event):
+    """The shopper pays: the plan is frozen and every attempt is written down before any gateway is called."""
+
+    plan: TenderPlan
+    attempts: tuple[Attempt, ...]
+
+
+@event("payment.answered")
+class AttemptAnswered(Event):
+    """A gateway spoke about an attempt; ``at`` is the channel's own time."""
+
+    attempt: str
+    state: AttemptState
+    reference: str = ""
+    at: datetime | None = None
+    reason: str = ""
+    action: PaymentAction | None = attrs.field(default=None)
+
+
+@event("payment.capture_asked")
+class CaptureAsked(Event):
+    """The shop takes what was authorized: written down before the gateway is called."""
+
+    attempts: tuple[str, ...]
+
+
+@event("payment.undo_asked")
+class UndoAsked(Event):
+    """An attempt is to be undone: from now on its money is neither held nor free."""
+
+    attempts: tuple[str, ...]
+    reason: str = ""
+
+
+@event("refund.requested")
+class RefundRequested(Event):
+    """Money is to go back: lines, quantities and legs are fixed before any gateway is called."""
+
+    refund: Refund
+
+
+@event("refund.answered")
+class RefundAnswered(Event):
+    """A gateway spoke about one leg of a refund."""
+
+    refund: str
+    leg: int
+    status: RefundStatus
+    reference: str = ""
+    at: datetime | None = None
+    reason: str = ""
+
+
+def _with(payments: Payments, attempts: tuple[Attempt, ...]) -> Payments:
+    return Payments(payments.round, payments.plan, attempts, payments.refunds, payments.drawn)
+
+
+def _started(payments: Payments, event: PaymentStarted) -> Payments:
+    empty = tuple([(0,) * len(event.plan.tenders)] * len(event.plan.rows))
+    return Payments(
+        payments.round + 1, event.plan, payments.attempts + event.attempts, payments.refunds, empty
+    )
+
+
+def _answered(payments: Payments, event: AttemptAnswered) -> Payments:
+    attempts = list(payments.attempts)
+    for i, attempt in enumerate(attempts):
+        if attempt.id == event.attempt:
+            attempts[i] = attempt.moved(
+                event.state, event.reference, event.at, event.reason, event.action
+            )
+    return _with(payments, tuple(attempts))
+
+
+def _asked(payments: Payments, names: tuple[str, ...], state: AttemptState) -> Payments:
+    return _with(
+        payments, tuple([a.moved(state) if a.id in names else a for a in payments.attempts])
+    )
+
+
+def _refund_requested(payments: Payments, event: RefundRequested) -> Payments:
+    refund = event.refund
+    plan = payments.plan
+    drawn = list(payments.drawn)
+    if plan is not None:
+        places = {name: i for i, (name, _) in enumerate(plan.rows)}
+        for row in refund.rows:
+            at = places[row.row]
+            drawn[at] = tuple([a + b for a, b in zip(drawn[at], row.cells, strict=True)])
+    return Payments(
+        payments.round, plan, payments.attempts, (*payments.refunds, refund), tuple(drawn)
+    )
+
+
+def _refund_answered(payments: Payments, event: RefundAnswered) -> Payments:
+    refunds = []
+    for refund in payments.refunds:
+        if refund.id == event.refund:
+            legs = list(refund.legs)
+            leg = legs[event.leg]
+            legs[event.leg] = RefundLeg(
+                leg.attempt, leg.amount, leg.points, event.status,
+                event.reference or leg.reference, event.at or leg.at, event.reason,
+            )  # fmt: skip
+            refund = Refund(  # noqa: PLW2901 - the changed one takes its place
+                refund.id, refund.rows, tuple(legs), refund.amount, refund.reason, refund.recognized
+            )
+        refunds.append(refund)
+    return Payments(
+        payments.round, payments.plan, payments.attempts, tuple(refunds), payments.drawn
+    )
+
+
+FOLDS: Mapping[type[Event], Callable[[Payments, Any], Payments]] = {
+    PaymentStarted: _started,
+    AttemptAnswered: _answered,
+    CaptureAsked: lambda payments, event: _asked(payments, event.attempts, AttemptState.CAPTURING),
+    UndoAsked: lambda payments, event: _asked(payments, event.attempts, AttemptState.RETURNING),
+    RefundRequested: _refund_requested,
+    RefundAnswered: _refund_answered,
+}

@@ -1,0 +1,84 @@
+"""What a shopper offers to pay with.
+
+The offers of one payment are put in the order that the shop declares, not in the shopper's.
+Import the module and read the offers aloud::
+
+    from ordercore import tenders
+    tenders.Points(1200), tenders.StoredValue("GC-9"), tenders.Channel("wechat")
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+from ordercore.value import value
+
+if TYPE_CHECKING:
+    from ordercore.money import Money
+
+__all__ = ["Balance", "Channel", "Points", "StoredValue", "Tender", "TenderKind"]
+
+
+class TenderKind(enum.Enum):
+    """What is handed over."""
+
+    POINTS = "points"
+    BALANCE = "balance"
+    STORED_VALUE = "stored_value"
+    CHANNEL = "channel"
+
+
+@value
+class Points:
+    """Up to this many loyalty points; caps and steps may use fewer, the rest stay with the customer."""
+
+    points: int
+    account: str = ""
+    gateway: str = "points"
+
+
+@value
+class Balance:
+    """An amount of the customer's balance with the shop; without an amount, as much as is there and fits."""
+
+    amount: Money | None = None
+    account: str = ""
+    gateway: str = "balance"
+
+
+@value
+class StoredValue:
+    """An amount of a gift card; without an amount, as much as is there and fits."""
+
+    card: str
+    amount: Money | None = None
+    gateway: str = "stored_value"
+
+    @property
+    def account(self) -> str:
+        """The card's number."""
+        return self.card
+
+
+@value
+class Channel:
+    """A payment channel by the name of its gateway; without an amount, all that is left.
+
+    ``account`` is what the gateway needs to know of the payer (a token, an open id).
+    """
+
+    gateway: str
+    amount: Money | None = None
+    account: str = ""
+
+
+Tender = Points | Balance | StoredValue | Channel
+"""What may be offered. Closed: a tender kind is a rule of the engine, a gateway is the host's."""
+
+KINDS: dict[type[Tender], TenderKind] = {
+    Points: TenderKind.POINTS,
+    Balance: TenderKind.BALANCE,
+    StoredValue: TenderKind.STORED_VALUE,
+    Channel: TenderKind.CHANNEL,
+}
