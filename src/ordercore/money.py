@@ -175,6 +175,7 @@ def to_minor(amount: Money, currency: str | None = None, path: str = "") -> int:
     >>> to_minor(Money("12.34", "CNY")), to_minor(Money("1.234", "KWD")), to_minor(Money(7, "JPY"))
     (1234, 1234, 7)
     """
+    code = ""
     try:
         decimal: Any = amount.amount
         code = amount.currency.code

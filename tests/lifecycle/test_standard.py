@@ -2,12 +2,15 @@ from __future__ import annotations
 
 from itertools import product
 from operator import itemgetter
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ordercore.errors import NotAllowed, UnknownGuard
-from ordercore.lifecycle import Lifecycle
 from ordercore.lifecycle.charts.standard import FACTS, NAME, VERSION, StandardOrder, standard
+
+if TYPE_CHECKING:
+    from ordercore.lifecycle import Lifecycle
 
 Answers = dict[str, bool]
 

@@ -40,10 +40,11 @@ def drawn(cells: Sequence[int], owed: int, upto: int) -> tuple[int, ...]:
     >>> drawn((411, 1667, 6921), 8999, 3000)
     (137, 555, 2308)
     """
-    if not 0 <= upto <= owed or owed != sum(cells) or min(cells, default=0) < 0:
+    sound = owed == sum(cells) and min(cells, default=0) >= 0
+    if not sound or not 0 <= upto <= owed:
         raise InvalidInput(
             "draw from cells that do not hold this much",
-            path="upto" if owed == sum(cells) else "cells",
+            path="upto" if sound else "cells",
             owed=owed,
             upto=upto,
             cells=tuple(cells),

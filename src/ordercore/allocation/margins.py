@@ -59,7 +59,8 @@ def matrix(rows: Sequence[int], columns: Sequence[Column]) -> tuple[tuple[int, .
     `allocate_within` in whole steps, no row above what it still owes. The third and fourth of these
     laws then hold for the columns of unit 1 in what the rows still owe.
 
-    `InvalidInput`: a negative number, or columns that do not add up to the rows.
+    `InvalidInput`: a number that is negative or no integer, or columns that do not add up
+    to the rows.
     `InvalidTenders`: a mask of the wrong length, an amount that is no multiple of its unit,
     or a tender that cannot be placed on its rows in its turn
     (``data`` has ``column`` and ``missing``, the minor units without a place).
@@ -74,8 +75,10 @@ def matrix(rows: Sequence[int], columns: Sequence[Column]) -> tuple[tuple[int, .
         amounts.append(column.amount)
         if column.eligible is not None or column.unit != 1:
             bare = False
-    total = sum(rows)
-    if total != sum(amounts) or (rows and min(rows) < 0) or (amounts and min(amounts) < 0):
+    total, paid = sum(rows), sum(amounts)
+    if total != paid or (total + paid).__class__ is not int:
+        raise _wrong_margins(rows, amounts)
+    if (rows and min(rows) < 0) or (amounts and min(amounts) < 0):
         raise _wrong_margins(rows, amounts)
     if not bare:
         return tuple(zip(*_with_terms(rows, columns), strict=True))
@@ -87,12 +90,13 @@ def matrix(rows: Sequence[int], columns: Sequence[Column]) -> tuple[tuple[int, .
 
 
 def _wrong_margins(rows: Sequence[int], amounts: Sequence[int]) -> InvalidInput:
-    for position, row in enumerate(rows):
-        if row < 0:
-            return InvalidInput("share a row that owes less than nothing", path=f"rows[{position}]")
-    for position, amount in enumerate(amounts):
-        if amount < 0:
-            return InvalidInput("share a negative tender", path=f"columns[{position}].amount")
+    places = [(f"rows[{position}]", row) for position, row in enumerate(rows)]
+    places += [(f"columns[{position}].amount", amount) for position, amount in enumerate(amounts)]
+    for path, number in places:
+        if not isinstance(number, int):
+            return InvalidInput("share what is not an integer", path=path, amount=str(number))
+        if number < 0:
+            return InvalidInput("share less than nothing", path=path, amount=number)
     return InvalidInput(
         "share tenders that do not add up to the rows",
         path="columns",
@@ -150,7 +154,7 @@ def _with_terms(rows: Sequence[int], columns: Sequence[Column]) -> list[list[int
         else:
             cells[position] = _in_steps(owed, column, position)
             owed = [row - part for row, part in zip(owed, cells[position], strict=True)]
-    if all(columns[position].eligible is None for position in plain):
+    if all(all(columns[position].eligible or ()) for position in plain):  # no mask that bars a row
         parts = _proportional(owed, [columns[position].amount for position in plain], sum(owed))
     else:
         parts = _masked(owed, columns, plain)

@@ -268,10 +268,10 @@ def allocate_within(
     if not least <= whole <= most:
         raise InvalidInput(
             "share within floors and caps that leave no way",
-            path="floors" if whole < least else "caps",
+            path="floors" if whole < least else "weights" if caps is None else "caps",
             amount=amount,
             sum_of_floors=least,
-            sum_of_caps=most,
+            sum_of_caps=None if caps is None else most,
         )
     parts, free = _fixed_at_bounds(whole, weights, lows, highs)
     rest = whole - sum(parts) + sum([parts[position] for position in free])

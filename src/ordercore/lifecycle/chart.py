@@ -169,11 +169,19 @@ class Lifecycle(Generic[S]):
 
     def allowed(self, state: str, subject: S) -> tuple[str, ...]:
         """Events that `fire` would now accept, in the chart's order."""
-        return tuple(
-            event
-            for event, moves in self._row(state).items()
-            if any(all(g.holds(subject) for g in move.guards) for move in moves)
-        )
+        row = self._rows.get(state)
+        if row is None:
+            raise self._no_state(state)
+        found = []
+        for event, moves in row.items():
+            for guards, _ in moves:
+                for fact, wanted in guards:
+                    if (not fact(subject)) is wanted:
+                        break
+                else:
+                    found.append(event)
+                    break
+        return tuple(found)
 
     def blocked(self, state: str, subject: S) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """Events that the state lists but a guard now forbids, each with the guards that fail."""

@@ -18,9 +18,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
-from xml.sax.saxutils import escape, quoteattr
 
 from ordercore.errors import InvalidLifecycle
 from ordercore.value import value
@@ -229,12 +229,12 @@ class _Rail:
 
     lane: _Lane
     sources: list[_End] = field(default_factory=list)
-    target: _End | None = None
+    target: _End = field(init=False)
     x: int = 0
 
     @property
     def ends(self) -> list[_End]:
-        return self.sources + ([self.target] if self.target else [])
+        return [*self.sources, self.target]
 
     def span(self) -> tuple[int, int]:
         heights = [end.y for end in self.ends]
@@ -299,12 +299,13 @@ class _Drawing:
                 lane = _Lane.LEFT if source.column == 0 else _Lane.RIGHT
             else:
                 lane = _Lane.MIDDLE
-            rail = rails.setdefault((lane, edge.target, edge.event, edge.guards), _Rail(lane))
             # between the columns the label stands at the second one, elsewhere at the target
             leaves_aside = lane is _Lane.MIDDLE and source.column == 1
-            rail.sources.append(_join(rail, source, edge, labeled=leaves_aside))
-            if rail.target is None:
-                rail.target = _join(rail, target, edge, labeled=not leaves_aside)
+            key = (lane, edge.target, edge.event, edge.guards)
+            if key not in rails:
+                rails[key] = _Rail(lane)
+                rails[key].target = _join(rails[key], target, edge, labeled=not leaves_aside)
+            rails[key].sources.append(_join(rails[key], source, edge, labeled=leaves_aside))
         for rail in rails.values():
             self.lanes[rail.lane].append(rail)
 
@@ -409,7 +410,7 @@ class _Drawing:
     def render(self) -> str:
         size = f'width="{self.width}" height="{self.height}"'
         frame = f'viewBox="0 0 {self.width} {self.height}" {size}'
-        spoken = f'role="img" aria-label={quoteattr(self.caption)}'
+        spoken = f'role="img" aria-label="{escape(self.caption)}"'
         out = [
             f'<svg xmlns="http://www.w3.org/2000/svg" {frame} {spoken} font-family="{_FONT}">',
             f"<title>{escape(self.caption)}</title>",
@@ -533,13 +534,10 @@ def _arrow(path: str, color: str, tip: str) -> str:
 
 def _wires(rail: _Rail) -> list[str]:
     """One line for each move, along the rail; all end in the same arrow."""
-    target = rail.target
-    if target is None:
-        return []
     wires = []
     for end in rail.sources:
         color, tip = (_FAINT, "faint-tip") if end.edge.count == 0 else (_WIRE, "tip")
-        path = _arrow(_along(end, target, rail.x), color, tip)
+        path = _arrow(_along(end, rail.target, rail.x), color, tip)
         wires.append(f"<g><title>{escape(end.edge.sentence)}</title>{path}</g>")
     return wires
 

@@ -153,6 +153,18 @@ class Order:
             )
         )
 
+    def stock_kept(self) -> tuple[tuple[str, int], ...]:
+        """Goods by sku that the order still needs or has sent: nothing once it is closed unpaid,
+        otherwise all but what was withdrawn."""
+        withdrawn = dict(self.delivery.withdrawn.items)
+        kept: dict[str, int] = {}
+        if self.state != "closed" or self.delivery.shipments:
+            for line in self.content.lines:
+                left = line.quantity - withdrawn.get(line.id, 0)
+                if left:
+                    kept[line.sku] = kept.get(line.sku, 0) + left
+        return tuple(kept.items())
+
     def refundable(self) -> Manifest:
         """Units whose money is still with the shop."""
         done: dict[LineId, int] = {}

@@ -6,7 +6,7 @@ Units that had not left are withdrawn: they will not ship, and their stock is fr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ordercore.errors import InvalidManifest
 from ordercore.fulfillment import Withdrawn
@@ -15,13 +15,15 @@ from ordercore.order.commands import AnswerRefund, NoteRefundDelay, RefundOrder
 from ordercore.order.events import RefundDelayed
 from ordercore.order.facts import everything_refunded, everything_refunding
 from ordercore.order.rules.deciding import Refusal
-from ordercore.tender import RefundStatus, refund, refundable, refunded_units
+from ordercore.tender import RefundStatus, refund, refundable
 from ordercore.tender.attempt import REFUNDS_MAX
 from ordercore.tender.events import RefundAnswered, RefundRequested
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ordercore.order.order import Order
-    from ordercore.order.rules.deciding import Deciding, Situation
+    from ordercore.order.rules.deciding import Deciding, Guard, Rule, Situation
 
 __all__ = ["GUARDS", "RULES", "give_back"]
 
@@ -57,18 +59,12 @@ def give_back(
         name, content.lines, content.charges, order.payments, goods, wanted, reason,
         recognized=order.recognized,
     )  # fmt: skip
-    done = refunded_units(order.payments)
     gone = order.delivery.gone()
-    shipped = order.delivery.shipped()
     stays: list[tuple[LineId, Quantity]] = []
     for line_id, units in goods:
         line = content.line(line_id)
-        total = line.quantity if line else 0
-        unshipped = total - gone.get(line_id, 0)
-        kept = done.get(line_id, 0) - order.delivery.withdrawn.units(line_id)
-        # units that left and were not refunded yet are refunded last: goods at hand go back first
-        back = min(units, unshipped, total - shipped.units(line_id) + max(0, -kept))
-        if back > 0:
+        back = min(units, line.quantity - gone.get(line_id, 0)) if line else 0
+        if back > 0:  # goods at hand stay; only what has left must come back
             stays.append((line_id, Quantity(back)))
     deciding.apply(RefundRequested(asked))
     if stays:
@@ -117,5 +113,5 @@ def note_delay(deciding: Deciding, command: NoteRefundDelay) -> None:
         deciding.apply(RefundDelayed(command.refund, command.leg))
 
 
-RULES = {RefundOrder: refund_order, AnswerRefund: answer_refund, NoteRefundDelay: note_delay}
-GUARDS = {RefundOrder: may_refund}
+RULES: Mapping[type[Any], Rule] = {RefundOrder: refund_order, AnswerRefund: answer_refund, NoteRefundDelay: note_delay}
+GUARDS: Mapping[type[Any], Guard] = {RefundOrder: may_refund}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ordercore.goods import Manifest, Quantity
 from ordercore.order.commands import Cancel, Close
@@ -12,8 +12,10 @@ from ordercore.order.rules.paying import close_unpaid
 from ordercore.tender import refundable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ordercore.order.order import Order
-    from ordercore.order.rules.deciding import Deciding, Situation
+    from ordercore.order.rules.deciding import Deciding, Guard, Rule, Situation
 
 __all__ = ["GUARDS", "RULES"]
 
@@ -56,5 +58,5 @@ def close(deciding: Deciding, command: Close) -> None:
     close_unpaid(deciding, "close", command.reason)
 
 
-RULES = {Cancel: cancel, Close: close}
-GUARDS = {Cancel: may_cancel, Close: may_close}
+RULES: Mapping[type[Any], Rule] = {Cancel: cancel, Close: close}
+GUARDS: Mapping[type[Any], Guard] = {Cancel: may_cancel, Close: may_close}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ordercore.errors import InvalidManifest
 from ordercore.fulfillment import Received, Shipment, Shipped
@@ -11,8 +11,10 @@ from ordercore.order.commands import Accept, Complete, Deliver, Ship
 from ordercore.order.rules.deciding import Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ordercore.order.order import Order
-    from ordercore.order.rules.deciding import Deciding, Guard, Situation
+    from ordercore.order.rules.deciding import Deciding, Guard, Rule, Situation
 
 __all__ = ["GUARDS", "RULES"]
 
@@ -70,8 +72,8 @@ def complete(deciding: Deciding, _command: Complete) -> None:
     deciding.move("complete")
 
 
-RULES = {Accept: accept, Ship: ship, Deliver: deliver, Complete: complete}
-GUARDS = {
+RULES: Mapping[type[Any], Rule] = {Accept: accept, Ship: ship, Deliver: deliver, Complete: complete}
+GUARDS: Mapping[type[Any], Guard] = {
     Accept: _needs("accept", "accepted"),
     Ship: may_ship,
     Deliver: _needs("receive", "received"),

@@ -8,18 +8,21 @@ is undone. An answer never moves an attempt backwards, so the order of arrival d
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ordercore.errors import InvalidTenders
 from ordercore.order.commands import AnswerAttempts, Pay, Remind, UndoPayment
 from ordercore.order.events import ClosingAsked, Reminded
-from ordercore.order.rules.deciding import Deciding, Refusal, Situation
+from ordercore.order.rules.deciding import Refusal
 from ordercore.tender import Attempt, AttemptState, OutcomeStatus, settled
 from ordercore.tender.attempt import ATTEMPTS_MAX
 from ordercore.tender.events import AttemptAnswered, CaptureAsked, PaymentStarted, UndoAsked
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ordercore.order.order import Order
+    from ordercore.order.rules.deciding import Deciding, Guard, Rule, Situation
     from ordercore.tender import Outcome
 
 __all__ = ["GUARDS", "RULES", "close_unpaid", "conclude"]
@@ -181,5 +184,5 @@ def remind(deciding: Deciding, _command: Remind) -> None:
     deciding.apply(Reminded(deciding.order.content.pay_by))
 
 
-RULES = {Pay: pay, AnswerAttempts: answer, UndoPayment: undo, Remind: remind}
-GUARDS = {Pay: may_pay, Remind: may_remind}
+RULES: Mapping[type[Any], Rule] = {Pay: pay, AnswerAttempts: answer, UndoPayment: undo, Remind: remind}
+GUARDS: Mapping[type[Any], Guard] = {Pay: may_pay, Remind: may_remind}

@@ -1,0 +1,196 @@
+"""What a host implements, on one page.
+
+A port answers with a value or with an awaitable of it: the same protocol serves `OrderEngine`
+(plain values) and `AsyncOrderEngine` (either). Each port's promise is checked by its contract
+in `ordercore.testing`; subclass it with your adapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar, Union
+
+from ordercore.change import Change, Receipt, Recorded
+from ordercore.clock import Clock
+from ordercore.identity import IdSource
+from ordercore.ledger import Balance
+from ordercore.order import Order
+from ordercore.tender import (
+    Capabilities,
+    ChargeRequest,
+    Notification,
+    Outcome,
+    RefundOutcome,
+    RefundRequest,
+)
+from ordercore.timeout import Timer
+from ordercore.value import value
+
+__all__ = [
+    "Answer",
+    "Clock",
+    "IdSource",
+    "Opened",
+    "OrderQuery",
+    "OrderStore",
+    "OutboxItem",
+    "PaymentGateway",
+    "Publisher",
+    "StockKeeper",
+]
+
+T = TypeVar("T")
+Answer = Union[T, Awaitable[T]]  # noqa: UP007 - a generic alias that type checkers take as one
+
+
+@value
+class Opened:
+    """An order as loaded for a command, and the receipt of the command's key if there is one."""
+
+    order: Order | None
+    receipt: Receipt | None
+
+
+@value
+class OrderQuery:
+    """Which orders to find. ``number`` is exact or a numeric tail: ``23`` finds ORD-0000000023 first."""
+
+    number: str = ""
+    customer: str = ""
+    shop: str = ""
+    states: tuple[str, ...] = ()
+    placed_from: datetime | None = None
+    placed_before: datetime | None = None
+    limit: int = 50
+
+
+@value
+class OutboxItem:
+    """A committed event that waits for the publisher; ``position`` acknowledges it."""
+
+    position: int
+    recorded: Recorded
+
+
+class OrderStore(Protocol):
+    """Keeps orders, their events, timers, ledger entries and receipts.
+
+    ``commit`` writes all changes or none, is durable when it returns, and raises `Stale` when an order's
+    version is not the change's ``version_before``, `KeyReused` when a receipt's key is taken.
+    """
+
+    @property
+    def joined(self) -> bool:
+        """Whether it writes inside a transaction that the host has open (then commit is not durable yet)."""
+        ...
+
+    def commit(self, changes: Sequence[Change]) -> Answer[None]: ...
+
+    def load(self, order_id: str) -> Answer[Order | None]: ...
+
+    def open(self, order_id: str, shop: str, key: str) -> Answer[Opened]:
+        """The order and the receipt of ``key``, in one look; an empty ``order_id`` loads the receipt alone."""
+        ...
+
+    def find(self, query: OrderQuery) -> Answer[tuple[Order, ...]]: ...
+
+    def journal(self, order_id: str) -> Answer[tuple[Recorded, ...]]:
+        """All events of one order, in order."""
+        ...
+
+    def claim_timers(self, now: datetime, limit: int, lease: timedelta) -> Answer[tuple[Timer, ...]]:
+        """Due timers, oldest first, each given to one claimer until the lease ends; ``tries`` counts up."""
+        ...
+
+    def settle_timers(
+        self, claimed: Sequence[tuple[Timer, datetime | None]]
+    ) -> Answer[None]:
+        """Drop claimed timers (``None``) or make them due later, lease ended and ``tries`` kept.
+
+        One that a change has set or cleared since the claim (its ``due`` differs, or it is gone) stays as it is.
+        """
+        ...
+
+    def outbox(self, limit: int) -> Answer[tuple[OutboxItem, ...]]:
+        """Events not yet acknowledged, in order for each order."""
+        ...
+
+    def acknowledge(self, positions: Sequence[int]) -> Answer[None]: ...
+
+    def next_number(self, sequence: str) -> Answer[int]:
+        """A number of the sequence that was never given before, from 1, growing; some may be skipped."""
+        ...
+
+    def trial_balance(self, order_id: str | None = None) -> Answer[tuple[Balance, ...]]: ...
+
+
+class PaymentGateway(Protocol):
+    """Moves money. The same key never moves money twice, and answers as the first time.
+
+    A void of a key that was never seen kills that key, or answers *unknown*.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def available(self, account: str, currency: str) -> Answer[int | None]:
+        """What an account holds (points, or minor units); ``None`` where that is not known."""
+        ...
+
+    def authorize(self, request: ChargeRequest) -> Answer[Outcome]:
+        """Hold the money, or take it at once, or say what the payer must do."""
+        ...
+
+    def capture(self, request: ChargeRequest) -> Answer[Outcome]: ...
+
+    def close(self, request: ChargeRequest) -> Answer[Outcome]:
+        """End an attempt that is not paid; one that is paid stays paid and answers so."""
+        ...
+
+    def void(self, request: ChargeRequest) -> Answer[Outcome]:
+        """Give back whatever the key holds or took, and kill the key."""
+        ...
+
+    def lookup(self, request: ChargeRequest) -> Answer[Outcome]:
+        """What became of the key; *unknown* for one never seen."""
+        ...
+
+    def refund(self, request: RefundRequest) -> Answer[RefundOutcome]: ...
+
+    def lookup_refund(self, request: RefundRequest) -> Answer[RefundOutcome]: ...
+
+    def parse(self, headers: Mapping[str, str], body: bytes) -> Notification:
+        """Verify and read a notification; raises `NotificationRefused`. No I/O."""
+        ...
+
+
+class StockKeeper(Protocol):
+    """Promises goods, never more than there are. The same id is the same reservation."""
+
+    @property
+    def joins(self) -> bool:
+        """Whether it writes in the store's own transaction."""
+        ...
+
+    def reserve(
+        self, reservation: str, goods: Sequence[tuple[str, int]], until: datetime
+    ) -> Answer[None]:
+        """Promise (sku, units) until a moment; raises `OutOfStock` and promises nothing."""
+        ...
+
+    def deduct(self, reservation: str) -> Answer[None]:
+        """Make a promise final, and keep it beyond its time; raises `OutOfStock` if it has lapsed."""
+        ...
+
+    def release(self, reservation: str, keep: Sequence[tuple[str, int]] = ()) -> Answer[None]:
+        """Free all of a reservation but ``keep``, also what was deducted; twice is once."""
+        ...
+
+
+class Publisher(Protocol):
+    """Takes events to the rest of the world. At least once: a consumer drops repeats by order and sequence."""
+
+    def publish(self, events: Sequence[Recorded]) -> Answer[None]: ...
+
+

@@ -1,0 +1,259 @@
+"""What is due when: timers as a pure function of an order's events and the policy.
+
+A timer is a hint, never a command: when it comes due, the order is looked at again,
+and a timer set in an earlier visit of a state does nothing (law L20).
+What is owed to the outside (an undo, a refund, stock to give back) is a timer too,
+set in the same change as the fact that owes it, so a crash cannot lose it.
+"""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import attrs
+
+from ordercore.errors import InvalidPolicy
+from ordercore.order import Moved, Order, Placed
+from ordercore.pricing import OrderKind
+from ordercore.tender import AttemptState, RefundStatus
+from ordercore.tender.events import (
+    AttemptAnswered,
+    CaptureAsked,
+    PaymentStarted,
+    RefundAnswered,
+    RefundRequested,
+    UndoAsked,
+)
+from ordercore.fulfillment import Withdrawn
+from ordercore.order.events import ClosingAsked
+from ordercore.value import value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ordercore.event import Event
+
+__all__ = ["PaymentWindow", "TimeoutPolicy", "Timer", "TimerKey", "TimerKind", "timers"]
+
+
+class TimerKind(enum.Enum):
+    """What is to be done when a timer comes due."""
+
+    REMIND_PAYMENT = "remind_payment"
+    CLOSE_UNPAID = "close_unpaid"
+    RESOLVE_ATTEMPT = "resolve_attempt"
+    """Ask a gateway about an attempt whose outcome is open, or finish an undo or a capture."""
+    RESOLVE_REFUND = "resolve_refund"
+    """Ask, or ask again, for one leg of a refund."""
+    REFUND_LATE = "refund_late"
+    RELEASE_STOCK = "release_stock"
+    CONFIRM_RECEIPT = "confirm_receipt"
+
+
+@value
+class TimerKey:
+    """A timer of an order is named by its kind and subject (an attempt, a leg); setting it again moves it."""
+
+    kind: TimerKind
+    subject: str = ""
+
+
+@value
+class Timer:
+    """Something due. ``visit`` is the order's visit that set it; ``tries`` counts how often it was claimed."""
+
+    order_id: str
+    key: TimerKey
+    due: datetime
+    visit: int
+    tries: int = 0
+
+
+@value
+class PaymentWindow:
+    """How long an order of one kind may stay unpaid, and how long before its end to remind.
+
+    A reminder needs a window of at least twice its lead; a shorter one has none.
+    """
+
+    pay_within: timedelta = timedelta(minutes=30)
+    remind_before: timedelta = timedelta(minutes=5)
+
+    def reminder(self) -> timedelta | None:
+        """How long after placing to remind, ``None`` for never."""
+        if self.remind_before <= timedelta(0) or self.pay_within < 2 * self.remind_before:
+            return None
+        return self.pay_within - self.remind_before
+
+
+def _windows() -> Mapping[OrderKind, PaymentWindow]:
+    return {OrderKind.FLASH_SALE: PaymentWindow(timedelta(minutes=5))}
+
+
+@value
+class TimeoutPolicy:
+    """The clocks of a shop.
+
+    ``resolve_after`` is how long an open attempt may wait for its answer before the gateway is asked;
+    ``backoff`` are the pauses between further tries, the last one repeated.
+    ``refund_late_after`` is when a refund that has not arrived alerts (three business days, as calendar days).
+    """
+
+    window: PaymentWindow = PaymentWindow()
+    windows: Mapping[OrderKind, PaymentWindow] = attrs.field(factory=_windows, hash=False)
+    confirm_after: timedelta = timedelta(days=7)
+    resolve_after: timedelta = timedelta(seconds=60)
+    backoff: tuple[timedelta, ...] = (
+        timedelta(minutes=1),
+        timedelta(minutes=5),
+        timedelta(minutes=30),
+        timedelta(hours=2),
+        timedelta(hours=12),
+    )
+    refund_late_after: timedelta = timedelta(days=5)
+
+    def of(self, kind: OrderKind) -> PaymentWindow:
+        """The payment window of one order kind."""
+        return self.windows.get(kind, self.window)
+
+    def again(self, tries: int) -> timedelta:
+        """The pause after the ``tries``-th try, from 1."""
+        return self.backoff[min(max(tries, 1), len(self.backoff)) - 1]
+
+    def check(self, path: str = "timeouts") -> None:
+        """Raise `InvalidPolicy` for a window or a pause that is not positive."""
+        zero = timedelta(0)
+        for name, window in [("window", self.window)] + [
+            (f"windows.{kind.value}", window) for kind, window in self.windows.items()
+        ]:
+            if window.pay_within <= zero:
+                raise InvalidPolicy("a payment window is positive", path=f"{path}.{name}.pay_within")
+            if window.remind_before < zero:
+                raise InvalidPolicy("a lead is not negative", path=f"{path}.{name}.remind_before")
+        if not self.backoff or min(self.backoff) <= zero or self.resolve_after <= zero:
+            raise InvalidPolicy("pauses are positive, and there is at least one", path=f"{path}.backoff")
+        if self.confirm_after <= zero:
+            raise InvalidPolicy("it is positive", path=f"{path}.confirm_after")
+
+
+_ENDED = frozenset({AttemptState.CAPTURED, AttemptState.DECLINED, AttemptState.RETURNED})
+_REMIND = TimerKey(TimerKind.REMIND_PAYMENT)
+_CLOSE = TimerKey(TimerKind.CLOSE_UNPAID)
+_CONFIRM = TimerKey(TimerKind.CONFIRM_RECEIPT)
+_RELEASE = TimerKey(TimerKind.RELEASE_STOCK)
+
+
+def attempt_key(attempt: str) -> TimerKey:
+    """The timer that watches an attempt."""
+    return TimerKey(TimerKind.RESOLVE_ATTEMPT, attempt)
+
+
+def refund_key(refund: str, leg: int, kind: TimerKind = TimerKind.RESOLVE_REFUND) -> TimerKey:
+    """The timer that watches a leg of a refund."""
+    return TimerKey(kind, f"{refund}#{leg}")
+
+
+class _Timers:
+    """Timers set and cleared by one change; the last word on a key counts."""
+
+    __slots__ = ("_at", "_order", "_policy", "found")
+
+    def __init__(self, order: Order, policy: TimeoutPolicy, at: datetime) -> None:
+        self._order, self._policy, self._at = order, policy, at
+        self.found: dict[TimerKey, datetime | None] = {}
+
+    def placed(self, event: Placed) -> None:
+        content = event.content
+        if content.pay_by is None:
+            return
+        self.found[_CLOSE] = content.pay_by
+        lead = self._policy.of(content.kind).reminder()
+        if lead is not None:
+            self.found[_REMIND] = content.placed_at + lead
+
+    def moved(self, event: Moved) -> None:
+        if event.via == "pay" or event.to == "closed":
+            self.found[_CLOSE] = None
+            self.found[_REMIND] = None
+        if event.to == "closed" and self._order.content.reservation:
+            self.found[_RELEASE] = self._at
+        if event.via == "ship":
+            self.found[_CONFIRM] = self._at + self._policy.confirm_after
+        elif event.source == "shipped":
+            self.found[_CONFIRM] = None
+
+    def closing(self, _event: ClosingAsked) -> None:
+        self.found[_CLOSE] = self._at + self._policy.again(1)
+
+    def started(self, event: PaymentStarted) -> None:
+        due = self._at + self._policy.resolve_after
+        for attempt in event.attempts:
+            self.found[attempt_key(attempt.id)] = due
+
+    def answered(self, event: AttemptAnswered) -> None:
+        key = attempt_key(event.attempt)
+        if event.state in _ENDED:
+            self.found[key] = None
+        elif event.state is AttemptState.WAITING:
+            self.found[key] = self._at + self._policy.again(len(self._policy.backoff))
+        elif event.state is AttemptState.AUTHORIZED:
+            self.found[key] = None
+
+    def asked(self, event: CaptureAsked | UndoAsked) -> None:
+        for attempt in event.attempts:
+            self.found[attempt_key(attempt)] = self._at + self._policy.resolve_after
+
+    def refund(self, event: RefundRequested) -> None:
+        refund = event.refund
+        for i in range(len(refund.legs)):
+            self.found[refund_key(refund.id, i)] = self._at + self._policy.resolve_after
+            late = refund_key(refund.id, i, TimerKind.REFUND_LATE)
+            self.found[late] = self._at + self._policy.refund_late_after
+
+    def refund_answered(self, event: RefundAnswered) -> None:
+        key = refund_key(event.refund, event.leg)
+        if event.status is RefundStatus.ARRIVED:
+            self.found[key] = None
+            self.found[refund_key(event.refund, event.leg, TimerKind.REFUND_LATE)] = None
+        elif event.status is RefundStatus.FAILED:
+            self.found[key] = None  # the late alert stays: somebody must look
+        else:
+            self.found[key] = self._at + self._policy.again(len(self._policy.backoff))
+
+    def withdrawn(self, _event: Withdrawn) -> None:
+        if self._order.content.reservation:
+            self.found[_RELEASE] = self._at
+
+
+_TIMED = {
+    Placed: _Timers.placed,
+    Moved: _Timers.moved,
+    ClosingAsked: _Timers.closing,
+    PaymentStarted: _Timers.started,
+    AttemptAnswered: _Timers.answered,
+    CaptureAsked: _Timers.asked,
+    UndoAsked: _Timers.asked,
+    RefundRequested: _Timers.refund,
+    RefundAnswered: _Timers.refund_answered,
+    Withdrawn: _Timers.withdrawn,
+}
+
+
+def timers(
+    order: Order, events: tuple[Event, ...], policy: TimeoutPolicy, at: datetime
+) -> tuple[tuple[Timer, ...], tuple[TimerKey, ...]]:
+    """Timers that ``events`` set and clear; ``order`` is the order after them."""
+    found = _Timers(order, policy, at)
+    for event in events:
+        timed = _TIMED.get(type(event))
+        if timed is not None:
+            timed(found, event)  # type: ignore[operator]  # each takes its own event
+    if not found.found:
+        return (), ()
+    name, visit = order.id, order.visit
+    return (
+        tuple([Timer(name, k, due, visit) for k, due in found.found.items() if due is not None]),
+        tuple([key for key, due in found.found.items() if due is None]),
+    )
