@@ -1,1 +1,142 @@
-"""ordercore: an order engine that a shop imports."""
+"""ordercore: an order engine that a shop imports.
+
+The shop window: what a host needs every day stands here by name.
+Adapters live in `ordercore.adapters`, the testing kit in `ordercore.testing`;
+importing this module loads neither, nor any extra.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ordercore import tender as _tender
+from ordercore.clock import Clock, SettableClock, SystemClock
+from ordercore.engine import AsyncOrderEngine, OrderEngine, PaymentResult, RefundResult, Sweep
+from ordercore.errors import (
+    InvalidInput,
+    KeyReused,
+    NotAllowed,
+    NotFound,
+    OrdercoreError,
+    OtherSideFailed,
+    OutOfStock,
+    PriceChanged,
+    Refused,
+    Stale,
+    UnreadableData,
+)
+from ordercore.goods import Manifest
+from ordercore.identity import CountedIds, IdSource, NumberTemplate, SystemIds
+from ordercore.money import CashRounding, Percent, Rounding, money
+from ordercore.order import CommandKind, Order, Permission, Standing, standing
+from ordercore.party import SYSTEM, Actor, ActorKind, Address, Destination, Party
+from ordercore.policy import Policies
+from ordercore.ports import OrderQuery, OrderStore, PaymentGateway, Publisher, StockKeeper
+from ordercore.pricing import (
+    AmountOff,
+    Cart,
+    CartLine,
+    Explanation,
+    OrderKind,
+    PercentOff,
+    PricingPolicy,
+    Quote,
+    RoundingScope,
+    ShippingCharge,
+    TaxPolicy,
+    TaxRate,
+    explain,
+)
+from ordercore.tender import PaymentAction, PointsRate, TenderPlan, TenderPolicy, TenderRule
+
+if TYPE_CHECKING:
+    from moneyed import Money
+
+tenders = _tender.tenders
+
+__version__ = "0.1.0"
+
+__all__ = [
+    # the engine
+    "AsyncOrderEngine",
+    "OrderEngine",
+    "Policies",
+    # money
+    "CashRounding",
+    "Money",
+    "Percent",
+    "Rounding",
+    "money",
+    # what is bought, and its price
+    "AmountOff",
+    "Cart",
+    "CartLine",
+    "Explanation",
+    "OrderKind",
+    "PercentOff",
+    "PricingPolicy",
+    "Quote",
+    "RoundingScope",
+    "ShippingCharge",
+    "TaxPolicy",
+    "TaxRate",
+    "explain",
+    # who and where
+    "SYSTEM",
+    "Actor",
+    "ActorKind",
+    "Address",
+    "Destination",
+    "Party",
+    # how it is paid
+    "PaymentAction",
+    "PaymentResult",
+    "PointsRate",
+    "RefundResult",
+    "TenderPlan",
+    "TenderPolicy",
+    "TenderRule",
+    "tenders",
+    # the order
+    "CommandKind",
+    "Manifest",
+    "NumberTemplate",
+    "Order",
+    "OrderQuery",
+    "Permission",
+    "Standing",
+    "Sweep",
+    "standing",
+    # ports
+    "Clock",
+    "CountedIds",
+    "IdSource",
+    "OrderStore",
+    "PaymentGateway",
+    "Publisher",
+    "SettableClock",
+    "StockKeeper",
+    "SystemClock",
+    "SystemIds",
+    # errors that a host catches
+    "InvalidInput",
+    "KeyReused",
+    "NotAllowed",
+    "NotFound",
+    "OrdercoreError",
+    "OtherSideFailed",
+    "OutOfStock",
+    "PriceChanged",
+    "Refused",
+    "Stale",
+    "UnreadableData",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - the hook's own signature
+    if name == "Money":
+        from moneyed import Money
+
+        return Money
+    reason = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(reason)

@@ -48,7 +48,7 @@ class CountedIds:
         return f"{kind}_{next(self._count)}"
 
 
-_FIELD = re.compile(r"\{(date|shop|seq(?::(\d{1,2}))?)\}")
+_FIELD = re.compile(r"\{(date|shop|seq(?::(0?\d{1,2}))?)\}")
 
 
 @value

@@ -110,9 +110,13 @@ class RefundOrder:
 
 @value
 class AnswerAttempts:
-    """Gateways spoke about attempts: (attempt, outcome) pairs."""
+    """Gateways spoke about attempts: (attempt, outcome) pairs.
+
+    ``goods_lost``: the stock keeper no longer holds the goods, so money that came is sent back.
+    """
 
     answers: tuple[tuple[str, Outcome], ...]
+    goods_lost: bool = False
 
 
 @value

@@ -18,20 +18,16 @@ News never moves an attempt backwards: *declined* after *captured* changes nothi
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 import attrs
 
 from ordercore.errors import NotFound
+from ordercore.goods import LineId
 from ordercore.tender.channel import OutcomeStatus, PaymentAction, RefundStatus
+from ordercore.tender.plan import TenderPlan
 from ordercore.tender.tenders import TenderKind
 from ordercore.value import value
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from ordercore.goods import LineId
-    from ordercore.tender.plan import TenderPlan
 
 __all__ = ["Attempt", "AttemptState", "Payments", "Refund", "RefundLeg", "RefundRow", "settled"]
 

@@ -7,7 +7,7 @@ which is the same as the outcome *unknown*. Amounts are minor units of ``currenc
 from __future__ import annotations
 
 import enum
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import attrs
@@ -16,8 +16,6 @@ from ordercore.money import from_minor
 from ordercore.value import value
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from ordercore.money import Money
 
 __all__ = [

@@ -113,6 +113,10 @@ def answer(deciding: Deciding, command: AnswerAttempts) -> None:
     for name, outcome in command.answers:
         if outcome.status is not OutcomeStatus.UNKNOWN:
             _answer(deciding, name, outcome)
+    if command.goods_lost:
+        held = tuple([a.id for a in deciding.order.payments.current() if a.held])
+        deciding.apply(ClosingAsked("cancel", "the goods are no longer there"))
+        deciding.apply(UndoAsked(held, "the goods are no longer there"))
     conclude(deciding)
 
 

@@ -1,0 +1,22 @@
+"""The engine: use cases over ports."""
+
+from ordercore.engine.engine import AsyncOrderEngine, OrderEngine
+from ordercore.engine.flow import Flow, Step, arun, call, run, run_batch
+from ordercore.engine.paying import PaymentResult, RefundResult
+from ordercore.engine.shop import Shop
+from ordercore.engine.sweeping import Sweep
+
+__all__ = [
+    "AsyncOrderEngine",
+    "Flow",
+    "OrderEngine",
+    "PaymentResult",
+    "RefundResult",
+    "Shop",
+    "Step",
+    "Sweep",
+    "arun",
+    "call",
+    "run",
+    "run_batch",
+]

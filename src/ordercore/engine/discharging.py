@@ -1,0 +1,236 @@
+"""Discharging: making the calls that an order owes to the outside, and recording the answers.
+
+What is owed is read off the order alone: attempts that are open, capturing, closing or returning,
+legs of refunds without an answer. So a crash at any point loses nothing; the next discharge,
+by a timer if by nobody else, goes on where this one stopped. A gateway that does not answer leaves
+its attempt as it is: *unknown* is asked again under the same key, never guessed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ordercore.engine.flow import call
+from ordercore.engine.shop import record
+from ordercore.errors import GatewayError, GatewayTimeout, OutOfStock
+from ordercore.order import AnswerAttempts, AnswerRefund, Moved, decide
+from ordercore.engine.shop import situation
+from ordercore.tender import (
+    AttemptState,
+    ChargeRequest,
+    Outcome,
+    OutcomeStatus,
+    RefundOutcome,
+    RefundRequest,
+    RefundStatus,
+)
+from ordercore.timeout import TimerKind
+
+if TYPE_CHECKING:
+    from ordercore.change import Change
+    from ordercore.engine.flow import Flow
+    from ordercore.engine.shop import Shop
+    from ordercore.order import Decision, Order
+    from ordercore.party import Actor
+    from ordercore.tender import Attempt, Refund
+
+__all__ = ["discharge", "order_of_key", "pull", "release"]
+
+ROUNDS_MAX = 12
+"""Most rounds of calls and records in one discharge; what is left goes on by its timer."""
+
+_S = AttemptState
+_UNKNOWN = Outcome(OutcomeStatus.UNKNOWN)
+_UNSENT = Outcome(OutcomeStatus.DECLINED, reason="not sent: another tender failed first")
+_OWED = frozenset({_S.OPEN, _S.CAPTURING, _S.CLOSING, _S.RETURNING})
+
+
+def order_of_key(key: str) -> str:
+    """The order that an attempt's or a refund leg's key belongs to."""
+    return key.partition("/")[0]
+
+
+def charge_request(order: Order, attempt: Attempt) -> ChargeRequest:
+    """The attempt as its gateway is asked about it."""
+    return ChargeRequest(
+        attempt.id, order.content.id, attempt.amount, order.content.currency, attempt.account,
+        attempt.points, order.content.pay_by, attempt.reference,
+    )  # fmt: skip
+
+
+def _ask(shop: Shop, order: Order, attempt: Attempt) -> Flow[Outcome]:
+    """Make the one call that the attempt's state owes."""
+    gateway = shop.gateway(attempt.gateway)
+    request = charge_request(order, attempt)
+    state = attempt.state
+    try:
+        if state is _S.OPEN:
+            outcome = yield from call(gateway.authorize, request)
+        elif state is _S.CAPTURING:
+            outcome = yield from call(gateway.capture, request)
+        elif state is _S.RETURNING:
+            outcome = yield from call(gateway.void, request)
+        elif gateway.capabilities.closes:
+            outcome = yield from call(gateway.close, request)
+        else:
+            outcome = yield from call(gateway.lookup, request)
+            if outcome.status in {OutcomeStatus.WAITING, OutcomeStatus.UNKNOWN}:
+                outcome = yield from call(gateway.void, request)
+    except GatewayTimeout:
+        return _UNKNOWN
+    except GatewayError as error:
+        # nothing was moved: a charge has failed, anything else is asked again
+        if state is _S.OPEN:
+            return Outcome(OutcomeStatus.DECLINED, reason=error.reason)
+        return _UNKNOWN
+    return outcome
+
+
+def _answers(shop: Shop, order: Order, asked: set[tuple[str, AttemptState]]) -> Flow[list[tuple[str, Outcome]]]:
+    """Ask every gateway that is owed a call, in the plan's order.
+
+    After a decline no further tender of the payment is sent.
+    """
+    answers: list[tuple[str, Outcome]] = []
+    failed = False
+    for attempt in order.payments.attempts:
+        state = attempt.state
+        if state not in _OWED or (attempt.id, state) in asked:
+            continue
+        asked.add((attempt.id, state))
+        if failed and state is _S.OPEN:
+            answers.append((attempt.id, _UNSENT))
+            continue
+        outcome = yield from _ask(shop, order, attempt)
+        if outcome.status is not OutcomeStatus.UNKNOWN:
+            answers.append((attempt.id, outcome))
+        if state is _S.OPEN and outcome.status is OutcomeStatus.DECLINED:
+            failed = True
+    return answers
+
+
+def refund_request(order: Order, refund: Refund, leg: int) -> RefundRequest:
+    """A refund leg as its gateway is asked about it."""
+    part = refund.legs[leg]
+    attempt = order.payments.attempt(part.attempt)
+    return RefundRequest(
+        f"{refund.id}#{leg}", attempt.id, attempt.reference, part.amount, order.content.currency,
+        part.points, refund.reason,
+    )  # fmt: skip
+
+
+def _ask_refund(shop: Shop, order: Order, refund: Refund, leg: int) -> Flow[RefundOutcome]:
+    part = refund.legs[leg]
+    gateway = shop.gateway(order.payments.attempt(part.attempt).gateway)
+    request = refund_request(order, refund, leg)
+    try:
+        if part.status is RefundStatus.ACCEPTED:
+            outcome = yield from call(gateway.lookup_refund, request)
+        else:
+            outcome = yield from call(gateway.refund, request)
+    except GatewayError:
+        return RefundOutcome(RefundStatus.UNKNOWN)
+    return outcome
+
+
+def _refunds(shop: Shop, order: Order, by: Actor, asked: set[str], *, accepted: bool) -> Flow[Order]:
+    """Ask for every leg that has no answer yet; with ``accepted``, also for those under way."""
+    for refund in order.payments.refunds:
+        answers: list[tuple[int, RefundOutcome]] = []
+        for place, leg in enumerate(refund.legs):
+            name = f"{refund.id}#{place}"
+            open_ = leg.status is None or leg.status is RefundStatus.UNKNOWN
+            if name in asked or not (open_ or (accepted and leg.status is RefundStatus.ACCEPTED)):
+                continue
+            asked.add(name)
+            outcome = yield from _ask_refund(shop, order, refund, place)
+            if outcome.status is not RefundStatus.UNKNOWN:
+                answers.append((place, outcome))
+        if answers:
+            made = yield from record(shop, order, AnswerRefund(refund.id, tuple(answers)), by)
+            order = made.order
+    return order
+
+
+def answered(
+    shop: Shop, order: Order, answers: tuple[tuple[str, Outcome], ...], by: Actor
+) -> Flow[Change]:
+    """Record answers. When they make the order paid, its goods are first made final at the keeper.
+
+    Goods that are gone by then (the promise lapsed and somebody else took them) turn the payment back.
+    """
+
+    def settle(before: Order, decision: Decision) -> Flow[Decision]:
+        stock, reservation = shop.stock, before.content.reservation
+        if stock is None or not reservation or not _paid(decision):
+            return decision
+        try:
+            yield from call(stock.deduct, reservation)
+        except OutOfStock:
+            pass
+        else:
+            return decision
+        try:
+            until = shop.clock.now() + shop.policies.stock.reserve_slack
+            yield from call(stock.reserve, reservation, before.stock_kept(), until)
+            yield from call(stock.deduct, reservation)
+        except OutOfStock:
+            lost = AnswerAttempts(answers, goods_lost=True)
+            return decide(before, lost, situation(shop, before, by))
+        return decision
+
+    return (yield from record(shop, order, AnswerAttempts(answers), by, settle))
+
+
+def _paid(decision: Decision) -> bool:
+    for event in decision.events:
+        if type(event) is Moved and event.via == "pay":
+            return True
+    return False
+
+
+def discharge(
+    shop: Shop, order: Order, by: Actor, *, made: Change | None = None, accepted: bool = False
+) -> Flow[Order]:
+    """Make all calls that ``order`` owes, until nothing is owed that was not already asked."""
+    asked: set[tuple[str, AttemptState]] = set()
+    refunds: set[str] = set()
+    if made is not None:
+        yield from release(shop, made)
+    for _ in range(ROUNDS_MAX):
+        answers = yield from _answers(shop, order, asked)
+        if not answers:
+            break
+        recorded = yield from answered(shop, order, tuple(answers), by)
+        order = recorded.order
+        yield from release(shop, recorded)
+    if order.payments.refunds:
+        order = yield from _refunds(shop, order, by, refunds, accepted=accepted)
+    return order
+
+
+def pull(shop: Shop, order: Order, by: Actor) -> Flow[Order]:
+    """Ask the gateways what became of attempts that wait, and record it."""
+    answers: list[tuple[str, Outcome]] = []
+    for attempt in order.payments.attempts:
+        if attempt.state is not _S.WAITING:
+            continue
+        gateway = shop.gateway(attempt.gateway)
+        try:
+            outcome = yield from call(gateway.lookup, charge_request(order, attempt))
+        except GatewayError:
+            continue
+        answers.append((attempt.id, outcome))
+    if not answers:
+        return order
+    made = yield from answered(shop, order, tuple(answers), by)
+    return made.order
+
+
+def release(shop: Shop, made: Change) -> Flow[None]:
+    """Give stock back that a change owes, and drop the timer that would do it otherwise."""
+    for timer in made.timers_set:
+        if timer.key.kind is TimerKind.RELEASE_STOCK and shop.stock is not None:
+            order = made.order
+            yield from call(shop.stock.release, order.content.reservation, order.stock_kept())
+            yield from call(shop.store.settle_timers, ((timer, None),))

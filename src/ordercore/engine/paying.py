@@ -1,0 +1,210 @@
+"""Paying: preview, pay, notifications, cancel, refund."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ordercore.change import Receipt
+from ordercore.engine.discharging import answered, discharge, order_of_key, pull, release
+from ordercore.engine.flow import call
+from ordercore.engine.placing import checked_key
+from ordercore.engine.shop import digest, load, once, record
+from ordercore.errors import NotificationRefused
+from ordercore.order import (
+    AnswerRefund,
+    Cancel,
+    Order,
+    Pay,
+    RefundOrder,
+    UndoPayment,
+)
+from ordercore.party import Actor, ActorKind
+from ordercore.tender import (
+    AttemptState,
+    ChannelReply,
+    Outcome,
+    PaymentAction,
+    Refund,
+    TenderPlan,
+    plan,
+)
+from ordercore.tender.tenders import Channel, Points, Tender
+from ordercore.value import value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ordercore.engine.flow import Flow
+    from ordercore.engine.shop import Shop
+    from ordercore.goods import Manifest
+
+__all__ = ["PaymentResult", "RefundResult", "cancel", "notify", "pay", "preview", "refund"]
+
+
+@value
+class PaymentResult:
+    """What a payment came to. ``action`` is what the shopper must do now, ``declined`` why a tender failed."""
+
+    order: Order
+    action: PaymentAction | None
+    declined: tuple[str, ...]
+
+    @property
+    def paid(self) -> bool:
+        """Whether the order is paid in full."""
+        return self.order.payments.held == self.order.content.total
+
+
+@value
+class RefundResult:
+    """The order, and the refund with its legs as they stand."""
+
+    order: Order
+    refund: Refund
+
+
+def available(shop: Shop, offers: Sequence[Tender], currency: str) -> Flow[dict[int, int]]:
+    """What the accounts of offers without an amount hold."""
+    held: dict[int, int] = {}
+    for i, offer in enumerate(offers):
+        if isinstance(offer, Points | Channel) or offer.amount is not None:
+            continue
+        gateway = shop.gateway(offer.gateway)
+        found = yield from call(gateway.available, offer.account, currency)
+        if found is not None:
+            held[i] = found
+    return held
+
+
+def preview(shop: Shop, order_id: str, offers: Sequence[Tender]) -> Flow[TenderPlan]:
+    """How an order would be paid with these offers; nothing is written."""
+    order = yield from load(shop, order_id)
+    held = yield from available(shop, offers, order.currency)
+    return plan(order.content.rows(), offers, shop.policies.tenders, order.currency, held)
+
+
+def _offer_text(offer: Tender) -> str:
+    amount = offer.points if isinstance(offer, Points) else getattr(offer, "amount", None)
+    return f"{type(offer).__name__}:{offer.gateway}:{offer.account}:{amount}"
+
+
+def _result(order: Order) -> PaymentResult:
+    declined = tuple(
+        [
+            attempt.reason or attempt.gateway
+            for attempt in order.payments.attempts
+            if attempt.state is AttemptState.DECLINED and attempt.round == order.payments.round
+        ]
+    )
+    return PaymentResult(order, order.payments.action(), declined)
+
+
+def pay(
+    shop: Shop, order_id: str, offers: Sequence[Tender], key: str, by: Actor
+) -> Flow[PaymentResult]:
+    """Pay an order: write the attempts down, call the gateways, record what they say.
+
+    A payment that still waits for its payer is first asked about, then given up.
+    """
+    shop.outside()
+    order = yield from load(shop, order_id)
+    text = digest(order_id, *[_offer_text(offer) for offer in offers])
+    receipt = Receipt(order.shop, checked_key(key), "Pay", text, order_id)
+    for offer in offers:
+        shop.gateway(offer.gateway)
+    held = yield from available(shop, offers, order.currency)
+    if order.payments.in_flight and not (yield from _known(shop, receipt)):
+        order = yield from _give_up(shop, order, by)
+
+    def make(now: Order) -> Pay:
+        content = now.content
+        return Pay(plan(content.rows(), offers, shop.policies.tenders, content.currency, held))
+
+    order, made = yield from once(shop, order, receipt, by, make)
+    if made is not None:
+        order = yield from discharge(shop, order, by)
+    return _result(order)
+
+
+def _known(shop: Shop, receipt: Receipt) -> Flow[bool]:
+    opened = yield from call(shop.store.open, "", receipt.shop, receipt.key)
+    return opened.receipt is not None
+
+
+def _give_up(shop: Shop, order: Order, by: Actor) -> Flow[Order]:
+    """End a payment that waits for its payer, unless it turns out to be paid."""
+    order = yield from pull(shop, order, by)
+    waits = [a for a in order.payments.current() if a.state is AttemptState.WAITING]
+    if not waits:
+        return order
+    made = yield from record(shop, order, UndoPayment("the shopper pays in another way"), by)
+    return (yield from discharge(shop, made.order, by))
+
+
+def notify(
+    shop: Shop, gateway: str, headers: Mapping[str, str], body: bytes
+) -> Flow[ChannelReply]:
+    """Take a channel's notification in; twice, late or out of order is all the same."""
+    shop.outside()
+    told = shop.gateway(gateway).parse(headers, body)
+    order = yield from load(shop, order_of_key(told.key))
+    by = Actor(ActorKind.CHANNEL, gateway)
+    if isinstance(told.outcome, Outcome):
+        attempt = order.payments.attempt(told.key)
+        if attempt.gateway != gateway:
+            raise NotificationRefused("the attempt is of another gateway", path="key", key=told.key)
+        if told.amount is not None and told.amount != attempt.amount:
+            reason = f"the notification speaks of {told.amount}, the attempt of {attempt.amount}"
+            raise NotificationRefused(reason, path="amount", got=told.amount, due=attempt.amount)
+        if told.currency and told.currency != order.currency:
+            raise NotificationRefused("the notification is in another currency", path="currency")
+        made = yield from answered(shop, order, ((told.key, told.outcome),), by)
+        yield from discharge(shop, made.order, by, made=made)
+        return told.reply
+    name, _, leg = told.key.rpartition("#")
+    order.payments.refund(name)
+    answer = AnswerRefund(name, ((int(leg), told.outcome),))
+    made = yield from record(shop, order, answer, by)
+    yield from release(shop, made)
+    return told.reply
+
+
+def cancel(shop: Shop, order_id: str, reason: str, key: str, by: Actor) -> Flow[Order]:
+    """Cancel an order; what was paid goes back, what was promised is free again."""
+    shop.outside()
+    order = yield from load(shop, order_id)
+    receipt = Receipt(order.shop, checked_key(key), "Cancel", digest(order_id, reason), order_id)
+
+    def make(now: Order) -> Cancel:
+        return Cancel(reason, f"{order_id}/r{len(now.payments.refunds) + 1}")
+
+    order, made = yield from once(shop, order, receipt, by, make)
+    if made is not None:
+        order = yield from discharge(shop, order, by, made=made)
+    return order
+
+
+def refund(
+    shop: Shop,
+    order_id: str,
+    goods: Manifest,
+    reason: str,
+    charges: Sequence[str] | None,
+    key: str,
+    by: Actor,
+) -> Flow[RefundResult]:
+    """Refund units of lines, and whole charges; everything left where nothing is named."""
+    shop.outside()
+    order = yield from load(shop, order_id)
+    named = "-" if charges is None else ",".join(charges)
+    text = digest(order_id, repr(goods.items), named, reason)
+    receipt = Receipt(order.shop, checked_key(key), "Refund", text, order_id)
+    name = f"{order_id}/r{digest(key)[:12]}"
+
+    def make(_now: Order) -> RefundOrder:
+        return RefundOrder(name, goods, reason, None if charges is None else tuple(charges))
+
+    order, made = yield from once(shop, order, receipt, by, make)
+    if made is not None:
+        order = yield from discharge(shop, order, by, made=made)
+    return RefundResult(order, order.payments.refund(name))

@@ -1,0 +1,118 @@
+"""Placing: from a quote to an order, at the price that was shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ordercore.change import Receipt, change
+from ordercore.engine.flow import call
+from ordercore.engine.shop import digest, repeated
+from ordercore.errors import InsideTransaction, InvalidCart, InvalidInput, KeyReused, PriceChanged
+from ordercore.money import decimal_text
+from ordercore.order import Moved, OrderContent, Situation, place
+from ordercore.pricing import quote as price
+from ordercore.pricing.quote import extra_text
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ordercore.engine.flow import Flow
+    from ordercore.engine.shop import Shop
+    from ordercore.order import Order
+    from ordercore.party import Actor
+    from ordercore.pricing import Quote
+
+__all__ = ["place_order"]
+
+KEY_MAX = 200
+"""Longest idempotency key."""
+
+
+def checked_key(key: str) -> str:
+    """An idempotency key: 1 to `KEY_MAX` characters."""
+    if not isinstance(key, str) or not 0 < len(key) <= KEY_MAX:
+        raise InvalidInput(f"a key has 1 to {KEY_MAX} characters", path="key")
+    return key
+
+
+def _locked(shop: Shop, quote: Quote, now: datetime) -> Quote:
+    """The quote at the price that was shown; after its time, only if today's price is the same."""
+    if now <= quote.valid_until:
+        if quote.total != sum([row.total for row in quote.rows()]):
+            raise InvalidCart("the quote does not add up: it was changed", path="quote.total")
+        return quote
+    fresh = price(quote.cart, shop.policies.pricing, now)
+    if fresh.same_figures(quote):
+        return fresh
+    code = quote.currency
+    why = f"the quote lapsed at {quote.valid_until.isoformat()}"
+    old, new = decimal_text(quote.total, code), decimal_text(fresh.total, code)
+    reason = f"the price was {old} {code} and is now {new}: {why}"
+    raise PriceChanged(reason, path="quote", old=quote.total, new=fresh.total, why=why)
+
+
+def _content(
+    shop: Shop, quote: Quote, number: str, lifecycle: str, version: int, now: datetime,
+    reservation: str,
+) -> OrderContent:  # fmt: skip
+    cart = quote.cart
+    window = shop.policies.timeouts.of(cart.kind)
+    return OrderContent(
+        shop.ids.new("ord"), number, cart.shop, cart.kind, lifecycle, version, quote.currency,
+        cart.customer, cart.address, quote.lines, quote.charges, quote.discounts, quote.taxes,
+        quote.subtotal, quote.discount, quote.tax, quote.net, quote.total, quote.rounding,
+        quote.scope, quote.at, now, now + window.pay_within, reservation,
+        extra_text(cart.extra, "cart.extra") if cart.extra else "",
+    )  # fmt: skip
+
+
+def place_order(shop: Shop, quote: Quote, key: str, by: Actor, lifecycle: str) -> Flow[Order]:
+    """Place an order: goods are promised first, under a name that follows from the key, then it is written.
+
+    A crash between the two leaves a promise that a retry finds again, or that expires.
+    """
+    chart = shop.lifecycles.get(lifecycle)
+    content_digest = digest(
+        quote.currency, str(quote.total), lifecycle, quote.customer.id,
+        *[f"{line.sku}*{line.quantity}={line.total}" for line in quote.lines],
+    )  # fmt: skip
+    receipt = Receipt(quote.shop, checked_key(key), "Place", content_digest, "")
+    stock = shop.stock
+    if stock is not None and shop.store.joined and not stock.joins:
+        raise InsideTransaction("the stock keeper is not in the host's transaction")
+    if stock is not None:
+        earlier = yield from repeated(shop, receipt)
+        if earlier is not None:
+            return earlier
+    now = shop.clock.now()
+    try:
+        locked = _locked(shop, quote, now)
+    except PriceChanged:
+        earlier = yield from repeated(shop, receipt)
+        if earlier is None:
+            raise
+        return earlier
+    reservation = ""
+    if stock is not None:
+        reservation = f"res_{digest(quote.shop, key)}"
+        policies = shop.policies
+        until = now + policies.timeouts.of(quote.kind).pay_within + policies.stock.reserve_slack
+        goods = [(line.sku, line.quantity) for line in locked.lines]
+        yield from call(stock.reserve, reservation, goods, until)
+    template = shop.policies.numbers
+    count = yield from call(shop.store.next_number, template.sequence(now, quote.shop))
+    number = template.render(now, quote.shop, count)
+    content = _content(shop, locked, number, chart.name, chart.version, now, reservation)
+    decision = place(content, Situation(now, by, chart, shop.policies.posting))
+    if stock is not None and any(isinstance(event, Moved) for event in decision.events):
+        yield from call(stock.deduct, reservation)
+    receipt = Receipt(quote.shop, key, "Place", content_digest, content.id)
+    made = change(None, decision, now, by, "Place", shop.policies.timeouts, receipt)
+    try:
+        yield from call(shop.store.commit, (made,))
+    except KeyReused:
+        earlier = yield from repeated(shop, receipt)
+        if earlier is None:
+            raise
+        return earlier
+    return decision.order

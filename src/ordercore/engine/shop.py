@@ -1,0 +1,182 @@
+"""What a use case needs: the ports and policies of one shop backend, put together once."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from ordercore.change import Change, change
+from ordercore.engine.flow import call
+from ordercore.errors import (
+    InsideTransaction,
+    InvalidInput,
+    KeyReused,
+    NotFound,
+    OrderNotFound,
+    Refused,
+    Stale,
+)
+from ordercore.order import Situation, decide
+from ordercore.value import value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ordercore.change import Receipt
+    from ordercore.clock import Clock
+    from ordercore.engine.flow import Flow
+    from ordercore.identity import IdSource
+    from ordercore.lifecycle import Lifecycle, Lifecycles
+    from ordercore.order import Command, Decision, Order
+    from ordercore.party import Actor
+    from ordercore.policy import Policies
+    from ordercore.ports import OrderStore, PaymentGateway, StockKeeper
+    from ordercore.timeout import TimerKey
+
+__all__ = ["RETRIES_MAX", "Shop", "digest", "load", "once", "record", "situation"]
+
+RETRIES_MAX = 8
+"""How often a change that came too late is decided anew before `Stale` reaches the caller."""
+
+
+@value
+class Shop:
+    """The ports, policies and lifecycles that use cases share."""
+
+    store: OrderStore
+    gateways: Mapping[str, PaymentGateway]
+    stock: StockKeeper | None
+    policies: Policies
+    clock: Clock
+    ids: IdSource
+    lifecycles: Lifecycles[Order]
+
+    def gateway(self, name: str) -> PaymentGateway:
+        """The gateway of this name; raises `NotFound` that lists the known ones."""
+        try:
+            return self.gateways[name]
+        except KeyError:
+            known = tuple(sorted(self.gateways))
+            raise NotFound(f"no gateway {name!r}", path="gateway", known=known) from None
+
+    def outside(self) -> None:
+        """Refuse to call out while the host's transaction is open: an intent would not be durable."""
+        if self.store.joined:
+            reason = "this calls gateways, so it needs a store that commits for itself"
+            raise InsideTransaction(reason)
+
+
+def digest(*parts: str) -> str:
+    """A short digest of a command's content; the same in every process."""
+    return blake2b("\x1f".join(parts).encode(), digest_size=12).hexdigest()
+
+
+def situation(shop: Shop, order: Order, by: Actor) -> Situation:
+    """When, who, and by which chart a decision about ``order`` is made."""
+    content = order.content
+    lifecycle: Lifecycle[Order] = shop.lifecycles.get(content.lifecycle, content.lifecycle_version)
+    return Situation(shop.clock.now(), by, lifecycle, shop.policies.posting)
+
+
+def load(shop: Shop, order_id: str) -> Flow[Order]:
+    """The order; raises `OrderNotFound`."""
+    order = yield from call(shop.store.load, order_id)
+    if order is None:
+        raise OrderNotFound(f"no order {order_id!r}", path="order_id", order=order_id)
+    return order
+
+
+def record(
+    shop: Shop,
+    order: Order,
+    command: Command,
+    by: Actor,
+    settle: Callable[[Order, Decision], Flow[Decision]] | None = None,
+    clear: TimerKey | None = None,
+) -> Flow[Change]:
+    """Decide ``command`` and commit; when the order was changed meanwhile, decide anew.
+
+    ``settle`` may look at a decision, call out and replace it before it is committed.
+    ``clear`` is a timer that this change has served.
+    """
+    tries = 0
+    while True:
+        where = situation(shop, order, by)
+        decision = decide(order, command, where)
+        if settle is not None:
+            decision = yield from settle(order, decision)
+        made = change(order, decision, where.at, by, type(command).__name__, shop.policies.timeouts)
+        if clear is not None:
+            made = _served(made, clear)
+        if not made.events and not made.timers_cleared:
+            return made
+        try:
+            yield from call(shop.store.commit, (made,))
+        except Stale:
+            tries += 1
+            if tries > RETRIES_MAX:
+                raise
+        else:
+            return made
+        order = yield from load(shop, order.id)
+
+
+def _served(made: Change, key: TimerKey) -> Change:
+    """The change, clearing ``key`` too unless it sets it."""
+    if key in made.timers_cleared or any(timer.key == key for timer in made.timers_set):
+        return made
+    return Change(
+        made.order, made.events, made.at, made.by, made.command, made.timers_set,
+        (*made.timers_cleared, key), made.entries, made.receipt,
+    )  # fmt: skip
+
+
+def repeated(shop: Shop, receipt: Receipt) -> Flow[Order | None]:
+    """The order of an earlier command under the same key, ``None`` for a new key.
+
+    Raises `KeyReused` when the key stood for something else (law L13).
+    """
+    opened = yield from call(shop.store.open, "", receipt.shop, receipt.key)
+    known = opened.receipt
+    if known is None:
+        return None
+    if (known.command, known.digest) != (receipt.command, receipt.digest):
+        reason = f"key {receipt.key!r} already stands for another {known.command}"
+        raise KeyReused(reason, path="key", key=receipt.key, order=known.order_id)
+    order = yield from load(shop, known.order_id)
+    return order
+
+
+def once(
+    shop: Shop,
+    order: Order,
+    receipt: Receipt,
+    by: Actor,
+    make: Callable[[Order], Command],
+) -> Flow[tuple[Order, Change | None]]:
+    """Decide and commit a command under its key; a repeated key has no second effect.
+
+    The receipt is looked up only when the command is refused or its key is taken:
+    the usual way costs no extra read. Returns the order and the change, ``None`` for a repeat.
+    """
+    tries = 0
+    while True:
+        where = situation(shop, order, by)
+        try:
+            decision = decide(order, make(order), where)
+            made = change(
+                order, decision, where.at, by, receipt.command, shop.policies.timeouts, receipt
+            )
+            yield from call(shop.store.commit, (made,))
+        except Stale:
+            tries += 1
+            if tries > RETRIES_MAX:
+                raise
+        except (Refused, InvalidInput):
+            earlier = yield from repeated(shop, receipt)
+            if earlier is None:
+                raise
+            return earlier, None
+        else:
+            return made.order, made
+        order = yield from load(shop, order.id)
