@@ -84,8 +84,13 @@ def preview(shop: Shop, order_id: str, offers: Sequence[Tender]) -> Flow[TenderP
 
 
 def _offer_text(offer: Tender) -> str:
-    amount = offer.points if isinstance(offer, Points) else getattr(offer, "amount", None)
-    return f"{type(offer).__name__}:{offer.gateway}:{offer.account}:{amount}"
+    if isinstance(offer, Points):
+        asked = str(offer.points)
+    elif offer.amount is None:
+        asked = ""
+    else:  # not str(Money): that asks Babel for a locale
+        asked = f"{offer.amount.amount}{offer.amount.currency.code}"
+    return f"{type(offer).__name__}:{offer.gateway}:{offer.account}:{asked}"
 
 
 def _result(order: Order) -> PaymentResult:

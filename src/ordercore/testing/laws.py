@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from ordercore.ledger import AccountKind
 from ordercore.order import Moved, evolve
-from ordercore.tender import AttemptState, TenderKind
+from ordercore.tender import TenderKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -105,19 +105,20 @@ def quote_reconciles(quote: Quote) -> None:
     """
     law = "L3 quote reconciles"
     lines, rows = quote.lines, quote.rows()
-    own = {line.id: 0 for line in lines}
+    sums: dict[str, int] = dict.fromkeys([line.id for line in lines], 0)
     shared = [0] * len(lines)
     for i, off in enumerate(quote.discounts):
         _holds(law, f"discount {i} gives more than it asks", true=0 <= off.amount <= off.asked)
         if off.line:
-            own[next(line.id for line in lines if line.id == off.line)] += off.amount
+            _holds(law, f"discount {i} is off a line that is not there", true=off.line in sums)
+            sums[off.line] += off.amount
         else:
             shares_sum(off.amount, off.shares)
             shared = [a + b for a, b in zip(shared, off.shares, strict=True)]
     for line, share in zip(lines, shared, strict=True):
         name = f"line {line.id}"
         _same(law, f"the list amount of {name}", line.list_amount, line.unit_price * line.quantity)
-        _same(law, f"the discount of {name}", line.discount, own[line.id])
+        _same(law, f"the discount of {name}", line.discount, sums[line.id])
         _same(law, f"the share of {name} in order discounts", line.order_discount, share)
         off_it = line.discount + line.order_discount
         _holds(law, f"{name} is discounted below nothing", true=off_it <= line.list_amount)
@@ -342,13 +343,3 @@ def replay_gives(order: Order, history: Iterable[tuple[Event, datetime]]) -> Non
     _same(law, "the number of events", count, order.version)
     _same(law, "the order as replayed", told, order)
 
-
-def captured_in_full(order: Order) -> bool:
-    """Whether the attempts of the plan in force took all that is due."""
-    now = order.payments.round
-    taken = [
-        a.amount
-        for a in order.payments.attempts
-        if a.round == now and a.state is AttemptState.CAPTURED
-    ]
-    return sum(taken) == order.total

@@ -1,0 +1,327 @@
+"""Hypothesis strategies for the values of the trade: money, carts, quotes, payments, orders.
+
+All of them are built through the library's own doors (`quote`, `plan`, `place`, `decide`),
+so whatever they give could have happened. Figures lean to the places where rounding hurts:
+small amounts, amounts that do not come out even, no decimals and three.
+Amounts are minor units unless a strategy says `Money`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from hypothesis import strategies as st
+
+from ordercore.goods import LineId, Manifest, Quantity
+from ordercore.money import EXPONENTS, MINOR_MAX, Money, Percent, Rounding, from_minor
+from ordercore.party import Address, Party
+from ordercore.pricing import (
+    SHIPPING,
+    AmountOff,
+    Cart,
+    CartLine,
+    OrderKind,
+    PercentOff,
+    PricingPolicy,
+    QuoteLine,
+    RoundingScope,
+    ShippingCharge,
+    TaxPolicy,
+    TaxRate,
+    quote,
+)
+from ordercore.tender import PointsRate, TenderPolicy, TenderRule, plan
+from ordercore.tender.plan import CapBase
+from ordercore.tender.tenders import Balance, Channel, Points, StoredValue
+from ordercore.testing.story import START
+from ordercore.value import value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from hypothesis.strategies import DrawFn, SearchStrategy
+
+    from ordercore.order import Order
+    from ordercore.pricing import Discount, Quote, QuoteCharge
+    from ordercore.tender import Tender, TenderPlan
+
+    T = TypeVar("T")
+
+__all__ = [
+    "Offered",
+    "amounts",
+    "carts",
+    "currencies",
+    "discounts",
+    "manifests_of",
+    "moneys",
+    "offers",
+    "percents",
+    "pricing_policies",
+    "quotes",
+    "tender_plans",
+    "tender_policies",
+]
+
+_CATEGORIES = ("standard", "reduced", "zero")
+_GOODS = ("", "books", "wine")
+
+
+class Payable(Protocol):
+    """What has rows that tenders pay: a quote, or the content of an order."""
+
+    @property
+    def currency(self) -> str:
+        """The currency of its figures."""
+        ...
+
+    def rows(self) -> tuple[QuoteLine | QuoteCharge, ...]:
+        """Lines, then charges."""
+        ...
+
+
+# --- Money -----------------------------------------------------------------------------------
+
+
+def currencies(decimals: int | None = None) -> SearchStrategy[str]:
+    """Codes of ISO 4217 money, of all or of those with so many ``decimals``; plain ones first."""
+    plain = [c for c in ("EUR", "USD", "CNY", "JPY", "KWD") if decimals in {None, EXPONENTS[c]}]
+    every = [c for c, digits in EXPONENTS.items() if decimals in {None, digits}]
+    return st.sampled_from([*plain, *every])
+
+
+def amounts(min_value: int = 0, max_value: int = MINOR_MAX) -> SearchStrategy[int]:
+    """Minor units within bounds: few, as on a price tag, and as large as may be."""
+    found = [
+        st.integers(min_value, most)
+        for most in (50, 20_000, max_value)
+        if min_value < most <= max_value
+    ]
+    return st.one_of(found) if found else st.integers(min_value, max_value)
+
+
+@st.composite
+def moneys(
+    draw: DrawFn, currency: str | None = None, min_value: int = 0, max_value: int = MINOR_MAX
+) -> Money:
+    """Exact `Money` of ``currency`` (any, if not given); bounds are minor units."""
+    code = currency if currency is not None else draw(currencies())
+    return from_minor(draw(amounts(min_value, max_value)), code)
+
+
+def percents(most: int = 100) -> SearchStrategy[Percent]:
+    """Percentages from 0 to ``most``: those of the trade (7, 19, 17.5), and any of four decimals."""
+    usual = [ppm for ppm in (0, 50_000, 80_000, 175_000, 190_000, 200_000) if ppm <= most * 10_000]
+    return st.builds(Percent, st.sampled_from(usual) | st.integers(0, most * 10_000))
+
+
+# --- Carts and quotes ------------------------------------------------------------------------
+
+
+@st.composite
+def discounts(draw: DrawFn, currency: str, *, most: int = 30_000) -> Discount:
+    """A percentage, capped or not, or a fixed amount of up to ``most`` minor units."""
+    label = draw(st.sampled_from(["", "coupon"]))
+    if draw(st.booleans()):
+        return AmountOff(draw(moneys(currency, 0, most)), label)
+    cap = draw(st.none() | moneys(currency, 0, most))
+    return PercentOff(draw(percents()), label, cap)
+
+
+@st.composite
+def _cart_lines(draw: DrawFn, currency: str, number: int, units: int, price: int) -> CartLine:
+    few = st.integers(1, min(4, units))
+    freight = st.none() | moneys(currency, 0, 2_000)
+    return CartLine(
+        sku=f"SKU-{draw(st.integers(1, 9))}",
+        quantity=draw(few | st.integers(1, units)),
+        unit_price=draw(moneys(currency, 0, price)),
+        name=draw(st.sampled_from(["", "Tea", "茶 / thé"])),
+        id=draw(st.sampled_from(["", f"line-{number}"])),
+        discounts=tuple(draw(st.lists(discounts(currency), max_size=2))),
+        tax_category=draw(st.sampled_from(_CATEGORIES)),
+        tax_included=draw(st.sampled_from([None, None, True, False])),
+        category=draw(st.sampled_from(_GOODS)),
+        weight_grams=draw(st.integers(0, 5_000)),
+        domestic_freight=draw(freight),
+        attributes=draw(st.sampled_from([{}, {"color": "red"}])),
+        extra=draw(st.sampled_from([{}, {"source": {"id": 7, "seen": None}}])),
+    )
+
+
+@st.composite
+def carts(
+    draw: DrawFn,
+    currency: str | None = None,
+    *,
+    max_lines: int = 5,
+    max_units: int = 1_000,
+    max_price: int = 10**7,
+) -> Cart:
+    """Carts that can be priced: lines, discounts on lines and order, shipping, tax inside or on top.
+
+    ``max_price`` is a unit's, in minor units; the bounds keep the total below `MINOR_MAX`.
+    """
+    code = currency if currency is not None else draw(currencies())
+    count = draw(st.integers(1, max_lines))
+    shipping = None
+    if draw(st.booleans()):
+        included = draw(st.sampled_from([None, None, True, False]))
+        shipping = ShippingCharge(draw(moneys(code, 0, 3_000)), tax_included=included)
+    return Cart(
+        currency=code,
+        lines=tuple(draw(_cart_lines(code, i, max_units, max_price)) for i in range(count)),
+        discounts=tuple(draw(st.lists(discounts(code), max_size=2))),
+        shipping=shipping,
+        kind=draw(st.sampled_from(OrderKind)),
+        shop=draw(st.sampled_from(["", "north"])),
+        customer=draw(st.sampled_from([Party(), Party("c-1", "Ada", vat_id="DE123456789")])),
+        address=draw(st.sampled_from([Address(), Address(country="GB"), Address(country="DE")])),
+        extra=draw(st.sampled_from([{}, {"campaign": "spring"}])),
+    )
+
+
+@st.composite
+def pricing_policies(draw: DrawFn) -> PricingPolicy:
+    """Policies of any rounding mode and scope, tax inside or on top, rates up to 30 % by place."""
+    rates = [
+        TaxRate(draw(percents(30)), category, country)
+        for category in (*_CATEGORIES, "shipping")
+        for country in ("", "DE")
+        if draw(st.booleans())
+    ]
+    tax = TaxPolicy(
+        rates=tuple(rates),
+        prices_include_tax=draw(st.booleans()),
+        rounding=draw(st.sampled_from(Rounding)),
+        scope=draw(st.sampled_from(RoundingScope)),
+        default=draw(percents(30)),
+    )
+    return PricingPolicy(tax, draw(st.sampled_from(Rounding)))
+
+
+@st.composite
+def quotes(
+    draw: DrawFn,
+    of: SearchStrategy[Cart] | None = None,
+    by: SearchStrategy[PricingPolicy] | None = None,
+    at: datetime = START,
+) -> Quote:
+    """Quotes of `carts` by `pricing_policies`, or of and by your own."""
+    cart = draw(of if of is not None else carts())
+    return quote(cart, draw(by if by is not None else pricing_policies()), at)
+
+
+# --- Tenders ---------------------------------------------------------------------------------
+
+
+@value
+class Offered:
+    """Tenders that can pay something, the shop's policy, and what accounts hold (by place in ``tenders``)."""
+
+    tenders: tuple[Tender, ...]
+    policy: TenderPolicy
+    available: Mapping[int, int]
+
+    def plan(self, due: Payable) -> TenderPlan:
+        """What these tenders make of ``due``."""
+        return plan(due.rows(), self.tenders, self.policy, due.currency, self.available)
+
+    def eligible(self, due: Payable, planned: TenderPlan) -> list[list[bool]]:
+        """Which rows each planned tender may pay, read off the policy (for `laws.matrix_exact`)."""
+        masks = []
+        for tender in planned.tenders:
+            _, rule = self.policy.rule(tender.gateway, due.currency)
+            masks.append([_may_pay(rule, row) for row in due.rows()])
+        return masks
+
+
+def _may_pay(rule: TenderRule, row: QuoteLine | QuoteCharge) -> bool:
+    if row.id == SHIPPING:
+        return rule.pays_shipping
+    return not (isinstance(row, QuoteLine) and row.category in rule.excluded_categories)
+
+
+@st.composite
+def tender_policies(draw: DrawFn, *, rates: bool = True, exclusions: bool = True) -> TenderPolicy:
+    """Rules for points, balance and stored value, in any declared order.
+
+    Steps, share and amount caps, minimums; with ``exclusions`` also categories and shipping that a
+    tender may not pay, with ``rates`` also points worth more or less than one minor unit.
+    """
+    rules = []
+    for gateway in draw(st.permutations(["points", "balance", "stored_value"])):
+        usual = [PointsRate(), PointsRate(1, 1)]
+        worth = [*usual, PointsRate(1, 10), PointsRate(100, 1), PointsRate(3, 7)] if rates else usual
+        rules.append(
+            TenderRule(
+                gateway,
+                draw(st.sampled_from(worth)) if gateway == "points" else None,
+                step=draw(st.sampled_from([1, 1, 100])),
+                cap_share=draw(st.none() | percents()),
+                cap_of=draw(st.sampled_from(CapBase)),
+                cap_minor=draw(st.none() | st.integers(0, 50_000)),
+                minimum_minor=draw(st.sampled_from([0, 0, 500])),
+                excluded_categories=draw(st.sampled_from([(), ("wine",)])) if exclusions else (),
+                pays_shipping=draw(st.booleans()) if exclusions else True,
+            )
+        )
+    return TenderPolicy(tuple(rules))
+
+
+@st.composite
+def offers(
+    draw: DrawFn, due: Payable, policy: SearchStrategy[TenderPolicy] | None = None
+) -> Offered:
+    """Tenders that together pay ``due`` to the last minor unit, in any order of naming.
+
+    Points, balance and stored value as far as they go, then up to two channels with
+    an amount, and a last one for the rest.
+    """
+    shop = draw(policy if policy is not None else tender_policies())
+    total = sum(row.total for row in due.rows())
+    named: list[tuple[Tender, int | None]] = []
+    if draw(st.booleans()):
+        named.append((Points(draw(st.integers(1, 2 * total + 1)), "p-1"), None))
+    if draw(st.booleans()):
+        named.append((Balance(account="b-1"), draw(st.integers(0, total + 1))))
+    if draw(st.booleans()):
+        named.append((StoredValue("GC-9"), draw(st.integers(0, total + 1))))
+    named.append((Channel("card", account="visa"), None))
+    named = draw(st.permutations(named))
+    first = _offered(named, shop)
+    left = sum(t.amount for t in first.plan(due).tenders if t.gateway == "card")
+    fixed: list[tuple[Tender, int | None]] = []
+    for gateway in ("wallet", "transfer"):
+        if left > 1 and draw(st.booleans()):
+            amount = draw(st.integers(1, left - 1))
+            fixed.append((Channel(gateway, from_minor(amount, due.currency)), None))
+            left -= amount
+    return _offered([*fixed, *named], shop)
+
+
+def _offered(named: list[tuple[Tender, int | None]], policy: TenderPolicy) -> Offered:
+    held = {i: amount for i, (_, amount) in enumerate(named) if amount is not None}
+    return Offered(tuple(tender for tender, _ in named), policy, held)
+
+
+@st.composite
+def tender_plans(
+    draw: DrawFn, due: Payable, policy: SearchStrategy[TenderPolicy] | None = None
+) -> TenderPlan:
+    """Plans that pay ``due`` (a quote, or the content of an order) exactly."""
+    return draw(offers(due, policy)).plan(due)
+
+
+# --- Goods -----------------------------------------------------------------------------------
+
+
+@st.composite
+def manifests_of(draw: DrawFn, order: Order, within: Manifest | None = None) -> Manifest:
+    """At least one unit of what ``order`` bought, or of ``within`` (such as ``order.shippable()``)."""
+    if within is None:
+        within = Manifest(tuple((line.id, Quantity(line.quantity)) for line in order.lines))
+    names = draw(st.lists(st.sampled_from([name for name, _ in within]), min_size=1, unique=True))
+    return Manifest.of([(LineId(n), draw(st.integers(1, within.units(n)))) for n in names])
