@@ -133,7 +133,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - the hook's own signature
+def __getattr__(name: str) -> Any:
     if name == "Money":
         from moneyed import Money
 

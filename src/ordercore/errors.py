@@ -73,7 +73,12 @@ class OrdercoreError(Exception):
 
     def as_dict(self) -> dict[str, Plain | dict[str, Plain]]:
         """Plain form for an API answer: code, reason, path, data."""
-        return {"code": self.code, "reason": self.reason, "path": self.path, "data": dict(self.data)}
+        return {
+            "code": self.code,
+            "reason": self.reason,
+            "path": self.path,
+            "data": dict(self.data),
+        }
 
 
 class InvalidInput(OrdercoreError):

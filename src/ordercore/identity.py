@@ -61,7 +61,7 @@ class NumberTemplate:
     >>> from datetime import UTC, datetime
     >>> template = NumberTemplate("HB{date}-{seq:06}")
     >>> day = datetime(2026, 5, 20, tzinfo=UTC)
-    >>> template.sequence(day, "") , template.render(day, "", 88126)
+    >>> template.sequence(day, ""), template.render(day, "", 88126)
     ('HB20260520-', 'HB20260520-088126')
     """
 

@@ -158,7 +158,9 @@ def _scaled(amount: Decimal, currency: str, path: str) -> int:
     whole, rest = divmod(top * scale, bottom)  # type: ignore[operator]  # exponent() raised on None
     if rest:
         digits = EXPONENTS[currency]
-        reason = f"{amount} has more decimals than {currency} has ({digits}): round it by a rule first"
+        reason = (
+            f"{amount} has more decimals than {currency} has ({digits}): round it by a rule first"
+        )
         raise InvalidMoney(reason, path=path, amount=str(amount), decimals=digits)
     if whole > MINOR_MAX or whole < -MINOR_MAX:
         checked_minor(whole, path)
@@ -217,7 +219,7 @@ def money(amount: str | Decimal, currency: str) -> Money:
 
 def from_minor(amount: int, currency: str) -> Money:
     """The `moneyed.Money` of ``amount`` minor units."""
-    from moneyed import Money  # noqa: PLC0415 - Babel comes along: only when somebody looks
+    from moneyed import Money
 
     return Money(Decimal(amount).scaleb(-exponent(currency)), currency)
 
@@ -234,7 +236,7 @@ def decimal_text(amount: int, currency: str) -> str:
 
 def format_minor(amount: int, currency: str, locale: str = "en") -> str:
     """Text of ``amount`` minor units for people, by CLDR; all ISO digits are shown, none is rounded away."""
-    from babel.numbers import format_currency  # noqa: PLC0415 - Babel's data is loaded when used
+    from babel.numbers import format_currency
 
     decimal = Decimal(amount).scaleb(-exponent(currency))
     text: str = format_currency(decimal, currency, locale=locale, decimal_quantization=False)
@@ -255,14 +257,16 @@ class Percent:
         175000
         """
         if not isinstance(percent, str | Decimal):
-            reason = f"a {type(percent).__name__} is not exact: write the percentage as text, '17.5'"
+            reason = (
+                f"a {type(percent).__name__} is not exact: write the percentage as text, '17.5'"
+            )
             raise InvalidMoney(reason, path=path)
         text = str(percent).strip().removesuffix("%").strip()
         try:
             decimal = Decimal(text)
         except InvalidOperation:
             raise InvalidMoney(f"{text[:40]!r} is not a percentage", path=path) from None
-        if not decimal.is_finite() or decimal < 0 or decimal > 10_000:  # noqa: PLR2004
+        if not decimal.is_finite() or decimal < 0 or decimal > 10_000:
             raise InvalidMoney(f"{text[:40]} is not between 0 and 10,000 percent", path=path)
         scaled = decimal * 10_000
         if scaled != int(scaled):
@@ -313,9 +317,9 @@ Hungarian act III of 2008: 5 forint; AU and NZ by their reserve banks' notices; 
 rounded down)."""
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - the hook's own signature
+def __getattr__(name: str) -> Any:
     if name == "Money":
-        from moneyed import Money  # noqa: PLC0415 - the door's type, loaded when first asked for
+        from moneyed import Money
 
         return Money
     raise AttributeError(name)

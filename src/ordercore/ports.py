@@ -99,13 +99,13 @@ class OrderStore(Protocol):
         """All events of one order, in order."""
         ...
 
-    def claim_timers(self, now: datetime, limit: int, lease: timedelta) -> Answer[tuple[Timer, ...]]:
+    def claim_timers(
+        self, now: datetime, limit: int, lease: timedelta
+    ) -> Answer[tuple[Timer, ...]]:
         """Due timers, oldest first, each given to one claimer until the lease ends; ``tries`` counts up."""
         ...
 
-    def settle_timers(
-        self, claimed: Sequence[tuple[Timer, datetime | None]]
-    ) -> Answer[None]:
+    def settle_timers(self, claimed: Sequence[tuple[Timer, datetime | None]]) -> Answer[None]:
         """Drop claimed timers (``None``) or make them due later, lease ended and ``tries`` kept.
 
         One that a change has set or cleared since the claim (its ``due`` differs, or it is gone) stays as it is.
@@ -192,5 +192,3 @@ class Publisher(Protocol):
     """Takes events to the rest of the world. At least once: a consumer drops repeats by order and sequence."""
 
     def publish(self, events: Sequence[Recorded]) -> Answer[None]: ...
-
-

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 import attrs
 
 from ordercore.errors import InvalidPolicy
+from ordercore.fulfillment import Withdrawn
 from ordercore.order import Moved, Order, Placed
+from ordercore.order.events import ClosingAsked
 from ordercore.pricing import OrderKind
 from ordercore.tender import AttemptState, RefundStatus
 from ordercore.tender.events import (
@@ -26,8 +28,6 @@ from ordercore.tender.events import (
     RefundRequested,
     UndoAsked,
 )
-from ordercore.fulfillment import Withdrawn
-from ordercore.order.events import ClosingAsked
 from ordercore.value import value
 
 if TYPE_CHECKING:
@@ -129,11 +129,15 @@ class TimeoutPolicy:
             (f"windows.{kind.value}", window) for kind, window in self.windows.items()
         ]:
             if window.pay_within <= zero:
-                raise InvalidPolicy("a payment window is positive", path=f"{path}.{name}.pay_within")
+                raise InvalidPolicy(
+                    "a payment window is positive", path=f"{path}.{name}.pay_within"
+                )
             if window.remind_before < zero:
                 raise InvalidPolicy("a lead is not negative", path=f"{path}.{name}.remind_before")
         if not self.backoff or min(self.backoff) <= zero or self.resolve_after <= zero:
-            raise InvalidPolicy("pauses are positive, and there is at least one", path=f"{path}.backoff")
+            raise InvalidPolicy(
+                "pauses are positive, and there is at least one", path=f"{path}.backoff"
+            )
         if self.confirm_after <= zero:
             raise InvalidPolicy("it is positive", path=f"{path}.confirm_after")
 

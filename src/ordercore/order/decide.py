@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from ordercore.event import Event
     from ordercore.order.rules.deciding import Guard, Rule
-    from ordercore.party import Actor
 
 __all__ = ["RULES", "WHO", "Decision", "Permission", "allowed", "decide", "place"]
 

@@ -136,7 +136,7 @@ class Order:
     @property
     def total_money(self) -> Money:
         """What the customer pays in all."""
-        from ordercore.money import from_minor  # noqa: PLC0415 - only when somebody looks
+        from ordercore.money import from_minor
 
         return from_minor(self.content.total, self.content.currency)
 

@@ -93,16 +93,22 @@ def _line(quote: Quote, index: int, line: QuoteLine) -> Explanation:
     parts = [Explanation("list amount", line.list_amount, f"{line.quantity} x {unit}")]
     for off in quote.discounts:
         if off.line == line.id:
-            parts.append(Explanation("discount", -off.amount, _discount_rule(quote, off, off.amount)))
+            parts.append(
+                Explanation("discount", -off.amount, _discount_rule(quote, off, off.amount))
+            )
         elif not off.line:
             share = off.shares[index]
             parts.append(Explanation("order discount", -share, _discount_rule(quote, off, share)))
     if line.freight:
-        parts.append(Explanation("domestic freight", line.freight, "for the whole line, not discounted"))
+        parts.append(
+            Explanation("domestic freight", line.freight, "for the whole line, not discounted")
+        )
     tax = Explanation("tax", line.tax, _tax_rule(quote, line))
     if not line.tax_included:
         parts.append(tax)
-        return Explanation(f"line {line.id} {line.sku}", line.total, "sum of its parts", tuple(parts))
+        return Explanation(
+            f"line {line.id} {line.sku}", line.total, "sum of its parts", tuple(parts)
+        )
     inside = (tax, Explanation("net", line.net, "total less the tax inside it"))
     name = f"line {line.id} {line.sku}"
     return Explanation(name, line.total, "sum of its parts", tuple(parts), inside)

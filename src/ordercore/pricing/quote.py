@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import date, datetime
 
-    from ordercore.money import Money
     from ordercore.party import Address, Destination, Party
     from ordercore.pricing.cart import Cart, CartLine, Discount, ShippingCharge
 
@@ -267,7 +266,7 @@ def _discounted(
         raise InvalidCart(f"more than {_DISCOUNTS_MAX} discounts", path=path)
     for i, off in enumerate(discounts):
         if isinstance(off, PercentOff):
-            if off.percent.ppm > 1_000_000:  # noqa: PLR2004 - one hundred percent
+            if off.percent.ppm > 1_000_000:
                 reason = f"a discount of {off.percent} % is above 100 %"
                 raise InvalidCart(reason, path=f"{path}[{i}].percent", percent=str(off.percent))
             asked = divide(left * off.percent.ppm, 1_000_000, rounding)
@@ -322,9 +321,7 @@ def _priced(
             ppm = off.percent.ppm if isinstance(off, PercentOff) else 0
             applied.append(AppliedDiscount(name, off.label, ppm, asked, given))
 
-        _discounted(
-            line.discounts, listed, currency, rounding, f"lines[{index}].discounts", note
-        )
+        _discounted(line.discounts, listed, currency, rounding, f"lines[{index}].discounts", note)
     return _Priced(line, name, unit, listed, taken, freight)
 
 
@@ -371,7 +368,11 @@ def _tax(amount: int, ppm: int, included: bool, rounding: Rounding) -> int:  # n
 
 
 def _unit_taxes(
-    amount: int, number: int, ppm: int, included: bool, rounding: Rounding  # noqa: FBT001
+    amount: int,
+    number: int,
+    ppm: int,
+    included: bool,
+    rounding: Rounding,  # noqa: FBT001
 ) -> int:
     """Tax rounded for each unit: the first ``amount % number`` units cost one minor unit more."""
     each, more = divmod(amount, number)
@@ -390,7 +391,9 @@ def _order_taxes(
     for (ppm, inside), rows in groups.items():
         weights = [amounts[i] for i in rows]
         whole = _tax(sum(weights), ppm, inside, rounding)
-        for i, part in zip(rows, allocate(whole, weights) if whole else [0] * len(rows), strict=True):
+        for i, part in zip(
+            rows, allocate(whole, weights) if whole else [0] * len(rows), strict=True
+        ):
             taxes[i] = part
     return taxes
 
@@ -408,7 +411,9 @@ def quote(cart: Cart, policy: PricingPolicy, at: datetime) -> Quote:
             raise InvalidCart(f"a cart has 1 to {LINES_MAX} lines, not {count}", path="lines")
         applied: list[AppliedDiscount] = []
         rounding = policy.discount_rounding
-        priced = [_priced(line, i, currency, rounding, applied) for i, line in enumerate(cart.lines)]
+        priced = [
+            _priced(line, i, currency, rounding, applied) for i, line in enumerate(cart.lines)
+        ]
         if len({half.id for half in priced}) != count or SHIPPING in {half.id for half in priced}:
             raise InvalidCart("each line has an id of its own, other than 'shipping'", path="lines")
         shares = _order_discounts(cart, priced, rounding, applied) if cart.discounts else None
@@ -540,5 +545,3 @@ def _summed(
         subtotal, discount, tax, net, total, policy.tax.rounding, policy.tax.scope, at,
         at + policy.quote_valid, cart,
     )  # fmt: skip
-
-

@@ -100,7 +100,11 @@ class TaxPolicy:
         for found in self._index.values():
             dated = sorted(found, key=lambda r: (r.first_day is not None, r.first_day or 0))  # type: ignore[arg-type,return-value]
             for left, right in zip(dated, dated[1:], strict=False):
-                if left.last_day is None or right.first_day is None or right.first_day <= left.last_day:
+                if (
+                    left.last_day is None
+                    or right.first_day is None
+                    or right.first_day <= left.last_day
+                ):
                     reason = f"two rates for {left.category!r} in {left.country or 'any country'!r} overlap"
                     where = f"{path}.rates[{self.rates.index(right)}]"
                     raise InvalidPolicy(reason, path=where, first_day=str(right.first_day))

@@ -25,7 +25,15 @@ from ordercore.value import value
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["CapBase", "PlannedTender", "PointsRate", "TenderPlan", "TenderPolicy", "TenderRule", "plan"]
+__all__ = [
+    "CapBase",
+    "PlannedTender",
+    "PointsRate",
+    "TenderPlan",
+    "TenderPolicy",
+    "TenderRule",
+    "plan",
+]
 
 TENDERS_MAX = 20
 """Most tenders of one payment."""
@@ -104,7 +112,7 @@ class TenderPolicy:
                 raise InvalidPolicy("a step is at least 1", path=f"{where}.step", got=rule.step)
             if rule.rate is not None and (rule.rate.points < 1 or rule.rate.minor < 1):
                 raise InvalidPolicy("a rate needs both sides positive", path=f"{where}.rate")
-            if rule.cap_share is not None and rule.cap_share.ppm > 1_000_000:  # noqa: PLR2004
+            if rule.cap_share is not None and rule.cap_share.ppm > 1_000_000:
                 raise InvalidPolicy("a cap is at most 100 %", path=f"{where}.cap_share")
             if (rule.cap_minor is not None and rule.cap_minor < 0) or rule.minimum_minor < 0:
                 raise InvalidPolicy("caps and minimums are not negative", path=where)
@@ -295,7 +303,9 @@ def _planned(
     asked = _offered(offer, currency, path)
     most = min(room.fits(mask), _cap(rule, rows, room.due))
     if isinstance(offer, Points):
-        tender = _points(offer, rule, offer.points if held is None else min(offer.points, held), most)
+        tender = _points(
+            offer, rule, offer.points if held is None else min(offer.points, held), most
+        )
     else:
         if asked is not None and asked > most:
             reason = f"{decimal_text(asked, currency)} is above the {decimal_text(most, currency)} that it may pay"

@@ -4,6 +4,7 @@ The offers of one payment are put in the order that the shop declares, not in th
 Import the module and read the offers aloud::
 
     from ordercore import tenders
+
     tenders.Points(1200), tenders.StoredValue("GC-9"), tenders.Channel("wechat")
 """
 

@@ -113,5 +113,9 @@ def note_delay(deciding: Deciding, command: NoteRefundDelay) -> None:
         deciding.apply(RefundDelayed(command.refund, command.leg))
 
 
-RULES: Mapping[type[Any], Rule] = {RefundOrder: refund_order, AnswerRefund: answer_refund, NoteRefundDelay: note_delay}
+RULES: Mapping[type[Any], Rule] = {
+    RefundOrder: refund_order,
+    AnswerRefund: answer_refund,
+    NoteRefundDelay: note_delay,
+}
 GUARDS: Mapping[type[Any], Guard] = {RefundOrder: may_refund}

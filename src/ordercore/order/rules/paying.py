@@ -188,5 +188,10 @@ def remind(deciding: Deciding, _command: Remind) -> None:
     deciding.apply(Reminded(deciding.order.content.pay_by))
 
 
-RULES: Mapping[type[Any], Rule] = {Pay: pay, AnswerAttempts: answer, UndoPayment: undo, Remind: remind}
+RULES: Mapping[type[Any], Rule] = {
+    Pay: pay,
+    AnswerAttempts: answer,
+    UndoPayment: undo,
+    Remind: remind,
+}
 GUARDS: Mapping[type[Any], Guard] = {Pay: may_pay, Remind: may_remind}
