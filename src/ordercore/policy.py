@@ -15,7 +15,6 @@ import enum
 import re
 from collections.abc import Callable
 from datetime import date, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import attrs
@@ -77,6 +76,8 @@ class Policies:
 
         Raises `InvalidDocument` for a file that cannot be read, `InvalidPolicy` for what stands in it.
         """
+        from pathlib import Path  # only here: the import budget
+
         try:
             with Path(path).open("rb") as file:
                 content = file.read(BYTES_MAX + 1)
@@ -211,7 +212,7 @@ class _Kind:
 
     def fit(self, found: Any, path: str) -> None:
         """Refuse a value that no document could hold."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind has its own
 
     def write(self, found: Any) -> Any:
         """Make TOML of a value."""
@@ -281,7 +282,8 @@ class _Share(_Kind):
         if self.refusable and raw == _REFUSE:
             return None
         if type(raw) in {int, float}:
-            fix = f'write {path.rpartition(".")[2]} = "{raw}"'
+            shown = raw if 0 <= raw < 10**6 else "17.5"
+            fix = f'write {path.rpartition(".")[2]} = "{shown}"'
             _wrong(path, f"a percentage as text, which is exact ({fix})", raw)
         if type(raw) is not str:
             _wrong(path, 'a percentage as text, such as "17.5"', raw)
@@ -342,10 +344,11 @@ class _Span(_Kind):
     def read(self, raw: Any, path: str) -> timedelta:
         if type(raw) is not str:
             if type(raw) is int:
-                fix = f'say the unit: {path.rpartition(".")[2]} = "{raw} min"'
+                shown = raw if 0 <= raw < 10**6 else 30
+                fix = f'say the unit: {path.rpartition(".")[2]} = "{shown} min"'
                 _wrong(path, f"a duration as text ({fix})", raw)
             _wrong(path, 'a duration as text, such as "30 min"', raw)
-        text = " ".join(raw[:80].split())
+        text = " ".join(raw.split()) if len(raw) <= _TEXT_MAX else ""
         parts = _PART.findall(text)
         if not parts or _PART.sub("", text):
             reason = f"{raw[:40]!r} is no duration: whole numbers with units, such as '1 h 30 min'"

@@ -41,6 +41,9 @@ __all__ = ["PaymentWindow", "TimeoutPolicy", "Timer", "TimerKey", "TimerKind", "
 class TimerKind(enum.Enum):
     """What is to be done when a timer comes due."""
 
+    # a member is a singleton, so its identity may be its hash: at the speed of C
+    __hash__ = object.__hash__
+
     REMIND_PAYMENT = "remind_payment"
     CLOSE_UNPAID = "close_unpaid"
     RESOLVE_ATTEMPT = "resolve_attempt"

@@ -29,6 +29,9 @@ _NONE: Mapping[str, Any] = MappingProxyType({})
 class OrderKind(enum.Enum):
     """How the order came about. Policies key on it: payment windows, reminders."""
 
+    # a member is a singleton, so its identity may be its hash: at the speed of C
+    __hash__ = object.__hash__
+
     REGULAR = "regular"
     BUY_NOW = "buy_now"
     GROUP_BUY = "group_buy"

@@ -361,23 +361,19 @@ class _Rates:
         return found
 
 
-def _tax(amount: int, ppm: int, included: bool, rounding: Rounding) -> int:  # noqa: FBT001
+def _tax(amount: int, ppm: int, rounding: Rounding, *, included: bool) -> int:
     if included:
         return divide(amount * ppm, 1_000_000 + ppm, rounding)
     return divide(amount * ppm, 1_000_000, rounding)
 
 
-def _unit_taxes(
-    amount: int,
-    number: int,
-    ppm: int,
-    included: bool,
-    rounding: Rounding,  # noqa: FBT001
-) -> int:
+def _unit_taxes(amount: int, number: int, ppm: int, rounding: Rounding, *, included: bool) -> int:
     """Tax rounded for each unit: the first ``amount % number`` units cost one minor unit more."""
     each, more = divmod(amount, number)
-    low = _tax(each, ppm, included, rounding)
-    return low * (number - more) + (_tax(each + 1, ppm, included, rounding) * more if more else 0)
+    low = _tax(each, ppm, rounding, included=included)
+    return low * (number - more) + (
+        _tax(each + 1, ppm, rounding, included=included) * more if more else 0
+    )
 
 
 def _order_taxes(
@@ -390,7 +386,7 @@ def _order_taxes(
     taxes = [0] * len(amounts)
     for (ppm, inside), rows in groups.items():
         weights = [amounts[i] for i in rows]
-        whole = _tax(sum(weights), ppm, inside, rounding)
+        whole = _tax(sum(weights), ppm, rounding, included=inside)
         for i, part in zip(
             rows, allocate(whole, weights) if whole else [0] * len(rows), strict=True
         ):
@@ -501,7 +497,7 @@ def _taxes(
             taxes.append(0)
         elif units and i < len(priced):
             number = priced[i].line.quantity
-            taxes.append(_unit_taxes(amount, number, ppm, included[i], rounding))
+            taxes.append(_unit_taxes(amount, number, ppm, rounding, included=included[i]))
         elif included[i]:
             taxes.append(divide(amount * ppm, 1_000_000 + ppm, rounding))
         else:

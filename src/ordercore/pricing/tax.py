@@ -7,6 +7,8 @@ is taxed by the rate of that day. Rates are exact (parts per million).
 from __future__ import annotations
 
 import enum
+from datetime import date
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import attrs
@@ -17,7 +19,6 @@ from ordercore.value import value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import date
 
     from ordercore.party import Destination
 
@@ -98,14 +99,11 @@ class TaxPolicy:
     def check(self, path: str = "tax") -> None:
         """Raise `InvalidPolicy` where two rates for the same goods and place overlap in time."""
         for found in self._index.values():
-            dated = sorted(found, key=lambda r: (r.first_day is not None, r.first_day or 0))  # type: ignore[arg-type,return-value]
-            for left, right in zip(dated, dated[1:], strict=False):
-                if (
-                    left.last_day is None
-                    or right.first_day is None
-                    or right.first_day <= left.last_day
-                ):
-                    reason = f"two rates for {left.category!r} in {left.country or 'any country'!r} overlap"
+            dated = sorted(found, key=lambda rate: rate.first_day or date.min)
+            for left, right in pairwise(dated):
+                if left.last_day is None or (right.first_day or date.min) <= left.last_day:
+                    place = left.country or "any country"
+                    reason = f"two rates for {left.category!r} in {place!r} overlap"
                     where = f"{path}.rates[{self.rates.index(right)}]"
                     raise InvalidPolicy(reason, path=where, first_day=str(right.first_day))
 

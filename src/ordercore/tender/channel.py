@@ -36,6 +36,9 @@ __all__ = [
 class OutcomeStatus(enum.Enum):
     """What a gateway says of a charge."""
 
+    # a member is a singleton, so its identity may be its hash: at the speed of C
+    __hash__ = object.__hash__
+
     AUTHORIZED = "authorized"
     """The money is held for us, not yet taken."""
     CAPTURED = "captured"
@@ -103,6 +106,9 @@ class ChargeRequest:
 
 class RefundStatus(enum.Enum):
     """What a gateway says of a refund."""
+
+    # a member is a singleton, so its identity may be its hash: at the speed of C
+    __hash__ = object.__hash__
 
     ACCEPTED = "accepted"
     """The channel will do it; the money is under way."""

@@ -127,7 +127,8 @@ def conclude(deciding: Deciding) -> None:
         return
     current = order.payments.current()
     states = {attempt.state for attempt in current}
-    if current and states <= _HELD:
+    canceled = order.closing is not None and order.closing.via == "cancel"
+    if current and states <= _HELD and not canceled:
         authorized = tuple([a.id for a in current if a.state is _S.AUTHORIZED])
         if authorized:
             deciding.apply(CaptureAsked(authorized))
