@@ -14,10 +14,17 @@ it is used for display alone.
 from __future__ import annotations
 
 import enum
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Context, Decimal, InvalidOperation, localcontext
 from typing import TYPE_CHECKING, Any
 
-from ordercore.errors import AmountTooLarge, CurrencyMismatch, InvalidMoney, UnknownCurrency
+from ordercore.errors import (
+    AmountTooLarge,
+    CurrencyMismatch,
+    InvalidMoney,
+    OrdercoreError,
+    UnknownCurrency,
+)
 from ordercore.value import value
 
 if TYPE_CHECKING:
@@ -72,6 +79,9 @@ EXPONENTS: Mapping[str, int] = {
 """Decimals of each currency by ISO 4217. Metals, funds of account and test codes are left out."""
 
 _SCALES = {code: 10**digits for code, digits in EXPONENTS.items()}
+_WIDE = Context(prec=50)
+_TEXT_MAX = 64  # longer text is no amount; reading it could take long
+_PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
 _ADJUSTED_MAX = 20  # beyond 10**20 no amount passes anyway; tested first, it bounds the work
 
 
@@ -129,8 +139,13 @@ def exponent(currency: str) -> int:
     try:
         return EXPONENTS[currency]
     except (KeyError, TypeError):
-        reason = f"currency {str(currency)[:12]!r} is not on the ISO 4217 list of money"
-        raise UnknownCurrency(reason, path="currency", currency=str(currency)[:12]) from None
+        raise _unknown(currency) from None
+
+
+def _unknown(currency: object) -> OrdercoreError:
+    code = str(currency)[:12]
+    reason = f"currency {code!r} is not on the ISO 4217 list of money"
+    return UnknownCurrency(reason, path="currency", currency=code)
 
 
 def checked_minor(amount: int, path: str = "") -> int:
@@ -143,9 +158,10 @@ def checked_minor(amount: int, path: str = "") -> int:
 
 def _scaled(amount: Decimal, currency: str, path: str) -> int:
     """Exact minor units of a decimal; independent of the decimal context."""
-    scale = _SCALES.get(currency)
-    if scale is None:
-        exponent(currency)
+    try:
+        scale = _SCALES[currency]
+    except (KeyError, TypeError):
+        raise _unknown(currency).at(path) from None
     if amount.adjusted() > _ADJUSTED_MAX:
         reason = f"the amount is above 10**{_ADJUSTED_MAX}; the limit is 10**15 minor units"
         raise AmountTooLarge(reason, path=path)
@@ -155,7 +171,7 @@ def _scaled(amount: Decimal, currency: str, path: str) -> int:
         top, bottom = amount.as_integer_ratio()
     except (ValueError, OverflowError):
         raise InvalidMoney(f"{amount} is not an amount", path=path, amount=str(amount)) from None
-    whole, rest = divmod(top * scale, bottom)  # type: ignore[operator]  # exponent() raised on None
+    whole, rest = divmod(top * scale, bottom)
     if rest:
         digits = EXPONENTS[currency]
         reason = (
@@ -197,11 +213,9 @@ def parse_minor(text: str, currency: str, path: str = "") -> int:
     if not isinstance(text, str):
         reason = f"a bare {type(text).__name__} is not money: write it as text, '12.34'"
         raise InvalidMoney(reason, path=path)
-    try:
-        decimal = Decimal(text)
-    except InvalidOperation:
-        raise InvalidMoney(f"{text[:40]!r} is not an amount", path=path) from None
-    return _scaled(decimal, currency, path)
+    if len(text) > _TEXT_MAX or _PLAIN.fullmatch(text) is None:
+        raise InvalidMoney(f"{text[:40]!r} is not an amount", path=path)
+    return _scaled(Decimal(text), currency, path)
 
 
 def money(amount: str | Decimal, currency: str) -> Money:
@@ -213,15 +227,19 @@ def money(amount: str | Decimal, currency: str) -> Money:
     if not isinstance(amount, str | Decimal):
         reason = f"a {type(amount).__name__} is not exact: write money('{amount}', '{currency}')"
         raise InvalidMoney(reason, path="amount")
-    text = str(amount) if isinstance(amount, Decimal) else amount
-    return from_minor(parse_minor(text, currency, "amount"), currency)
+    if isinstance(amount, Decimal):
+        return from_minor(_scaled(amount, currency, "amount"), currency)
+    return from_minor(parse_minor(amount, currency, "amount"), currency)
 
 
 def from_minor(amount: int, currency: str) -> Money:
     """The `moneyed.Money` of ``amount`` minor units."""
-    from moneyed import Money
+    from moneyed import CURRENCIES, Currency, Money
 
-    return Money(Decimal(amount).scaleb(-exponent(currency)), currency)
+    # A decimal made from text is exact under any decimal context of the host; moneyed's own list
+    # lacks what ISO 4217 added lately (XCG, ZWG).
+    decimal = Decimal(decimal_text(amount, currency))
+    return Money(decimal, CURRENCIES.get(currency) or Currency(currency))
 
 
 def decimal_text(amount: int, currency: str) -> str:
@@ -238,8 +256,9 @@ def format_minor(amount: int, currency: str, locale: str = "en") -> str:
     """Text of ``amount`` minor units for people, by CLDR; all ISO digits are shown, none is rounded away."""
     from babel.numbers import format_currency
 
-    decimal = Decimal(amount).scaleb(-exponent(currency))
-    text: str = format_currency(decimal, currency, locale=locale, decimal_quantization=False)
+    decimal = Decimal(decimal_text(amount, currency))
+    with localcontext(_WIDE):  # Babel computes in the host's context, which may be narrow
+        text: str = format_currency(decimal, currency, locale=locale, decimal_quantization=False)
     return text
 
 
@@ -263,15 +282,18 @@ class Percent:
             raise InvalidMoney(reason, path=path)
         text = str(percent).strip().removesuffix("%").strip()
         try:
-            decimal = Decimal(text)
+            decimal = Decimal(text if len(text) <= _TEXT_MAX else "")
         except InvalidOperation:
             raise InvalidMoney(f"{text[:40]!r} is not a percentage", path=path) from None
         if not decimal.is_finite() or decimal < 0 or decimal > 10_000:
             raise InvalidMoney(f"{text[:40]} is not between 0 and 10,000 percent", path=path)
-        scaled = decimal * 10_000
-        if scaled != int(scaled):
+        ppm = rest = 0
+        if decimal:  # exact in any decimal context; a far exponent is not worth the division
+            top, bottom = decimal.as_integer_ratio() if decimal.adjusted() >= -4 else (1, 10**5)
+            ppm, rest = divmod(top * 10_000, bottom)
+        if rest:
             raise InvalidMoney(f"{text[:40]} has more than four decimals", path=path)
-        return cls(int(scaled))
+        return cls(ppm)
 
     def __str__(self) -> str:
         """The percentage as text without trailing zeros: ``17.5``."""

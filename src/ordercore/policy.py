@@ -171,7 +171,7 @@ def _wrong(path: str, wanted: str, got: Any, **more: Plain) -> NoReturn:
         "list": "a list",
         "str": "text",
     }.get(type(got).__name__, f"a {type(got).__name__}")
-    raise InvalidPolicy(f"it is {wanted}, not {name}", path=path, **more)
+    raise InvalidPolicy(f"needs {wanted}, not {name}", path=path, **more)
 
 
 def _unknown(what: str, got: Any, allowed: tuple[str, ...], path: str) -> NoReturn:
@@ -181,7 +181,8 @@ def _unknown(what: str, got: Any, allowed: tuple[str, ...], path: str) -> NoRetu
     word = got[:60] if isinstance(got, str) else str(type(got).__name__)
     near = difflib.get_close_matches(word.lower().replace("-", "_"), allowed, 1)
     guess = f"did you mean {near[0]!r}? " if near else ""
-    reason = f"unknown {what} {word!r}; {guess}known: {', '.join(allowed)}"
+    known = f"known: {', '.join(allowed)}" if len(allowed) <= 20 else "see the allowed ones"
+    reason = f"unknown {what} {word!r}; {guess}{known}"
     if near:
         raise InvalidPolicy(reason, path=path, allowed=allowed, nearest=near[0])
     raise InvalidPolicy(reason, path=path, allowed=allowed)
@@ -230,10 +231,10 @@ class _Text(_Kind):
         if type(found) is not str:
             _wrong(path, self.says, found)
         if len(found) > _TEXT_MAX or re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", found):
-            reason = f"it is one line of at most {_TEXT_MAX} characters, none of them a control"
+            reason = f"needs one line of at most {_TEXT_MAX} characters, none of them a control"
             raise InvalidPolicy(reason, path=path)
         if not re.fullmatch(self.pattern, found):
-            raise InvalidPolicy(f"it is {self.says}, not {found[:40]!r}", path=path)
+            raise InvalidPolicy(f"needs {self.says}, not {found[:40]!r}", path=path)
 
 
 @value
@@ -259,7 +260,7 @@ class _Whole(_Kind):
             minor = path.endswith("minor")
             _wrong(path, "a whole number" + (" of minor units, 1234 for 12.34" * minor), found)
         if not self.low <= found <= self.high:
-            reason = f"it is from {self.low} to {self.high}"
+            reason = f"needs a number from {self.low} to {self.high}"
             raise InvalidPolicy(reason, path=path, low=self.low, high=self.high)
 
 
@@ -305,7 +306,7 @@ class _Share(_Kind):
         if type(found) is not Percent or type(found.ppm) is not int:
             _wrong(path, "a Percent", found)
         if not 0 <= found.ppm <= 100_000_000:
-            raise InvalidPolicy("it is from 0 to 10,000 percent", path=path)
+            raise InvalidPolicy("needs 0 to 10,000 percent", path=path)
 
     def write(self, found: Percent | None) -> str:
         return _REFUSE if found is None else str(found)
@@ -366,7 +367,7 @@ class _Span(_Kind):
 
     def _outside(self, path: str) -> NoReturn:
         low = "more than nothing" if self.least else "not negative"
-        raise InvalidPolicy(f"it is {low} and at most {_spoken(_LONGEST)}", path=path)
+        raise InvalidPolicy(f"needs a time {low} and at most {_spoken(_LONGEST)}", path=path)
 
     def fit(self, found: Any, path: str) -> None:
         if type(found) is not timedelta:
@@ -379,13 +380,14 @@ class _Span(_Kind):
 
 
 def _spoken(span: timedelta) -> str:
-    """A duration in the largest unit that leaves no rest."""
+    """A duration in whole units, the largest first."""
     micros = span // timedelta(microseconds=1)
-    if not micros:
-        return "0 s"
-    unit, size = next((u, size) for u, size in _MICROSECONDS.items() if micros % size == 0)
-    count = micros // size
-    return f"{count} {unit}{'s' * (unit == 'day' and count != 1)}"
+    parts = []
+    for unit, size in _MICROSECONDS.items():
+        count, micros = divmod(micros, size)
+        if count:
+            parts.append(f"{count} {unit}{'s' * (unit == 'day' and count != 1)}")
+    return " ".join(parts) or "0 s"
 
 
 @value
@@ -447,7 +449,7 @@ class _Many(_Kind):
 
     def _count(self, found: list[Any] | tuple[Any, ...], path: str) -> None:
         if not self.fewest <= len(found) <= self.most:
-            reason = f"it has from {self.fewest} to {self.most} entries, not {len(found)}"
+            reason = f"needs {self.fewest} to {self.most} entries, not {len(found)}"
             raise InvalidPolicy(reason, path=path)
 
     def fit(self, found: Any, path: str) -> None:
@@ -511,7 +513,7 @@ class _Table(_Kind):
             given[attribute] = kind.read(content, where)
         for key, attribute, _ in self.keys:
             if attribute not in given and self._default(attribute) is attrs.NOTHING:
-                raise InvalidPolicy("it is missing", path=_below(path, key))
+                raise InvalidPolicy("a required key is missing", path=_below(path, key))
         return self.make(**given)
 
     def _default(self, attribute: str) -> Any:

@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import attrs
 
-from ordercore import fulfillment, ledger, money, pricing, tender
+from ordercore import fulfillment, ledger, pricing, tender
 from ordercore.codec.compiled import micros, moment
 from ordercore.errors import CorruptDocument, InvalidMoney
 from ordercore.goods import LineId, Manifest, Sku
+from ordercore.money import Percent, Rounding, decimal_text, money, to_minor
 from ordercore.party import Actor, Address, Destination, Party
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def _names() -> dict[str, Any]:
         found.update({name: getattr(room, name) for name in room.__all__})
     found.update({kind.__name__: kind for kind in (Actor, Address, Destination, Party, Manifest)})
     found.update({"datetime": datetime, "timedelta": timedelta, "LineId": LineId, "Sku": Sku})
-    found.update({"Percent": money.Percent, "Rounding": money.Rounding, "ClassVar": ClassVar})
+    found.update({"Percent": Percent, "Rounding": Rounding, "ClassVar": ClassVar})
     return found
 
 
@@ -67,7 +68,9 @@ def _resolve(cls: type[Any]) -> None:
     """Turn the annotations of a class into types; names of its own module come first."""
     names = _names()
     if any("Money" in str(hint) for hint in cls.__annotations__.values()):
-        names = {**names, "Money": money.Money}  # it loads Babel's data
+        from ordercore.money import Money  # Babel's data comes along
+
+        names = {**names, "Money": Money}
     attrs.resolve_types(cls, {**names, **vars(sys.modules[cls.__module__])})
 
 
@@ -100,7 +103,10 @@ def _add_scalars(converter: Converter) -> None:
 
     def structure_time(found: Any, _: Any) -> datetime:
         _expect(int, found)
-        return moment(found)
+        try:
+            return moment(found)
+        except OverflowError:
+            raise _Misfit("the time is out of range") from None
 
     def structure_duration(found: Any, _: Any) -> timedelta:
         _expect(int, found)
@@ -123,7 +129,7 @@ def _add_money(converter: Converter) -> None:
 
     def unstructure(amount: Any) -> dict[str, str]:
         currency = amount.currency.code
-        text = money.decimal_text(money.to_minor(amount), currency)
+        text = decimal_text(to_minor(amount), currency)
         return {"amount": text, "currency": currency}
 
     def structure(found: Any, _: Any) -> Any:
@@ -132,7 +138,7 @@ def _add_money(converter: Converter) -> None:
             raise _Misfit("money is an amount and a currency")
         _expect(str, found["amount"])
         _expect(str, found["currency"])
-        return money.money(found["amount"], found["currency"])
+        return money(found["amount"], found["currency"])
 
     def is_money(hint: Any) -> bool:
         return isinstance(hint, type) and hint.__module__.startswith("moneyed")

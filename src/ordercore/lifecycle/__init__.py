@@ -6,6 +6,8 @@ they load python-statemachine, this door does not.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ordercore.lifecycle.chart import (
     BoundGuard,
     Lifecycle,
@@ -15,7 +17,9 @@ from ordercore.lifecycle.chart import (
     compile_chart,
     outline,
 )
-from ordercore.lifecycle.diagram import mermaid, svg
+
+if TYPE_CHECKING:
+    from ordercore.lifecycle.diagram import mermaid, svg
 
 __all__ = [
     # the table
@@ -31,3 +35,12 @@ __all__ = [
     "mermaid",
     "svg",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in {"mermaid", "svg"}:
+        from ordercore.lifecycle import diagram  # pictures are loaded when somebody draws
+
+        return getattr(diagram, name)
+    reason = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(reason)

@@ -1,0 +1,672 @@
+"""Policies: one document, read with clear refusals, and written back without loss."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from ordercore.cli.online_retail import Region, vat_percent
+from ordercore.errors import InvalidCart, InvalidDocument, InvalidPolicy, OrdercoreError
+from ordercore.fulfillment import StockPolicy
+from ordercore.identity import NumberTemplate
+from ordercore.ledger import PostingPolicy
+from ordercore.money import MINOR_MAX, Percent, Rounding
+from ordercore.party import Destination
+from ordercore.policy import _ROOT, BYTES_MAX, Policies, Preset, _Table, known_keys
+from ordercore.pricing import OrderKind, PricingPolicy, RoundingScope, TaxPolicy, TaxRate
+from ordercore.tender import CapBase, PointsRate, TenderPolicy, TenderRule
+from ordercore.timeout import PaymentWindow, TimeoutPolicy
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples" / "policies"
+PAGE = ROOT / "docs" / "reference" / "policies.md"
+
+
+def refused(text: str, source: str = "shop.toml") -> InvalidPolicy:
+    """The refusal of a document."""
+    with pytest.raises(InvalidPolicy) as caught:
+        Policies.parse(text, source)
+    return caught.value
+
+
+# Any policies that hold ----------------------------------------------------------------------
+
+LINES = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=12)
+NAMES = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=12)
+PERCENTS = st.integers(0, 100_000_000).map(Percent)
+CAPS = st.integers(0, 1_000_000).map(Percent)
+AMOUNTS = st.integers(0, MINOR_MAX)
+SPANS = st.timedeltas(timedelta(microseconds=1), timedelta(days=300))
+LEADS = st.timedeltas(timedelta(0), timedelta(days=3_660))
+ROUNDINGS = st.sampled_from(Rounding)
+
+
+@st.composite
+def tax_rates(draw: st.DrawFn) -> tuple[TaxRate, ...]:
+    """Rates that do not overlap: each place and category has a chain of days, open at its ends."""
+    keys = st.tuples(st.sampled_from(["", "GB", "DE"]), LINES, NAMES)
+    rates = []
+    for country, region, category in draw(st.lists(keys, max_size=3, unique=True)):
+        cuts = sorted(draw(st.sets(st.dates(date(2, 1, 1), date(9999, 12, 30)), max_size=2)))
+        firsts = [None, *cuts]
+        lasts = [*[cut - timedelta(days=1) for cut in cuts], None]
+        for first, last in zip(firsts, lasts, strict=True):
+            name, source = draw(LINES), draw(LINES)
+            percent = draw(PERCENTS)
+            rates.append(TaxRate(percent, category, country, region, first, last, name, source))
+    return tuple(rates)
+
+
+RATES = st.builds(PointsRate, st.integers(1, MINOR_MAX), st.integers(1, MINOR_MAX))
+RULES = st.builds(
+    TenderRule,
+    NAMES,
+    st.none() | RATES,
+    st.integers(1, MINOR_MAX),
+    st.none() | CAPS,
+    st.sampled_from(CapBase),
+    st.none() | AMOUNTS,
+    AMOUNTS,
+    st.lists(NAMES, max_size=3).map(tuple),
+    st.booleans(),
+    st.sampled_from(["", "EUR", "JPY"]),
+)
+WINDOWS = st.builds(PaymentWindow, SPANS, LEADS)
+PARTS = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="{}"), max_size=9)
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> Policies:
+    """Policies that pass their check; every field of every room varies."""
+    tax = st.builds(
+        TaxPolicy,
+        tax_rates(),
+        st.booleans(),
+        ROUNDINGS,
+        st.sampled_from(RoundingScope),
+        st.none() | PERCENTS,
+    )
+    rules = draw(st.lists(RULES, max_size=4, unique_by=lambda r: (r.gateway, r.currency)))
+    timeouts = draw(
+        st.builds(
+            TimeoutPolicy,
+            WINDOWS,
+            st.dictionaries(st.sampled_from(OrderKind), WINDOWS),
+            SPANS,
+            SPANS,
+            st.lists(SPANS, min_size=1, max_size=4).map(tuple),
+            SPANS,
+        )
+    )
+    least = sum(timeouts.backoff, timeouts.resolve_after)
+    sequence = draw(st.sampled_from(["{seq}", "{seq:06}", "{date}-{seq:3}", "{shop}/{seq}"]))
+    return Policies(
+        draw(st.builds(PricingPolicy, tax, ROUNDINGS, SPANS)),
+        TenderPolicy(tuple(rules)),
+        timeouts,
+        PostingPolicy(draw(st.lists(NAMES, min_size=1, max_size=3).map(tuple))),
+        StockPolicy(least + draw(SPANS)),
+        NumberTemplate(draw(PARTS) + sequence + draw(PARTS)),
+    )
+
+
+@given(policies())
+@example(Policies())
+@example(Policies(pricing=PricingPolicy(TaxPolicy(default=None))))
+@example(Policies(tenders=TenderPolicy(()), timeouts=TimeoutPolicy(windows={})))
+def test_l23_a_document_round_trips(given_policies: Policies) -> None:
+    """Policies written as TOML are read back equal, and writing them again gives the same text."""
+    text = given_policies.dump()
+    again = Policies.parse(text)
+    assert again == given_policies
+    assert again.dump() == text
+
+
+@given(policies())
+def test_l23_plain_data_round_trips_through_json(given_policies: Policies) -> None:
+    """Policies as plain data pass through JSON unchanged."""
+    plain = json.loads(json.dumps(given_policies.to_plain()))
+    assert Policies.from_plain(plain) == given_policies
+
+
+# Presets and defaults ------------------------------------------------------------------------
+
+
+def test_an_empty_document_is_the_preset() -> None:
+    """No document, an empty one and the preset by name or enum are the same, and pass the check."""
+    assert Policies.parse("") == Policies() == Policies.preset() == Policies.preset("default")
+    assert Policies.preset(Preset.DEFAULT) == Policies()
+    Policies().check()
+
+
+def test_an_unknown_preset_names_the_known_ones() -> None:
+    """A wrong name of a preset is refused with the names that are known."""
+    with pytest.raises(InvalidPolicy) as caught:
+        Policies.preset("defualt")
+    assert caught.value.data == {"allowed": ("default",), "nearest": "default"}
+
+
+def test_rates_without_a_default_refuse_what_they_do_not_cover() -> None:
+    """A document with rates and no default has none; without rates the default is zero."""
+    assert Policies.parse("").pricing.tax.default == Percent(0)
+    some = '[[pricing.tax.rates]]\npercent = "5"\ncountry = "DE"\n'
+    assert Policies.parse(some).pricing.tax.default is None
+    with pytest.raises(InvalidCart):
+        Policies.parse(some).pricing.tax.rate("standard", Destination("FR"), date(2026, 1, 1))
+    assert Policies.parse('[pricing.tax]\ndefault = "3"\n' + some).pricing.tax.default == Percent(
+        30_000
+    )
+    assert Policies.parse('[pricing.tax]\ndefault = "refuse"').pricing.tax.default is None
+
+
+def test_given_windows_replace_the_default_ones() -> None:
+    """Windows by kind that are given stand alone, and an empty table leaves none."""
+    text = '[timeouts.windows.group_buy]\npay_within = "2 days"\n'
+    windows = Policies.parse(text).timeouts.windows
+    assert windows == {OrderKind.GROUP_BUY: PaymentWindow(timedelta(days=2))}
+    assert Policies.parse("[timeouts.windows]").timeouts.windows == {}
+
+
+# Values --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("30 min", timedelta(minutes=30)),
+        ("5 s", timedelta(seconds=5)),
+        ("7 days", timedelta(days=7)),
+        ("24 h", timedelta(hours=24)),
+        ("1 day", timedelta(days=1)),
+        ("90min", timedelta(minutes=90)),
+        ("  1 h   30 min ", timedelta(minutes=90)),
+        ("2 weeks", timedelta(days=14)),
+        ("1 ms 5 us", timedelta(microseconds=1_005)),
+        ("3660 days", timedelta(days=3_660)),
+    ],
+)
+def test_a_duration_is_text_with_units(text: str, span: timedelta) -> None:
+    """Whole numbers with units add up to a duration."""
+    assert Policies.parse(f'[pricing]\nquote_valid = "{text}"').pricing.quote_valid == span
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '"30"',
+        '"min"',
+        '""',
+        '"1.5 h"',
+        '"-5 min"',
+        '"0 s"',
+        '"5 fortnights"',
+        '"1 month"',
+        '"30 min later"',
+        '"999999999999999 days"',
+        '"٣ min"',
+        '"' + "1 s " * 400 + '"',
+        "30",
+        "1.5",
+        "true",
+        "12:30:00",
+        "[]",
+    ],
+)
+def test_what_is_no_duration_is_refused(written: str) -> None:
+    """A duration without its unit, below nothing, beyond ten years or no text is refused."""
+    error = refused(f"[pricing]\nquote_valid = {written}")
+    assert error.path == "pricing.quote_valid"
+
+
+@pytest.mark.parametrize(
+    ("text", "ppm"), [("17.5", 175_000), ("17.5%", 175_000), (" 8.25 % ", 82_500), ("0", 0)]
+)
+def test_a_percentage_is_text(text: str, ppm: int) -> None:
+    """A percentage may carry its sign and spaces."""
+    document = f'[pricing.tax]\ndefault = "{text}"'
+    assert Policies.parse(document).pricing.tax.default == Percent(ppm)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ['"1e2"', '"0.00001"', '"-1"', '"nan"', '"10001"', '"17,5"', '"1e-999999999"', "nan", "true"],
+)
+def test_what_is_no_exact_percentage_is_refused(written: str) -> None:
+    """Exponents, a fifth decimal, negatives and what is not text are refused, never rounded."""
+    assert refused(f"[pricing.tax]\ndefault = {written}").path == "pricing.tax.default"
+
+
+# Refusals ------------------------------------------------------------------------------------
+
+CASES: dict[str, tuple[str, str, str]] = {
+    "a float percentage": (
+        '[pricing.tax]\nrates = [{percent = "5"}, {percent = 17.5}]',
+        "pricing.tax.rates[1].percent",
+        'write percent = "17.5"',
+    ),
+    "a bare duration": (
+        "[pricing]\nquote_valid = 15",
+        "pricing.quote_valid",
+        'quote_valid = "15 min"',
+    ),
+    "a float amount": (
+        '[[tenders.rules]]\ngateway = "x"\ncap_minor = 12.34',
+        "tenders.rules[0].cap_minor",
+        "1234 for 12.34",
+    ),
+    "a table for a list": (
+        '[pricing.tax.rates]\npercent = "5"',
+        "pricing.tax.rates",
+        "[[pricing.tax.rates]]",
+    ),
+    "a boolean for a number": (
+        '[[tenders.rules]]\ngateway = "x"\nstep = true',
+        "tenders.rules[0].step",
+        "not a boolean",
+    ),
+    "a text for a boolean": (
+        '[pricing.tax]\nprices_include_tax = "yes"',
+        "pricing.tax.prices_include_tax",
+        "true or false",
+    ),
+    "a text for a table": ('pricing = "cheap"', "pricing", "needs a table"),
+    "a missing key": ("[[tenders.rules]]\nstep = 1", "tenders.rules[0].gateway", "missing"),
+    "an empty name": ('[[tenders.rules]]\ngateway = ""', "tenders.rules[0].gateway", "not empty"),
+    "a step of zero": (
+        '[[tenders.rules]]\ngateway = "x"\nstep = 0',
+        "tenders.rules[0].step",
+        "from 1",
+    ),
+    "an amount too large": (
+        f'[[tenders.rules]]\ngateway = "x"\nminimum_minor = {10**30}',
+        "tenders.rules[0].minimum_minor",
+        "from 0 to 1000000000000000",
+    ),
+    "a cap above all": (
+        '[[tenders.rules]]\ngateway = "x"\ncap_share = "101"',
+        "tenders.rules[0].cap_share",
+        "100 %",
+    ),
+    "two rules for one gateway": (
+        '[[tenders.rules]]\ngateway = "x"\n[[tenders.rules]]\ngateway = "x"',
+        "tenders.rules[1]",
+        "two rules",
+    ),
+    "a moment for a day": (
+        '[[pricing.tax.rates]]\npercent = "5"\nfirst_day = 2011-01-04T00:00:00Z',
+        "pricing.tax.rates[0].first_day",
+        "2011-01-04",
+    ),
+    "a day that is not": (
+        '[[pricing.tax.rates]]\npercent = "5"\nfirst_day = "2011-02-30"',
+        "pricing.tax.rates[0].first_day",
+        "calendar",
+    ),
+    "days in the wrong order": (
+        '[[pricing.tax.rates]]\npercent = "5"\nfirst_day = 2011-01-04\nlast_day = 2011-01-03',
+        "pricing.tax.rates[0].last_day",
+        "before the first",
+    ),
+    "rates that overlap": (
+        '[[pricing.tax.rates]]\npercent = "5"\nlast_day = 2011-01-04\n'
+        '[[pricing.tax.rates]]\npercent = "6"\nfirst_day = 2011-01-04',
+        "pricing.tax.rates[1]",
+        "overlap",
+    ),
+    "a country in small letters": (
+        '[[pricing.tax.rates]]\npercent = "5"\ncountry = "gb"',
+        "pricing.tax.rates[0].country",
+        "capital",
+    ),
+    "a control character": (
+        '[[tenders.rules]]\ngateway = "a\\nb"',
+        "tenders.rules[0].gateway",
+        "control",
+    ),
+    "no pause": ("[timeouts]\nbackoff = []", "timeouts.backoff", "1 to 100 entries"),
+    "no state to book in": (
+        "[posting]\nrecognize_in = []",
+        "posting.recognize_in",
+        "1 to 100 entries",
+    ),
+    "a template without a number": ('[numbers]\ntemplate = "A"', "numbers.template", "{seq}"),
+    "a key with odd letters": ('[pricing]\n"a b" = 1', "pricing.'a b'", "unknown key"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_wrong_value_is_refused_with_its_path(case: str) -> None:
+    """The refusal says where, what is needed, and in which document."""
+    text, path, words = CASES[case]
+    error = refused(text)
+    assert error.path == path
+    assert words in error.reason
+    assert error.data["source"] == "shop.toml"
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "nearest", "allowed"),
+    [
+        ("[pricng]", "pricng", "pricing", None),
+        ('[stock]\nreserve-slack = "9 h"', "stock.reserve-slack", "reserve_slack", None),
+        (
+            '[[pricing.tax.rates]]\npercnt = "5"',
+            "pricing.tax.rates[0].percnt",
+            "percent",
+            None,
+        ),
+        (
+            '[pricing.tax]\nscope = "orders"',
+            "pricing.tax.scope",
+            "order",
+            ("unit", "line", "order"),
+        ),
+        (
+            "[timeouts.windows.flash-sale]",
+            "timeouts.windows.flash-sale",
+            "flash_sale",
+            ("regular", "buy_now", "group_buy", "flash_sale"),
+        ),
+        ('[pricing]\nquote_valid = "5 mins"', "pricing.quote_valid", "min", None),
+    ],
+)
+def test_an_unknown_word_is_refused_with_the_known_ones(
+    text: str, path: str, nearest: str, allowed: tuple[str, ...] | None
+) -> None:
+    """A word that is not known is refused with those that are, and the nearest is offered."""
+    error = refused(text)
+    known = error.data["allowed"]
+    assert error.path == path
+    assert error.data["nearest"] == nearest
+    assert f"did you mean {nearest!r}?" in error.reason
+    assert isinstance(known, tuple)
+    assert nearest in known
+    assert allowed in {None, known}
+
+
+def test_a_word_that_resembles_nothing_gets_no_guess() -> None:
+    """Where no known word is near, the known ones are listed and none is offered."""
+    error = refused('[pricing.tax]\nrounding = "xyz"')
+    assert error.data["allowed"] == tuple(rounding.value for rounding in Rounding)
+    assert "nearest" not in error.data
+
+
+def test_the_first_fault_is_told() -> None:
+    """Of two faults the one that stands first in the document is told."""
+    assert refused("[stock]\nwrong = 1\n[pricing]\nalso = 1").path == "stock.wrong"
+
+
+def test_goods_stay_reserved_until_a_payment_is_resolved() -> None:
+    """A reservation shorter than the search for a lost answer is refused with the least that holds."""
+    error = refused('[stock]\nreserve_slack = "14 h 36 min"')
+    assert (error.path, error.data["least"]) == ("stock.reserve_slack", "14 h 37 min")
+    Policies.parse('[stock]\nreserve_slack = "14 h 37 min"')
+    longer = '[timeouts]\nbackoff = ["1 day"]\n'
+    assert refused(longer).path == "stock.reserve_slack"
+    Policies.parse(longer + '[stock]\nreserve_slack = "2 days"')
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [
+        ("[pricing]\nquote_valid = ", 2, 15),
+        ("[pricing]\nquote_valid = nothing", 2, 15),
+        ("[pricing\n", 1, 9),
+        ("[pricing]\na = 1\na = 2", 3, 6),
+        ('[pricing]\nquote_valid = """', 2, 18),
+        ("x = " + "9" * 5_000, 1, 5_005),
+        ("pricing" + ".x" * 40 + " = 1", 1, 1),
+    ],
+)
+def test_broken_toml_is_refused_with_its_place(text: str, line: int, column: int) -> None:
+    """What is not TOML is refused with document, line and column."""
+    error = refused(text)
+    assert error.path == f"shop.toml:{line}:{column}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = " + "[" * 100_000,
+        "x = " + "{a = " * 100_000,
+        ".".join("a" * 400_000) + " = 1",
+        "#" * (BYTES_MAX + 1),
+    ],
+    ids=["nested lists", "nested tables", "a dotted key", "too long"],
+)
+def test_a_hostile_document_is_refused_in_bounded_time(text: str) -> None:
+    """Depth, dotted keys and length that would exhaust a parser are refused."""
+    assert refused(text).path.startswith("shop.toml")
+
+
+def test_a_row_of_dots_in_a_comment_is_no_key() -> None:
+    """A ruler of dots in a comment is let through."""
+    assert Policies.parse("# " + "." * 80) == Policies()
+
+
+TREES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=9)
+    | st.dates()
+    | st.timedeltas(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.text(max_size=5) | st.sampled_from("pricing tax rates percent rules".split()),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=8,
+)
+
+
+def places(tree: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The way to each value of plain data."""
+    steps = tree.items() if isinstance(tree, dict) else enumerate(tree)
+    found = []
+    for step, inner in steps:
+        found.append((*path, step))
+        if isinstance(inner, dict | list):
+            found += places(inner, (*path, step))
+    return found
+
+
+FULL = tomllib.loads((EXAMPLES / "shop.toml").read_text("utf-8"))
+
+
+@given(st.sampled_from(places(FULL)), TREES)
+def test_whatever_stands_at_a_key_the_errors_are_ours(place: tuple[Any, ...], tree: Any) -> None:
+    """Any value in place of a right one is read, or refused by an error of the tree."""
+    plain: Any = tomllib.loads((EXAMPLES / "shop.toml").read_text("utf-8"))
+    inner = plain
+    for step in place[:-1]:
+        inner = inner[step]
+    inner[place[-1]] = tree
+    try:
+        found = Policies.from_plain(plain)
+    except InvalidPolicy as error:
+        assert error.path
+    else:
+        found.dump()
+
+
+@given(st.text(max_size=60) | st.text("[]{}=.\"'#\n abc15", max_size=60))
+def test_whatever_the_text_the_errors_are_ours(text: str) -> None:
+    """Any text is read, or refused by `InvalidPolicy`."""
+    try:
+        Policies.parse(text)
+    except OrdercoreError as error:
+        assert isinstance(error, InvalidPolicy)
+
+
+# Files ---------------------------------------------------------------------------------------
+
+
+def test_a_file_is_read_with_and_without_a_mark(tmp_path: Path) -> None:
+    """A byte order mark and Windows line ends do not matter."""
+    file = tmp_path / "p.toml"
+    file.write_bytes(b'\xef\xbb\xbf[pricing]\r\nquote_valid = "5 min"\r\n')
+    assert Policies.load(file).pricing.quote_valid == timedelta(minutes=5)
+    assert Policies.load(str(file)) == Policies.load(file)
+
+
+@pytest.mark.parametrize("name", ["missing.toml", ".", "a\0b"])
+def test_a_file_that_cannot_be_read_is_an_invalid_document(tmp_path: Path, name: str) -> None:
+    """A missing file, a folder and an impossible name are refused with the path."""
+    path = f"{tmp_path}/{name}"
+    with pytest.raises(InvalidDocument) as caught:
+        Policies.load(path)
+    assert caught.value.path == path
+
+
+def test_a_file_that_is_no_text_is_refused_with_its_place(tmp_path: Path) -> None:
+    """Bytes that are not UTF-8 are refused with line and column."""
+    file = tmp_path / "p.toml"
+    file.write_bytes(b"# one\n# tw\xff")
+    with pytest.raises(InvalidPolicy) as caught:
+        Policies.load(file)
+    assert caught.value.path == f"{file}:2:5"
+
+
+def test_a_file_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    """A file above the limit is refused, one at the limit is read."""
+    file = tmp_path / "p.toml"
+    file.write_bytes(b"#" * BYTES_MAX)
+    assert Policies.load(file) == Policies()
+    file.write_bytes(b"#" * (BYTES_MAX + 1))
+    with pytest.raises(InvalidPolicy) as caught:
+        Policies.load(file)
+    assert caught.value.path == str(file)
+
+
+# Policies from code --------------------------------------------------------------------------
+
+WRONG: Any = 900
+BUILT: list[tuple[Policies, str]] = [
+    (Policies(pricing=WRONG), "pricing"),
+    (Policies(pricing=PricingPolicy(quote_valid=WRONG)), "pricing.quote_valid"),
+    (Policies(pricing=PricingPolicy(TaxPolicy(default=WRONG))), "pricing.tax.default"),
+    (Policies(stock=StockPolicy(timedelta(days=9_999))), "stock.reserve_slack"),
+    (Policies(tenders=TenderPolicy((TenderRule("a\ud800"),))), "tenders.rules[0].gateway"),
+    (Policies(posting=PostingPolicy(())), "posting.recognize_in"),
+    (Policies(timeouts=TimeoutPolicy(windows={WRONG: PaymentWindow()})), "timeouts.windows"),
+    (Policies(timeouts=TimeoutPolicy(refund_late_after=timedelta(0))), "timeouts.refund_late_after"),
+    (
+        Policies(tenders=TenderPolicy((TenderRule("x", cap_of=WRONG),))),
+        "tenders.rules[0].cap_of",
+    ),
+]
+
+
+@pytest.mark.parametrize(("built", "path"), BUILT, ids=[path for _, path in BUILT])
+def test_policies_from_code_meet_the_same_bounds(built: Policies, path: str) -> None:
+    """What no document could hold is refused by `check`, and is not written either."""
+    for act in (built.check, built.dump, built.to_plain):
+        with pytest.raises(InvalidPolicy) as caught:
+            act()
+        assert caught.value.path == path
+
+
+# The page and the examples -------------------------------------------------------------------
+
+
+def rows_of_the_page() -> dict[str, str]:
+    """Each key of the reference page with its default, as it is written there."""
+    rows = re.findall(r"^\| `([a-z_.<>\[\]]+)` \|.*\| (.*?) \|$", PAGE.read_text("utf-8"), re.M)
+    assert len(rows) == len(dict(rows))
+    return dict(rows)
+
+
+def test_the_page_lists_every_key() -> None:
+    """The reference page lists the keys that the reader knows, in the same order, and no other."""
+    listed = [key for key in rows_of_the_page() if "." in key]
+    assert listed == list(known_keys())
+
+
+def test_the_page_tells_the_defaults() -> None:
+    """Each default on the reference page is the one that a document gets."""
+    bare = Policies.parse(
+        '[[pricing.tax.rates]]\npercent = "5"\n'
+        '[[tenders.rules]]\ngateway = "x"\nrate = {}\n'
+        "[timeouts.windows.regular]\n"
+    ).to_plain()
+    bare["pricing"]["tax"]["default"] = "0"
+    shown = {}
+    for key, told in rows_of_the_page().items():
+        found: Any = bare
+        for step in key.replace("[]", ".0").replace("<kind>", "regular").split("."):
+            found = found[int(step)] if step == "0" else found.get(step)
+        shown[key] = "none" if found is None else f"`{json.dumps(found)}`"
+        if told == "required":
+            shown[key] = told
+    assert {key: told.partition(":")[0].partition(";")[0] for key, told in defaults(shown)} == shown
+
+
+def defaults(shown: dict[str, str]) -> list[tuple[str, str]]:
+    """The page's defaults of the keys in ``shown``; a colon inside code is no end of the default."""
+    page = rows_of_the_page()
+    return [(key, page[key] if page[key] == shown[key] else page[key]) for key in shown]
+
+
+def tables(kind: Any) -> list[_Table]:
+    """Every policy class that the document is made of."""
+    if isinstance(kind, _Table):
+        return [kind, *[t for _, _, inner in kind.keys for t in tables(inner)]]
+    return tables(kind.each) if hasattr(kind, "each") else []
+
+
+def test_no_field_of_a_policy_is_forgotten() -> None:
+    """Each field of each policy class has its key, so that a new one cannot be left out."""
+    for table in tables(_ROOT):
+        fields = {field.name for field in attrs.fields(table.of) if field.init}
+        assert {attribute for _, attribute, _ in table.keys} == fields, table.of
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.toml")), ids=lambda file: file.stem)
+def test_each_example_is_read(file: Path) -> None:
+    """Each example document holds, and round-trips."""
+    found = Policies.load(file)
+    assert Policies.parse(found.dump()) == found
+
+
+def test_the_full_example_shows_every_key() -> None:
+    """``shop.toml`` sets each known key at least once."""
+    shown = set()
+    for place in places(FULL):
+        steps = ["[]" if isinstance(step, int) else f".{step}" for step in place]
+        shown.add("".join(steps).lstrip(".").replace(".flash_sale.", ".<kind>."))
+    assert set(known_keys()) - shown == set()
+
+
+@pytest.mark.parametrize(
+    ("region", "countries"),
+    [
+        (Region.UK, ["GB", "IM"]),
+        (Region.EU, ["IE", "DE", "FR", "EU"]),
+        (Region.EXPORT, ["US", "JE", "CH", "NO", ""]),
+    ],
+)
+@pytest.mark.parametrize("day", [date(2010, 12, 1), date(2011, 1, 3), date(2011, 1, 4)])
+def test_the_retail_example_taxes_as_the_replay_does(
+    region: Region, countries: list[str], day: date
+) -> None:
+    """``uk-retail-2011.toml`` gives the rates that the replay of the retail file expects."""
+    tax = Policies.load(EXAMPLES / "uk-retail-2011.toml").pricing.tax
+    for country in countries:
+        rate = tax.rate("standard", Destination(country), day)
+        assert str(rate.percent) == str(vat_percent(region, day))
+    with pytest.raises(InvalidCart):
+        tax.rate("shipping", Destination("GB"), day)
