@@ -139,7 +139,7 @@ def _is_euro(amount: object) -> bool:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " 12", "12 ", "1." + "0" * 99_999, "1e3", "1_000", "1,000.00", "NaN", "inf", "0x10", "١٢", "1.2.3", "--1", "."],
+    ["", " 12", "12 ", pytest.param("1." + "0" * 99_999, id="long"), "1e3", "1_000", "1,000.00", "NaN", "inf", "0x10", "١٢", "1.2.3", "--1", "."],
 )
 def test_only_plain_digits_are_read(text: str) -> None:
     """Text of money is digits, a sign and a point: no exponent, no grouping, no other script."""
@@ -260,7 +260,7 @@ def test_a_percentage_reads_back_from_its_text(percent: Percent) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["17.50001", "17.5000000000000000000000000000000001", "1e-999999", "1." + "0" * 99_999, "-1", "NaN", "inf", "", "ten", "10001", 17.5, None],  # fmt: skip
+    ["17.50001", "17.5000000000000000000000000000000001", "1e-999999", pytest.param("1." + "0" * 99_999, id="long"), "-1", "NaN", "inf", "", "ten", "10001", 17.5, None],  # fmt: skip
 )
 def test_what_is_no_percentage_is_refused(text: object) -> None:
     """A fifth decimal however far out, a negative, NaN and floats are refused at the path."""

@@ -221,11 +221,13 @@ def unsafe_yields(module: str, tree: ast.Module, _: str) -> Iterator[str]:
 
 
 def swallowed(module: str, tree: ast.Module, _: str) -> Iterator[str]:
-    """No broad `except` swallows: it raises again or it is not there."""
+    """No broad `except` swallows: it raises again, or hands the error to the flow it belongs to."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ExceptHandler):
             broad = node.type is None or ast.unparse(node.type) in {"Exception", "BaseException"}
-            if broad and not any(isinstance(inner, ast.Raise) for inner in own(node.body)):
+            raises = any(isinstance(inner, ast.Raise) for inner in own(node.body))
+            hands_on = re.search(r"flow\.throw\(error\)|lane\.go\(error=error\)", ast.unparse(node))
+            if broad and not raises and not hands_on:
                 yield f"{module}:{node.lineno} broad `except` that does not raise"
 
 

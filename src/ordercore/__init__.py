@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ordercore import money as _money
 from ordercore import tender as _tender
 from ordercore.clock import Clock, SettableClock, SystemClock
 from ordercore.engine import AsyncOrderEngine, OrderEngine, PaymentResult, RefundResult, Sweep
@@ -27,7 +28,7 @@ from ordercore.errors import (
 )
 from ordercore.goods import Manifest
 from ordercore.identity import CountedIds, IdSource, NumberTemplate, SystemIds
-from ordercore.money import CashRounding, Percent, Rounding, money
+from ordercore.money import CashRounding, Percent, Rounding
 from ordercore.order import CommandKind, Order, Permission, Standing, standing
 from ordercore.party import SYSTEM, Actor, ActorKind, Address, Destination, Party
 from ordercore.policy import Policies
@@ -50,7 +51,7 @@ from ordercore.pricing import (
 from ordercore.tender import PaymentAction, PointsRate, TenderPlan, TenderPolicy, TenderRule
 
 if TYPE_CHECKING:
-    from moneyed import Money
+    from ordercore.money import Money
 
 tenders = _tender.tenders
 
@@ -66,7 +67,6 @@ __all__ = [
     "Money",
     "Percent",
     "Rounding",
-    "money",
     # what is bought, and its price
     "AmountOff",
     "Cart",
@@ -135,8 +135,6 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "Money":
-        from moneyed import Money
-
-        return Money
+        return _money.Money  # py-moneyed is loaded when first asked for
     reason = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(reason)

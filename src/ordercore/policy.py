@@ -82,8 +82,8 @@ class Policies:
             with Path(path).open("rb") as file:
                 content = file.read(BYTES_MAX + 1)
         except (OSError, ValueError, TypeError) as error:
-            why = (getattr(error, "strerror", None) or str(error)).lower()
-            reason = f"the policy file cannot be read: {why}"
+            why = getattr(error, "strerror", None) or str(error)
+            reason = f"the policy file cannot be read: {why[:1].lower()}{why[1:]}"
             raise InvalidDocument(reason, path=str(path)) from None
         if len(content) > BYTES_MAX:
             _too_long(str(path))
@@ -179,12 +179,13 @@ def _unknown(what: str, got: Any, allowed: tuple[str, ...], path: str) -> NoRetu
     import difflib  # only for a wrong document: the import budget
 
     word = got[:60] if isinstance(got, str) else str(type(got).__name__)
-    near = difflib.get_close_matches(word.lower().replace("-", "_"), allowed, 1)
-    guess = f"did you mean {near[0]!r}? " if near else ""
+    plain = {name.lower(): name for name in allowed}
+    near = difflib.get_close_matches(word.lower().replace("-", "_"), plain, 1)
+    guess = f"did you mean {plain[near[0]]!r}? " if near else ""
     known = f"known: {', '.join(allowed)}" if len(allowed) <= 20 else "see the allowed ones"
     reason = f"unknown {what} {word!r}; {guess}{known}"
     if near:
-        raise InvalidPolicy(reason, path=path, allowed=allowed, nearest=near[0])
+        raise InvalidPolicy(reason, path=path, allowed=allowed, nearest=plain[near[0]])
     raise InvalidPolicy(reason, path=path, allowed=allowed)
 
 
@@ -237,7 +238,6 @@ class _Text(_Kind):
             raise InvalidPolicy(f"needs {self.says}, not {found[:40]!r}", path=path)
 
 
-@value
 class _CurrencyCode(_Kind):
     """An ISO 4217 code, or empty for any."""
 
@@ -264,7 +264,6 @@ class _Whole(_Kind):
             raise InvalidPolicy(reason, path=path, low=self.low, high=self.high)
 
 
-@value
 class _Flag(_Kind):
     """true or false."""
 
@@ -413,7 +412,6 @@ class _Choice(_Kind):
         return found.value
 
 
-@value
 class _Day(_Kind):
     """A calendar day, as a TOML date or as text."""
 

@@ -84,7 +84,7 @@ def situation(at: datetime = START, by: Actor = SYSTEM) -> Situation:
 def cart(lines: int = 5) -> Cart:
     """A cart with discounts, attributes, freight, an extra and letters of several scripts."""
     first = CartLine(
-        "sku-0", 3, money("89.99", "CNY"), "紅茶 \"Spécial\" \\ 250 g", category="tea",
+        "sku-0", 3, money("89.99", "CNY"), '紅茶 "Spécial" \\ 250 g', category="tea",
         discounts=(PercentOff(Percent.of("10"), "tea week", money("20.00", "CNY")),),
         weight_grams=750, source_url="https://example.org/tea?id=1&x=\u2028",
         attributes={"color": "red", "size": "L"}, domestic_freight=money("1.50", "CNY"),

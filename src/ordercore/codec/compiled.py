@@ -69,6 +69,11 @@ def plain_type(hint: Any) -> Any:
     return getattr(hint, "__supertype__", hint)
 
 
+def is_tuple(hint: Any) -> bool:
+    """Whether ``hint`` is a ``tuple[...]``."""
+    return typing.get_origin(hint) is tuple
+
+
 def optional(hint: Any) -> Any:
     """What ``hint`` may be besides ``None``; ``None`` where it may not be ``None``."""
     if typing.get_origin(hint) in {types.UnionType, typing.Union}:
@@ -177,7 +182,7 @@ class Compiler:
             ])  # fmt: skip
         if isinstance(hint, type) and attrs.has(hint):
             return self._class_writer(hint, "")
-        if typing.get_origin(hint) is tuple:
+        if is_tuple(hint):
             return self._make("write", hint, "", lambda me: self._tuple_writer(me, hint))
         inner = optional(hint)
         if inner is None:
@@ -261,7 +266,7 @@ class Compiler:
             ])  # fmt: skip
         if isinstance(hint, type) and attrs.has(hint):
             return self._class_reader(hint, "")
-        if typing.get_origin(hint) is tuple:
+        if is_tuple(hint):
             return self._make("read", hint, "", lambda me: self._tuple_reader(me, hint))
         inner = optional(hint)
         if inner is None:

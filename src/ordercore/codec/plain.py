@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import attrs
 
 from ordercore import fulfillment, ledger, pricing, tender
-from ordercore.codec.compiled import micros, moment
+from ordercore.codec.compiled import is_tuple, micros, moment
 from ordercore.errors import CorruptDocument, InvalidMoney
 from ordercore.goods import LineId, Manifest, Sku
 from ordercore.money import Percent, Rounding, decimal_text, money, to_minor
@@ -187,7 +187,7 @@ def _tuple_structuring(converter: Converter, hint: Any) -> Any:
         for i, (kind, item) in enumerate(zip(kinds, found, strict=True)):
             try:
                 made.append(converter.structure(item, kind))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - raised again, with its place
                 error.add_note(IterableValidationNote("in a list", i, kind))
                 raise IterableValidationError("in a list", [error], hint) from None
         return tuple(made)
@@ -245,7 +245,7 @@ def _converter() -> Converter:
         lambda hint: isinstance(hint, type) and issubclass(hint, enum.Enum), _enum_structuring
     )
     converter.register_structure_hook_factory(
-        lambda hint: typing.get_origin(hint) is tuple,
+        is_tuple,
         lambda hint: _tuple_structuring(converter, hint),
     )
     converter.register_unstructure_hook(Manifest, lambda goods: [list(item) for item in goods.items])

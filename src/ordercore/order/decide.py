@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ordercore.errors import NotAllowed
+from ordercore.errors import InvalidInput, NotAllowed
 from ordercore.order.commands import (
     Accept,
     Cancel,
@@ -114,11 +114,15 @@ def decide(order: Order, command: Command, situation: Situation) -> Decision:
     contradicts itself or the order.
     """
     kind = type(command)
+    rule = RULES.get(kind)
+    if rule is None:
+        known = tuple(found.__name__ for found in RULES)
+        raise InvalidInput(f"a {kind.__name__} is no command", path="command", allowed=known)
     refusal = _refusal(kind, order, situation)
     if refusal is not None:
         raise refused(refusal, order, kind.__name__)
     deciding = Deciding(order, situation)
-    RULES[kind](deciding, command)
+    rule(deciding, command)
     return Decision(deciding.order, tuple(deciding.events))
 
 

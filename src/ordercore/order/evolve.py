@@ -112,7 +112,10 @@ def evolve(order: Order | None, event: Event, at: datetime) -> Order:
         return Order(event.content, 1, event.state, 0, at)
     if order is None:
         raise CorruptDocument(f"{event.name} before order.placed", path="events")
-    return FOLDS[type(event)](order, event, at)
+    folding = FOLDS.get(type(event))
+    if folding is None:
+        raise CorruptDocument(f"no fold knows the event {event.name}", path="events")
+    return folding(order, event, at)
 
 
 def fold(order: Order | None, events: Iterable[Event], at: datetime) -> Order | None:

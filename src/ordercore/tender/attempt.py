@@ -165,6 +165,13 @@ class Refund:
     recognized: bool = False
     """Whether the sale was already booked as revenue when the refund was asked."""
 
+    def leg(self, place: int) -> RefundLeg:
+        """The leg at this place, from 0; raises `NotFound`."""
+        if not 0 <= place < len(self.legs):
+            reason = f"refund {self.id!r} has no leg {place}"
+            raise NotFound(reason, path="refund", refund=self.id, leg=place)
+        return self.legs[place]
+
     @property
     def arrived(self) -> bool:
         """Whether every leg has arrived."""

@@ -203,7 +203,7 @@ class _Room:
             return
         rows = [i for i in range(len(self._owed)) if mask is None or mask[i]]
         whole = sum((self._owed[i] for i in rows), Fraction())
-        keep = 1 - Fraction(amount) / whole
+        keep = 1 - Fraction(amount * whole.denominator, whole.numerator)
         for i in rows:
             self._owed[i] *= keep
 

@@ -1,5 +1,53 @@
 """What a host tests its own rules and adapters with."""
 
-from ordercore.testing.strategies import amounts, currencies, moneys, percents
+from __future__ import annotations
 
-__all__ = ["amounts", "currencies", "moneys", "percents"]
+from ordercore.testing import laws
+from ordercore.testing.story import START, Story, order_a, order_content, standard_lifecycle
+from ordercore.testing.strategies import (
+    Offered,
+    amounts,
+    carts,
+    currencies,
+    discounts,
+    manifests_of,
+    moneys,
+    offers,
+    orders,
+    percents,
+    pricing_policies,
+    quotes,
+    stories,
+    tender_plans,
+    tender_policies,
+)
+
+__all__ = [
+    # one order's life, told by a test
+    "START",
+    "Story",
+    "order_a",
+    "order_content",
+    "standard_lifecycle",
+    # strategies: money
+    "amounts",
+    "currencies",
+    "moneys",
+    "percents",
+    # strategies: prices
+    "carts",
+    "discounts",
+    "pricing_policies",
+    "quotes",
+    # strategies: payments
+    "Offered",
+    "offers",
+    "tender_plans",
+    "tender_policies",
+    # strategies: orders
+    "manifests_of",
+    "orders",
+    "stories",
+    # the laws, as functions
+    "laws",
+]

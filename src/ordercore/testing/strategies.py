@@ -9,12 +9,29 @@ Amounts are minor units unless a strategy says `Money`.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 from hypothesis import strategies as st
 
 from ordercore.goods import LineId, Manifest, Quantity
 from ordercore.money import EXPONENTS, MINOR_MAX, Money, Percent, Rounding, from_minor
+from ordercore.order import (
+    Accept,
+    AnswerAttempts,
+    AnswerRefund,
+    Cancel,
+    Close,
+    CommandKind,
+    Complete,
+    Deliver,
+    NoteRefundDelay,
+    Pay,
+    RefundOrder,
+    Remind,
+    Ship,
+    UndoPayment,
+    allowed,
+)
 from ordercore.party import Address, Party
 from ordercore.pricing import (
     SHIPPING,
@@ -31,23 +48,31 @@ from ordercore.pricing import (
     TaxRate,
     quote,
 )
-from ordercore.tender import PointsRate, TenderPolicy, TenderRule, plan
+from ordercore.tender import (
+    AttemptState,
+    Outcome,
+    OutcomeStatus,
+    PointsRate,
+    RefundOutcome,
+    RefundStatus,
+    TenderPolicy,
+    TenderRule,
+    plan,
+)
 from ordercore.tender.plan import CapBase
 from ordercore.tender.tenders import Balance, Channel, Points, StoredValue
-from ordercore.testing.story import START
+from ordercore.testing.story import START, Story, order_content
 from ordercore.value import value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from hypothesis.strategies import DrawFn, SearchStrategy
 
-    from ordercore.order import Order
+    from ordercore.order import Command, Order
     from ordercore.pricing import Discount, Quote, QuoteCharge
-    from ordercore.tender import Tender, TenderPlan
-
-    T = TypeVar("T")
+    from ordercore.tender import Attempt, Tender, TenderPlan
 
 __all__ = [
     "Offered",
@@ -58,9 +83,11 @@ __all__ = [
     "manifests_of",
     "moneys",
     "offers",
+    "orders",
     "percents",
     "pricing_policies",
     "quotes",
+    "stories",
     "tender_plans",
     "tender_policies",
 ]
@@ -325,3 +352,151 @@ def manifests_of(draw: DrawFn, order: Order, within: Manifest | None = None) -> 
         within = Manifest(tuple((line.id, Quantity(line.quantity)) for line in order.lines))
     names = draw(st.lists(st.sampled_from([name for name, _ in within]), min_size=1, unique=True))
     return Manifest.of([(LineId(n), draw(st.integers(1, within.units(n)))) for n in names])
+
+
+# --- Orders ----------------------------------------------------------------------------------
+
+_S, _O = AttemptState, OutcomeStatus
+_ANSWERS: Mapping[AttemptState, tuple[OutcomeStatus, ...]] = {
+    _S.OPEN: (_O.CAPTURED, _O.AUTHORIZED, _O.WAITING, _O.DECLINED, _O.UNKNOWN),
+    _S.WAITING: (_O.CAPTURED, _O.AUTHORIZED, _O.DECLINED, _O.UNKNOWN),
+    _S.AUTHORIZED: (_O.AUTHORIZED,),
+    _S.CAPTURING: (_O.CAPTURED, _O.UNKNOWN, _O.DECLINED),
+    _S.CAPTURED: (_O.CAPTURED, _O.DECLINED),
+    _S.DECLINED: (_O.DECLINED, _O.CAPTURED),
+    _S.CLOSING: (_O.VOIDED, _O.CAPTURED, _O.DECLINED, _O.TOO_EARLY),
+    _S.RETURNING: (_O.VOIDED, _O.UNKNOWN, _O.CAPTURED),
+    _S.RETURNED: (_O.VOIDED, _O.CAPTURED),
+}
+"""What gateways may say of an attempt, news that is late or tells nothing new included."""
+
+
+class _Chooser:
+    """Draws commands that are legal now, with arguments that fit."""
+
+    def __init__(self, draw: DrawFn, story: Story) -> None:
+        self.draw, self.story = draw, story
+        self.plain = tender_policies(rates=False)
+
+    def possible(self) -> list[Callable[[], Command]]:
+        """Legal commands; those of the main line several times, so that orders get far."""
+        order = self.story.order
+        kinds = {p.command for p in allowed(order, self.story.situation()) if p.possible}
+        main: list[Callable[[], Command]] = []
+        aside: list[Callable[[], Command]] = []
+        for kind, make in (
+            (CommandKind.PAY, self.pay),
+            (CommandKind.ACCEPT, Accept),
+            (CommandKind.SHIP, self.ship),
+            (CommandKind.DELIVER, self.deliver),
+            (CommandKind.COMPLETE, Complete),
+        ):
+            if kind in kinds:
+                main.append(make)
+        if any(attempt.live for attempt in order.payments.attempts):
+            main.append(self.answer_live)
+        elif order.payments.attempts:
+            aside.append(self.answer_late)
+        if any(not refund.arrived for refund in order.payments.refunds):
+            main.append(self.answer_refund)
+            aside.append(self.note_delay)
+        if CommandKind.REFUND in kinds:
+            aside.append(self.refund)
+        if CommandKind.CANCEL in kinds:
+            aside.append(self.cancel)
+        if order.state == self.story.situation().lifecycle.initial:
+            aside += [self.close, self.undo]
+            if order.closing is None:
+                aside.append(self.remind)
+        return [*main, *main, *main, *main, *aside]
+
+    def pay(self) -> Command:
+        return Pay(self.draw(tender_plans(self.story.order.content, self.plain)))
+
+    def ship(self) -> Command:
+        order = self.story.order
+        goods = self.draw(st.just(Manifest()) | manifests_of(order, order.shippable()))
+        return Ship(f"s-{len(order.delivery.shipments) + 1}", goods, "post", "RR1")
+
+    def deliver(self) -> Command:
+        return Deliver(by_timer=self.draw(st.booleans()))
+
+    def _answer(self, attempts: list[Attempt]) -> Command:
+        some = self.draw(st.lists(st.sampled_from(attempts), min_size=1, unique=True))
+        answers = []
+        for attempt in some:
+            status = self.draw(st.sampled_from(_ANSWERS[attempt.state]))
+            said = Outcome(status, f"ref-{attempt.id}", self.story.at, status.value)
+            answers.append((attempt.id, said))
+        return AnswerAttempts(tuple(answers))
+
+    def answer_live(self) -> Command:
+        return self._answer([a for a in self.story.order.payments.attempts if a.live])
+
+    def answer_late(self) -> Command:
+        return self._answer(list(self.story.order.payments.attempts))
+
+    def refund(self) -> Command:
+        order = self.story.order
+        name = f"r-{len(order.payments.refunds) + 1}"
+        if order.refundable() and self.draw(st.booleans()):
+            return RefundOrder(name, self.draw(manifests_of(order, order.refundable())), "returned")
+        return RefundOrder(name, Manifest(), "all of it")
+
+    def answer_refund(self) -> Command:
+        payments = self.story.order.payments
+        refund = self.draw(st.sampled_from([r for r in payments.refunds if not r.arrived]))
+        answers = []
+        for leg in self.draw(st.sets(st.integers(0, len(refund.legs) - 1), min_size=1)):
+            status = self.draw(st.sampled_from([RefundStatus.ARRIVED, *RefundStatus]))
+            answers.append((leg, RefundOutcome(status, f"ref-{leg}", self.story.at)))
+        return AnswerRefund(refund.id, tuple(answers))
+
+    def note_delay(self) -> Command:
+        late = [
+            (refund.id, i)
+            for refund in self.story.order.payments.refunds
+            for i, leg in enumerate(refund.legs)
+            if not leg.arrived
+        ]
+        return NoteRefundDelay(*self.draw(st.sampled_from(late)))
+
+    def cancel(self) -> Command:
+        return Cancel("changed my mind", f"r-{len(self.story.order.payments.refunds) + 1}")
+
+    def close(self) -> Command:
+        return Close("not paid in time")
+
+    def undo(self) -> Command:
+        return UndoPayment("gave up")
+
+    def remind(self) -> Command:
+        return Remind()
+
+
+@st.composite
+def stories(draw: DrawFn, of: SearchStrategy[Quote] | None = None, *, max_steps: int = 30) -> Story:
+    """Orders with their whole history: random legal commands, and gateways that answer anything.
+
+    Payments over several tenders, declines, late news, partial shipments and refunds, closing and
+    canceling at any point. ``of`` are the quotes to begin with, by default small ones.
+    """
+    small = carts(max_lines=3, max_units=6, max_price=20_000)
+    priced = draw(of if of is not None else quotes(small))
+    reservation = draw(st.sampled_from(["", "res-1"]))
+    story = Story(order_content(priced, reservation=reservation))
+    chooser = _Chooser(draw, story)
+    for _ in range(draw(st.integers(0, max_steps))):
+        possible = chooser.possible()
+        if not possible:
+            break
+        make = draw(st.sampled_from(possible))
+        story.send(make(), after=timedelta(seconds=draw(st.sampled_from([0, 1, 90, 3_600]))))
+    return story
+
+
+def orders(
+    of: SearchStrategy[Quote] | None = None, *, max_steps: int = 30
+) -> SearchStrategy[Order]:
+    """Orders in any state that commands can bring them to (see `stories`)."""
+    return stories(of, max_steps=max_steps).map(lambda story: story.order)

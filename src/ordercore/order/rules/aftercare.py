@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ordercore.errors import InvalidManifest
+from ordercore.errors import InvalidManifest, KeyReused
 from ordercore.fulfillment import Withdrawn
 from ordercore.goods import LineId, Manifest, Quantity
 from ordercore.order.commands import AnswerRefund, NoteRefundDelay, RefundOrder
@@ -54,6 +54,9 @@ def give_back(
     content = order.content
     if len(order.payments.refunds) >= REFUNDS_MAX:
         raise InvalidManifest(f"an order has at most {REFUNDS_MAX} refunds", path="manifest")
+    if any(refund.id == name for refund in order.payments.refunds):
+        reason_ = f"the order has a refund {name!r} already"
+        raise KeyReused(reason_, path="id", refund=name)
     wanted = _charges_with(order, goods) if charges is None else charges
     asked = refund(
         name, content.lines, content.charges, order.payments, goods, wanted, reason,
@@ -91,7 +94,7 @@ def refund_order(deciding: Deciding, command: RefundOrder) -> None:
 def answer_refund(deciding: Deciding, command: AnswerRefund) -> None:
     """Take answers about legs in; never backwards: what arrived stays arrived."""
     for place, outcome in command.answers:
-        leg = deciding.order.payments.refund(command.refund).legs[place]
+        leg = deciding.order.payments.refund(command.refund).leg(place)
         status = outcome.status
         if leg.status is RefundStatus.ARRIVED or leg.status is status:
             continue
@@ -108,7 +111,7 @@ def answer_refund(deciding: Deciding, command: AnswerRefund) -> None:
 
 def note_delay(deciding: Deciding, command: NoteRefundDelay) -> None:
     """A leg is late: somebody must look."""
-    leg = deciding.order.payments.refund(command.refund).legs[command.leg]
+    leg = deciding.order.payments.refund(command.refund).leg(command.leg)
     if not leg.arrived:
         deciding.apply(RefundDelayed(command.refund, command.leg))
 

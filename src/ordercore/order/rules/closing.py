@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ordercore.fulfillment import Withdrawn
 from ordercore.goods import Manifest, Quantity
 from ordercore.order.commands import Cancel, Close
 from ordercore.order.rules.aftercare import give_back
@@ -45,8 +46,14 @@ def cancel(deciding: Deciding, command: Cancel) -> None:
     if deciding.lists("pay"):
         close_unpaid(deciding, "cancel", command.reason)
         return
-    content = deciding.order.content
-    units, charges = refundable(content.lines, content.charges, deciding.order.payments)
+    order = deciding.order
+    content = order.content
+    if not content.total:  # nothing was paid, so only the goods stay
+        if order.shippable():
+            deciding.apply(Withdrawn(order.shippable()))
+        deciding.move("cancel", command.reason)
+        return
+    units, charges = refundable(content.lines, content.charges, order.payments)
     goods = Manifest(tuple((line, Quantity(n)) for line, n in units.items()))
     if goods or charges:
         give_back(deciding, command.refund_id, goods, tuple(charges), command.reason)

@@ -54,6 +54,15 @@ def may_remind(order: Order, situation: Situation) -> Refusal | None:
     return Refusal("the order does not wait for a payment")
 
 
+def may_undo(order: Order, situation: Situation) -> Refusal | None:
+    """A payment is given up only while the order waits for it: a paid order keeps its money (law L20)."""
+    lifecycle = situation.lifecycle
+    if "pay" in lifecycle.table[order.state]:
+        return None
+    allowed = lifecycle.allowed(order.state, order)
+    return Refusal(f"an order in state {order.state!r} has no payment to give up", allowed)
+
+
 def pay(deciding: Deciding, command: Pay) -> None:
     """Freeze the plan and write down every attempt before any gateway is called."""
     order, plan = deciding.order, command.plan
@@ -195,4 +204,8 @@ RULES: Mapping[type[Any], Rule] = {
     UndoPayment: undo,
     Remind: remind,
 }
-GUARDS: Mapping[type[Any], Guard] = {Pay: may_pay, Remind: may_remind}
+GUARDS: Mapping[type[Any], Guard] = {
+    Pay: may_pay,
+    UndoPayment: may_undo,
+    Remind: may_remind,
+}

@@ -1,0 +1,9 @@
+"""Orders in a SQL database: SQLite out of the box (extra ``sql``).
+
+`SqlStore` keeps orders, events, timers, ledger entries and receipts in tables of its own,
+in a file of its own or on the host's connection.
+"""
+
+from ordercore.adapters.sql.store import SqlStore
+
+__all__ = ["SqlStore"]

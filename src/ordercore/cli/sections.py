@@ -1,0 +1,87 @@
+"""Results as tables: rich on a terminal, aligned text in a pipe, HTML in a report."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, TextIO
+
+from ordercore.value import value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["Section", "html_table", "plain_text", "show"]
+
+
+@value
+class Section:
+    """A titled table. All columns but the first ``texts`` ones are figures, aligned to the right."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    texts: int = 1
+    note: str = ""
+
+
+def show(sections: Iterable[Section], out: TextIO) -> None:
+    """Write tables to ``out`` as fits it."""
+    if out.isatty():
+        _show_rich(sections, out)
+    else:
+        out.write("\n\n".join(plain_text(section) for section in sections) + "\n")
+
+
+def _show_rich(sections: Iterable[Section], out: TextIO) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(file=out)
+    for section in sections:
+        table = Table(box=box.SIMPLE_HEAD, title=section.title, title_justify="left")
+        table.title_style = "bold"
+        for i, name in enumerate(section.head):
+            table.add_column(name, justify="left" if i < section.texts else "right")
+        for row in section.rows:
+            table.add_row(*[Text(cell) for cell in row])
+        console.print(table)
+        if section.note:
+            console.print(Text(section.note, style="dim"))
+
+
+def plain_text(section: Section) -> str:
+    """A table as lines of text."""
+    rows: list[Sequence[str]] = [section.head, *section.rows]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(section.head))]
+    lines = [section.title]
+    for row in rows:
+        cells = [
+            cell.ljust(width) if i < section.texts else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  " + "  ".join(cells).rstrip())
+    if section.note:
+        lines.append("  " + section.note)
+    return "\n".join(lines)
+
+
+def html_table(section: Section) -> str:
+    """A table as HTML, with its heading."""
+
+    def cells(row: Sequence[str], tag: str) -> str:
+        return "".join(
+            f"<{tag}>{escape(cell)}</{tag}>"
+            if i < section.texts
+            else f'<{tag} class="figure">{escape(cell)}</{tag}>'
+            for i, cell in enumerate(row)
+        )
+
+    body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in section.rows)
+    note = f'<p class="note">{escape(section.note)}</p>' if section.note else ""
+    return (
+        f"<section><h2>{escape(section.title)}</h2><div class=\"wide\"><table>"
+        f"<thead><tr>{cells(section.head, 'th')}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"{note}</section>"
+    )
