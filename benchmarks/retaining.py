@@ -1,7 +1,8 @@
-"""A process that keeps every order it has placed; the collector is set as its first argument says.
+"""A process that keeps every order it has placed; the collector is set as its second argument says.
 
-The floor runs in between, in blocks of its own with the collector off and nothing kept: it tells how fast the
-machine was at that moment. Means, not medians, since the collector's pauses are what is looked for.
+In between runs a *gauge*: the floor in blocks of its own, with the collector off and nothing kept.
+It tells how fast the machine was at that moment, so that two such processes can be compared.
+Means, not medians, since the collector's pauses are what is looked for.
 """
 
 from __future__ import annotations
@@ -11,54 +12,62 @@ import json
 import resource
 import sys
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from benchmarks import floor, shop
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 BLOCK = 250
-FLOOR_BLOCK = 1_000
-FREEZE_EVERY = 2_000
+GAUGE = 1_000
+FREEZE_EVERY = 500
 
 
-def main(mode: str, count: int) -> dict[str, float]:
-    """Place ``count`` orders and keep them; means in microseconds, the worst order in milliseconds."""
-    names, bought, engine = shop.keys(count), shop.cart(), shop.build()
-    beside = shop.keys(FLOOR_BLOCK)
-    warm = shop.build()
+def _ways(model: str) -> Callable[[floor.Keys], object]:
+    if model == "floor":
+        return floor.build().way
+    engine, bought, way = shop.build(), shop.cart(), shop.way
+    return lambda key: way(engine, bought, key)
+
+
+def main(model: str, mode: str, count: int) -> dict[str, float]:
+    """Place ``count`` orders and keep them; times in microseconds an order, the worst in milliseconds."""
+    names, beside = shop.keys(count), shop.keys(GAUGE)
+    warm = _ways(model)
     for key in names[:200]:
-        shop.way(warm, bought, key)
+        warm(key)
     del warm
+    way = _ways(model)
     gc.collect()
-    before = len(gc.get_objects()) if mode == "default" else 0
+    before = len(gc.get_objects())
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     if mode == "threshold":
         gc.set_threshold(50_000, 20, 50)
-    ours = base = worst = 0.0
-    blocks = 0
+    spent = gauge = worst = 0.0
     for first in range(0, count, BLOCK):
-        last = perf_counter()
-        began = last
+        began = last = perf_counter()
         for key in names[first : first + BLOCK]:
-            shop.way(engine, bought, key)
+            way(key)
             now = perf_counter()
             worst = max(worst, now - last)
             last = now
         if mode == "freeze" and (first + BLOCK) % FREEZE_EVERY == 0:
             gc.freeze()
-        ours += perf_counter() - began
-        base += _floor(beside)
-        blocks += 1
+        spent += perf_counter() - began
+        gauge += _gauge(beside)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory
-    kept = (len(gc.get_objects()) - before) / count if mode == "default" else 0.0
+    gc.unfreeze()
     return {
-        "ours_us": ours / count * 1e6,
-        "floor_us": base / (blocks * FLOOR_BLOCK) * 1e6,
+        "us": spent / count * 1e6,
+        "gauge_us": gauge / (-(-count // BLOCK) * GAUGE) * 1e6,
         "worst_ms": worst * 1e3,
-        "tracked": kept,
+        "tracked": (len(gc.get_objects()) - before) / count,
         "kilobytes": grown / count,
     }
 
 
-def _floor(names: list[floor.Keys]) -> float:
+def _gauge(names: list[floor.Keys]) -> float:
     gc.disable()
     way = floor.build().way
     start = perf_counter()
@@ -70,4 +79,4 @@ def _floor(names: list[floor.Keys]) -> float:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1], int(sys.argv[2]))))
+    print(json.dumps(main(sys.argv[1], sys.argv[2], int(sys.argv[3]))))

@@ -25,10 +25,10 @@ from ordercore import (
     TaxRate,
     TenderPolicy,
     TenderRule,
-    money,
     tenders,
 )
 from ordercore.adapters.memory import AccountGateway, MemoryGateway, MemoryStock, MemoryStore
+from ordercore.money import money
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -17,7 +17,7 @@ __all__ = ["SYNCHRONOUS", "existing_store", "open_store"]
 
 MEMORY: Final = "memory://"
 """A store that ends with the command."""
-SYNCHRONOUS: Final = ("FULL", "NORMAL", "OFF")
+SYNCHRONOUS: Final = ("FULL", "NORMAL")
 _SQLITE: Final = "sqlite:///"
 
 

@@ -29,6 +29,8 @@ __all__ = ["FAULTS", "Compiler", "micros", "moment", "scan"]
 FAULTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What a compiled reader or `scan` raises for a document that is not as it should be."""
 
+RECALLED_MAX = 256
+"""Most values of one class whose texts are kept."""
 _LITERAL = (int, str, bool, tuple)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -109,10 +111,15 @@ def _fields(cls: type[Any], without: str) -> list[_Field]:
 
 
 class Compiler:
-    """Makes and keeps the functions; one function for each type."""
+    """Makes and keeps the functions; one function for each type.
 
-    def __init__(self) -> None:
+    Texts of the values of ``recalled`` classes are kept for a while: a value never changes, and
+    one that stands in an event and then in several states of its order is written once.
+    """
+
+    def __init__(self, recalled: tuple[type[Any], ...] = ()) -> None:
         self._made: dict[tuple[str, Any, str], str] = {}
+        self._recalled = recalled
         self._names: dict[str, Any] = {
             "text": encode_basestring,
             "truth": {True: "true", False: "false"},
@@ -225,7 +232,25 @@ class Compiler:
                 lines.append("return '{' + r[1:] + '}'" if rest else "return '{}'")
             return lines
 
+        if cls in self._recalled and not without:
+            return self._make("write", cls, "", lambda me: self._recalling(me, body))
         return self._make("write", cls, without, body)
+
+    def _recalling(self, me: str, body: Callable[[str], list[str]]) -> list[str]:
+        """A writer that remembers what it wrote. The value is kept beside its text: while it is,
+        no other value can have its ``id``."""
+        kept = self._keep({})
+        inner = body(f"{me}_anew")
+        return [
+            f"def {me}(v):",
+            f"known = {kept}.get(id(v))",
+            "if known is not None and known[0] is v: return known[1]",
+            f"text = {me}_anew(v)",
+            f"if len({kept}) >= {RECALLED_MAX}: {kept}.clear()",
+            f"{kept}[id(v)] = (v, text)",
+            f"return text\n{inner[0]}",
+            *inner[1:],
+        ]
 
     def _rest_written(self, field: _Field) -> list[str]:
         """Append a field that may hold its default."""

@@ -4,6 +4,12 @@ What is owed is read off the order alone: attempts that are open, capturing, clo
 legs of refunds without an answer. So a crash at any point loses nothing; the next discharge,
 by a timer if by nobody else, goes on where this one stopped. A gateway that does not answer leaves
 its attempt as it is: *unknown* is asked again under the same key, never guessed.
+
+Two guesses are made all the same, where waiting longer would help nobody, and both are safe:
+a tender after a declined one is not sent, and says so, but only by the payment that just wrote it down
+(anybody else may be looking at one that was sent, and whose sender died: that one is undone);
+and a key to be undone that its gateway has never heard of is given up after the last pause.
+Money that arrives for either after all is sent back (law L21).
 """
 
 from __future__ import annotations
@@ -42,6 +48,7 @@ ROUNDS_MAX = 12
 _S = AttemptState
 _UNKNOWN = Outcome(OutcomeStatus.UNKNOWN)
 _UNSENT = Outcome(OutcomeStatus.DECLINED, reason="not sent: another tender failed first")
+_UNHEARD = Outcome(OutcomeStatus.VOIDED, reason="the gateway has never heard of it")
 _OWED = frozenset({_S.OPEN, _S.CAPTURING, _S.CLOSING, _S.RETURNING})
 
 
@@ -86,7 +93,14 @@ def _ask(shop: Shop, order: Order, attempt: Attempt) -> Flow[Outcome]:
     return outcome
 
 
-def _answers(shop: Shop, order: Order, asked: set[tuple[str, AttemptState]]) -> Flow[list[tuple[str, Outcome]]]:
+def _answers(
+    shop: Shop,
+    order: Order,
+    asked: set[tuple[str, AttemptState]],
+    *,
+    first: bool,
+    last: bool,
+) -> Flow[list[tuple[str, Outcome]]]:
     """Ask every gateway that is owed a call, in the plan's order.
 
     After a decline no further tender of the payment is sent.
@@ -97,16 +111,25 @@ def _answers(shop: Shop, order: Order, asked: set[tuple[str, AttemptState]]) -> 
         state = attempt.state
         if state not in _OWED or (attempt.id, state) in asked:
             continue
-        asked.add((attempt.id, state))
         if failed and state is _S.OPEN:
-            answers.append((attempt.id, _UNSENT))
-            continue
+            if first:
+                answers.append((attempt.id, _UNSENT))
+            continue  # else the decision undoes it
+        asked.add((attempt.id, state))
         outcome = yield from _ask(shop, order, attempt)
         if outcome.status is not OutcomeStatus.UNKNOWN:
             answers.append((attempt.id, outcome))
+        elif last and outcome is not _UNKNOWN and _unheard(attempt):
+            answers.append((attempt.id, _UNHEARD))
         if state is _S.OPEN and outcome.status is OutcomeStatus.DECLINED:
             failed = True
     return answers
+
+
+def _unheard(attempt: Attempt) -> bool:
+    """Whether no gateway ever said a word about an attempt that is to end."""
+    ending = attempt.state is _S.RETURNING or attempt.state is _S.CLOSING
+    return ending and not attempt.reference and attempt.at is None and not attempt.captured
 
 
 def refund_request(order: Order, refund: Refund, leg: int) -> RefundRequest:
@@ -190,15 +213,26 @@ def _paid(decision: Decision) -> bool:
 
 
 def discharge(
-    shop: Shop, order: Order, by: Actor, *, made: Change | None = None, accepted: bool = False
+    shop: Shop,
+    order: Order,
+    by: Actor,
+    *,
+    made: Change | None = None,
+    accepted: bool = False,
+    first: bool = False,
+    last: bool = False,
 ) -> Flow[Order]:
-    """Make all calls that ``order`` owes, until nothing is owed that was not already asked."""
+    """Make all calls that ``order`` owes, until nothing is owed that was not already asked.
+
+    ``accepted``: ask for refunds under way too. ``first``: the attempts were written down just now,
+    by this very payment. ``last``: all pauses between tries are over.
+    """
     asked: set[tuple[str, AttemptState]] = set()
     refunds: set[str] = set()
     if made is not None:
         yield from release(shop, made)
     for _ in range(ROUNDS_MAX):
-        answers = yield from _answers(shop, order, asked)
+        answers = yield from _answers(shop, order, asked, first=first, last=last)
         if not answers:
             break
         recorded = yield from answered(shop, order, tuple(answers), by)

@@ -127,7 +127,7 @@ def pay(
 
     order, made = yield from once(shop, order, receipt, by, make)
     if made is not None:
-        order = yield from discharge(shop, order, by)
+        order = yield from discharge(shop, order, by, first=True)
     return _result(order)
 
 

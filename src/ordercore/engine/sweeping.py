@@ -48,11 +48,15 @@ def _stale(timer: Timer, order: Order) -> bool:
     return timer.visit != order.visit
 
 
+def _last(shop: Shop, timer: Timer) -> bool:
+    return timer.tries > len(shop.policies.timeouts.backoff)
+
+
 def _close(shop: Shop, timer: Timer, order: Order) -> Flow[bool]:
     if _stale(timer, order):
         return True
     made = yield from record(shop, order, Close("not paid in time"), SYSTEM)
-    order = yield from discharge(shop, made.order, SYSTEM, made=made)
+    order = yield from discharge(shop, made.order, SYSTEM, made=made, last=_last(shop, timer))
     return order.visit != timer.visit
 
 
@@ -69,8 +73,10 @@ def _confirm(shop: Shop, timer: Timer, order: Order) -> Flow[bool]:
 
 
 def _resolve(shop: Shop, timer: Timer, order: Order) -> Flow[bool]:
+    if not order.payments.attempt(timer.key.subject).live:
+        return True
     order = yield from pull(shop, order, SYSTEM)
-    order = yield from discharge(shop, order, SYSTEM)
+    order = yield from discharge(shop, order, SYSTEM, last=_last(shop, timer))
     return not order.payments.attempt(timer.key.subject).live
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ordercore.ledger import AccountKind, Entry
 from ordercore.order.events import RevenueRecognized
+from ordercore.order.evolve import FOLDS
 from ordercore.pricing import SHIPPING
 from ordercore.tender import AttemptState, RefundStatus, TenderKind
 from ordercore.tender.events import AttemptAnswered, RefundAnswered, RefundRequested
@@ -83,6 +84,8 @@ def _recognized(_before: Order, event: RevenueRecognized) -> tuple[Entry, ...]:
 
 def _refund_requested(_before: Order, event: RefundRequested) -> tuple[Entry, ...]:
     refund = event.refund
+    if not refund.amount:
+        return ()
     transit = Entry(_A.REFUNDS_IN_TRANSIT, "", -refund.amount)
     if not refund.recognized:
         return (Entry(_A.ADVANCES, "", refund.amount), transit)
@@ -124,12 +127,20 @@ POSTINGS: Mapping[type[Event], Callable[[Order, Any], tuple[Entry, ...]]] = {
 def posting(before: Order, events: tuple[Event, ...]) -> tuple[Entry, ...]:
     """The entries of ``events``; ``before`` is the order in front of them.
 
-    Events of one change speak of different attempts, legs and rows,
-    or of one attempt once: so each may be posted from the order before them all.
+    Events of one change speak of different attempts, legs and rows, so each is posted from the order
+    before them all; only a second word on one attempt is posted from what the first made of it.
     """
     entries: tuple[Entry, ...] = ()
-    for event in events:
+    told: set[str] = set()
+    for i, event in enumerate(events):
         post = POSTINGS.get(type(event))
-        if post is not None:
-            entries += post(before, event)
+        if post is None:
+            continue
+        now = before
+        if isinstance(event, AttemptAnswered):
+            if event.attempt in told:
+                for earlier in events[:i]:
+                    now = FOLDS[type(earlier)](now, earlier, now.entered_at)
+            told.add(event.attempt)
+        entries += post(now, event)
     return entries

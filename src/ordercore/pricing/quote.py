@@ -237,6 +237,8 @@ def extra_text(extra: Mapping[str, Any], path: str) -> str:
         return ""
     try:
         text = json.dumps(dict(extra), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except RecursionError:
+        raise InvalidCart("extra is nested too deep", path=path) from None
     except (TypeError, ValueError) as error:
         raise InvalidCart(f"extra is not plain JSON: {error}", path=path) from None
     if len(text) > EXTRA_BYTES_MAX:
@@ -266,8 +268,8 @@ def _discounted(
         raise InvalidCart(f"more than {_DISCOUNTS_MAX} discounts", path=path)
     for i, off in enumerate(discounts):
         if isinstance(off, PercentOff):
-            if off.percent.ppm > 1_000_000:
-                reason = f"a discount of {off.percent} % is above 100 %"
+            if not 0 <= off.percent.ppm <= 1_000_000:
+                reason = f"a discount of {off.percent} % is not from 0 to 100 %"
                 raise InvalidCart(reason, path=f"{path}[{i}].percent", percent=str(off.percent))
             asked = divide(left * off.percent.ppm, 1_000_000, rounding)
             if off.cap is not None:
@@ -535,6 +537,8 @@ def _summed(
     total = net + tax
     if total > MINOR_MAX:
         checked_minor(total, "total")
+    if subtotal > MINOR_MAX:
+        checked_minor(subtotal, "subtotal")
     return Quote(
         cart.currency, lines, charges, applied,
         tuple([TaxTotal(ppm, sums[0], sums[1]) for ppm, sums in by_rate.items()]),

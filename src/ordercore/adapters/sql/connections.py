@@ -72,7 +72,7 @@ class Own:
     joined = False
     begin = "BEGIN IMMEDIATE"
     end = "COMMIT"
-    undo = ("ROLLBACK",)
+    undo: tuple[str, ...] = ("ROLLBACK",)
 
     def __init__(self, url: str, synchronous: Synchronous) -> None:
         if synchronous not in {"FULL", "NORMAL"}:
@@ -133,7 +133,7 @@ class Joined:
     joined = True
     begin = "SAVEPOINT ordercore"
     end = "RELEASE SAVEPOINT ordercore"
-    undo = ("ROLLBACK TO SAVEPOINT ordercore", "RELEASE SAVEPOINT ordercore")
+    undo: tuple[str, ...] = ("ROLLBACK TO SAVEPOINT ordercore", "RELEASE SAVEPOINT ordercore")
 
     def __init__(self, connection: Connection) -> None:
         _check_dialect(connection.dialect.name, "connection")

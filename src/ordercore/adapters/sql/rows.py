@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import enum
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ordercore.change import Recorded
-from ordercore.codec import decode_event, decode_state, encode_event, encode_state, micros, moment
+from ordercore.codec import (
+    FAULTS,
+    decode_event,
+    decode_state,
+    encode_event,
+    encode_state,
+    micros,
+    moment,
+)
 from ordercore.errors import CorruptDocument, UnreadableData
 from ordercore.ledger import AccountKind, Balance, check_balanced
 from ordercore.order import Placed
@@ -13,21 +22,25 @@ from ordercore.party import Actor, ActorKind
 from ordercore.timeout import Timer, TimerKey, TimerKind
 
 if TYPE_CHECKING:
-    import enum
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from ordercore.change import Change
-    from ordercore.order import Order
+    from ordercore.event import Event
+    from ordercore.order import Order, OrderContent
 
-__all__ = ["Batch", "balance_of", "order_of", "recorded_of", "timer_of"]
+__all__ = ["Batch", "Row", "Written", "balance_of", "content_of", "recorded_of", "state_of", "timer_of"]
 
 Row = tuple[Any, ...]
+Written = tuple["Order", str, Row | None]
+"""An order, its document, and the name, schema and document of its first event if it is new."""
+E = TypeVar("E", bound=enum.Enum)
 
 
 class Batch:
     """The rows of some changes, table by table, so that each table is written in one go."""
 
-    __slots__ = ("cleared", "entries", "events", "inserts", "receipts", "timers", "updates")
+    __slots__ = ("cleared", "entries", "events", "inserts", "receipts", "timers", "updates", "written")
 
     def __init__(self, changes: Sequence[Change]) -> None:
         self.inserts: list[Row] = []
@@ -37,6 +50,7 @@ class Batch:
         self.cleared: list[Row] = []
         self.entries: list[Row] = []
         self.receipts: list[Row] = []
+        self.written: list[Written] = []
         if len(changes) == 1:
             self._add(changes[0])
             return
@@ -49,14 +63,15 @@ class Batch:
         order, events = change.order, change.events
         content = order.content
         name, at, version = content.id, micros(change.at), order.version
-        sequence = version - len(events)
-        if sequence:
-            self.updates.append((order.state, version, encode_state(order), name, sequence))
+        before = sequence = version - len(events)
+        doc = encode_state(order)
+        if before:
+            self.updates.append((order.state, version, doc, name, before))
         else:
             number = content.number
             self.inserts.append((
                 name, number, number[::-1], content.shop, content.customer.id, order.state, version,
-                micros(content.placed_at), encode_state(order),
+                micros(content.placed_at), doc,
             ))  # fmt: skip
         by, command = change.by, change.command
         kind, who = by.kind._value_, by.id  # twice as fast as .value
@@ -70,7 +85,12 @@ class Batch:
             self.timers.append(
                 (name, key.kind._value_, key.subject, micros(timer.due), timer.visit, timer.tries)
             )
-        if change.timers_cleared and version > len(events):  # a new order has none yet
+        agreed: Row | None = None
+        if not before:
+            first = self.events[-len(events)]
+            agreed = (first[2], first[3], first[8])
+        self.written.append((order, doc, agreed))
+        if change.timers_cleared and before:  # a new order has none yet
             self.cleared += [(name, key.kind._value_, key.subject) for key in change.timers_cleared]
         if change.entries:
             self._post(change, name, version, at)
@@ -102,35 +122,66 @@ class Batch:
         self.cleared = [key for key, row in last.items() if row is None]
 
 
-def order_of(row: Row) -> Order:
-    """An order from (name, schema, document of its first event; its own document)."""
-    name, schema, agreed, doc = row
-    placed = decode_event(name, schema, agreed)
+_ACTORS: Mapping[str, ActorKind] = {kind.value: kind for kind in ActorKind}
+_TIMERS: Mapping[str, TimerKind] = {kind.value: kind for kind in TimerKind}
+_ACCOUNTS: Mapping[str, AccountKind] = {kind.value: kind for kind in AccountKind}
+
+
+def _member(members: Mapping[str, E], stored: Any, path: str) -> E:
+    try:
+        return members[stored]
+    except (KeyError, TypeError):
+        reason = f"{stored!r} is not one of {', '.join(members)}"
+        raise CorruptDocument(reason, path=path) from None
+
+
+def _time(stored: Any, path: str) -> datetime:
+    try:
+        return moment(stored)
+    except FAULTS:
+        raise CorruptDocument(f"{stored!r} is not a time", path=path) from None
+
+
+def _event_of(order_id: str, sequence: int, name: str, schema: int, doc: str) -> Event:
+    try:
+        return decode_event(name, schema, doc)
+    except UnreadableData as error:
+        raise error.at(f"events[{order_id}/{sequence}].doc") from None
+
+
+def content_of(row: Row) -> OrderContent:
+    """What was agreed, from an order's id and the name, schema and document of its first event."""
+    order_id, name, schema, agreed = row[:4]
+    placed = _event_of(order_id, 1, name, schema, agreed)
     if not isinstance(placed, Placed):
-        raise CorruptDocument(f"the first event is {name}, not that of placing", path="name")
-    return decode_state(placed.content, doc)
+        reason = f"an order begins with {Placed.name}, not with {name}"
+        raise CorruptDocument(reason, path=f"events[{order_id}/1].name")
+    return placed.content
+
+
+def state_of(content: OrderContent, row: Row) -> Order:
+    """The order with this content, from its id, its first event and its own document."""
+    try:
+        return decode_state(content, row[4])
+    except UnreadableData as error:
+        raise error.at(f"orders[{row[0]}].doc") from None
 
 
 def recorded_of(row: Row) -> Recorded:
     """An event from a row of the journal."""
     order_id, sequence, at, by_kind, by_id, command, name, schema, doc = row
-    try:
-        actor = Actor(_member(_ACTORS, by_kind, "by_kind"), by_id)
-        happened = decode_event(name, schema, doc)
-        return Recorded(order_id, sequence, _time(at, "at"), actor, command, happened)
-    except UnreadableData as error:
-        place = "doc" if error.path not in {"at", "by_kind"} else ""
-        raise error.at(place).at(f"events[{order_id}, {sequence}]") from None
+    place = f"events[{order_id}/{sequence}]"
+    by = Actor(_member(_ACTORS, by_kind, f"{place}.by_kind"), by_id)
+    happened = _event_of(order_id, sequence, name, schema, doc)
+    return Recorded(order_id, sequence, _time(at, f"{place}.at"), by, command, happened)
 
 
 def timer_of(row: Row) -> Timer:
     """A timer from its row."""
     order_id, kind, subject, due, visit, tries = row
-    try:
-        key = TimerKey(_member(_TIMERS, kind, "kind"), subject)
-        return Timer(order_id, key, _time(due, "due"), visit, tries)
-    except UnreadableData as error:
-        raise error.at(f"timers[{order_id}]") from None
+    place = f"timers[{order_id}]"
+    key = TimerKey(_member(_TIMERS, kind, f"{place}.kind"), subject)
+    return Timer(order_id, key, _time(due, f"{place}.due"), visit, tries)
 
 
 def balance_of(row: Row) -> Balance:

@@ -37,11 +37,13 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from ordercore.value import value
 
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import Dialect
+    from sqlalchemy.schema import ExecutableDDLElement
     from sqlalchemy.sql.base import Executable
     from sqlalchemy.sql.selectable import FromClause
 
@@ -51,8 +53,8 @@ SCHEMA = 1
 """The number of this set of tables, kept in the table ``meta``."""
 
 Big = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts only in an INTEGER key
-_ONE = literal_column("1")
-_ZERO = literal_column("0")
+_ONE: ColumnElement[int] = literal_column("1")
+_ZERO: ColumnElement[int] = literal_column("0")
 
 
 class Tables:
@@ -195,6 +197,7 @@ class Statements:
     def __init__(self, tables: Tables, dialect: Dialect) -> None:
         self._tables = tables
         self._dialect = dialect
+        self._create()
         self._write_orders()
         self._write_beside()
         self._read_orders()
@@ -213,6 +216,23 @@ class Statements:
 
     def _insert(self, table: Table, *names: str) -> str:
         return self._text(insert(table).values({name: bindparam(name) for name in names}), *names)
+
+    def _create(self) -> None:
+        """The table ``meta`` first: it says whether the others are for us."""
+        t = self._tables
+        self.create_meta = self._ddl(CreateTable(t.meta, if_not_exists=True))
+        self.create_rest: list[str] = []
+        for table in t.metadata.sorted_tables:
+            self.create_rest.append(self._ddl(CreateTable(table, if_not_exists=True)))
+            indexes = sorted(table.indexes, key=lambda index: str(index.name))
+            self.create_rest += [self._ddl(CreateIndex(i, if_not_exists=True)) for i in indexes]
+        self.insert_meta = self._insert(t.meta, "name", "value")
+        self.meta = self._text(
+            select(t.meta.c.value).where(t.meta.c.name == bindparam("name")), "name"
+        )
+
+    def _ddl(self, element: ExecutableDDLElement) -> str:
+        return str(element.compile(dialect=self._dialect))
 
     def _write_orders(self) -> None:
         t = self._tables
@@ -279,7 +299,7 @@ class Statements:
 
     def _content_columns(self) -> tuple[Any, ...]:
         t = self._tables
-        return (t.events.c.name, t.events.c.schema, t.events.c.doc, t.orders.c.doc)
+        return (t.orders.c.id, t.events.c.name, t.events.c.schema, t.events.c.doc, t.orders.c.doc)
 
     def _read_orders(self) -> None:
         t = self._tables
@@ -406,7 +426,7 @@ class Statements:
         if shape.shop:
             statement = statement.where(c.shop == bindparam("shop"))
         if shape.states:
-            states = [bindparam(f"state_{i}") for i in range(shape.states)]
+            states: list[Any] = [bindparam(f"state_{i}") for i in range(shape.states)]
             statement = statement.where(c.state.in_(states))
         if shape.placed_from:
             statement = statement.where(c.placed_at >= bindparam("from"))
