@@ -48,9 +48,11 @@ def main(arguments: list[str] | None = None) -> int:
         start = perf_counter()
         report.add(CASES[name](quick=asked.quick))
         if sys.stderr.isatty():
-            print(f"{name}: {perf_counter() - start:.0f} s", file=sys.stderr)
+            print(f"{name}: {perf_counter() - start:.1f} s", file=sys.stderr)
     print(report.text())
-    print(f"\n{perf_counter() - began:.0f} s; ratios are medians over rounds in which each case ran once")
+    print(
+        f"\n{perf_counter() - began:.0f} s; ratios are medians over rounds in which each case ran once"
+    )
     if asked.json:
         report.write(asked.json, about)
     return 0

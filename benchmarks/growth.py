@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gc
+from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from benchmarks import floor, shop
-from benchmarks.report import Bar, Report, Table
+from benchmarks.report import Bar, Report, Side, Table
 from benchmarks.rounds import take_turns
 
 if TYPE_CHECKING:
@@ -15,8 +16,12 @@ if TYPE_CHECKING:
     from ordercore import Cart, OrderEngine, OrderStore
 
 LINES = (1, 5, 50, 200, 1_000)
+_SMALL, _LARGE = (5, 50), (200, 1_000)
 LINEAR = 1.3
-"""Most that a line may cost in a cart of 1,000, as a multiple of one in a cart of 50."""
+"""Most that a line may cost in a large cart, as a multiple of one in a small cart.
+
+A whole way has a share that no line adds to, so there the lines between two sizes are compared.
+"""
 UNITS = (1, 1_000, 1_000_000)
 STORED = (0, 10_000, 50_000)
 FLAT = 1.25
@@ -68,20 +73,30 @@ def lines(*, quick: bool) -> Report:
     cases: dict[str, Case] = {}
     for count in LINES:
         bought = shop.lines_cart(count)
-        cases[f"quote {count}"] = _quote_case(bought, max(2, 1_000 // count))
-        cases[f"way {count}"] = way_case(bought, max(2, 100 // count))
-        cases[f"price {count}"] = _price_case(count, max(2, 2_000 // count))
-    found = take_turns(cases, 5 if quick else 11)
+        cases[f"quote {count}"] = _quote_case(bought, max(4, 2_000 // count))
+        cases[f"way {count}"] = way_case(bought, max(2, 200 // count))
+        cases[f"price {count}"] = _price_case(count, max(5, 5_000 // count))
+    found = take_turns(cases, 3 if quick else 11)
     rows = [
         (count, *[found.us(f"{what} {count}") / count for what in ("quote", "way", "price")])
         for count in LINES
     ]
-    bars = []
-    for what, name in (("quote", "quote"), ("way", "whole way")):
-        ratio = found.ratio(f"{what} 1000", f"{what} 50") * 50 / 1_000
-        ours, base = (found.us(f"{what} {count}") / count for count in (1_000, 50))
-        title = f"{name}: a line of 1,000 / a line of 50"
-        bars.append(Bar(title, True, LINEAR, ratio, " x", f"{ours:.2f} us", f"{base:.2f} us"))
+    first, second = LINES[-1], _SMALL[1]
+    per_line = found.ratio(f"quote {first}", f"quote {second}") * second / first
+    ours, base = (f"{found.us(f'quote {n}') / n:.2f} us" for n in (first, second))
+    name = f"quote: a line of {first:,} / a line of {second}"
+    bars = [Bar(name, Side.AT_MOST, LINEAR, per_line, " x", ours, base)]
+    late, early = (
+        [(more - less) / (b - a) * 1e6 for less, more in zip(*pair, strict=True)]
+        for a, b in (_LARGE, _SMALL)
+        for pair in [(found.seconds[f"way {a}"], found.seconds[f"way {b}"])]
+    )
+    ratio = median([x / y for x, y in zip(late, early, strict=True)])
+    ours, base = f"{median(late):.2f} us", f"{median(early):.2f} us"
+    name = (
+        f"whole way: each line from {_LARGE[0]} to {_LARGE[1]:,} / from {_SMALL[0]} to {_SMALL[1]}"
+    )
+    bars.append(Bar(name, Side.AT_MOST, LINEAR, ratio, " x", ours, base))
     heads = ("lines", "quote us/line", "whole way us/line", "floor's price us/line")
     return Report(bars, [Table("Linear in lines", heads, rows)])
 
@@ -94,7 +109,9 @@ def quantities(*, quick: bool) -> Report:
     low, high = f"{UNITS[0]}", f"{UNITS[-1]}"
     ours, base = f"{found.us(high):.0f} us", f"{found.us(low):.0f} us"
     ratio = found.ratio(high, low)
-    bar = Bar(f"whole way: {UNITS[-1]:,} x the units / 1 x", True, FLAT, ratio, " x", ours, base)
+    bar = Bar(
+        f"whole way: {UNITS[-1]:,} x the units / 1 x", Side.AT_MOST, FLAT, ratio, " x", ours, base
+    )
     return Report([bar], [Table("Flat in quantities", ("times the units", "us"), rows)])
 
 
@@ -129,5 +146,5 @@ def stored(*, quick: bool) -> Report:
     most = counts[-1]
     ours, base = f"{found.us(f'{most}'):.0f} us", f"{found.us('0'):.0f} us"
     name = f"whole way: {most:,} orders stored in memory / none"
-    bar = Bar(name, True, FLAT, found.ratio(f"{most}", "0"), " x", ours, base)
+    bar = Bar(name, Side.AT_MOST, FLAT, found.ratio(f"{most}", "0"), " x", ours, base)
     return Report([bar], [Table("Flat in orders stored, memory", ("stored", "us"), rows)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import os
 import platform
@@ -13,7 +14,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Bar", "Report", "Table", "machine"]
+__all__ = ["Bar", "Report", "Side", "Table", "machine"]
+
+
+class Side(enum.StrEnum):
+    """On which side of its limit a figure is good."""
+
+    AT_MOST = "<="
+    AT_LEAST = ">="
 
 
 @dataclass
@@ -21,7 +29,7 @@ class Bar:
     """A figure with its limit; ``ours`` and ``base`` are the two absolute times behind a ratio."""
 
     name: str
-    at_most: bool
+    side: Side
     limit: float
     figure: float
     unit: str
@@ -31,11 +39,13 @@ class Bar:
     @property
     def passed(self) -> bool:
         """Whether the figure keeps to its limit."""
-        return self.figure <= self.limit if self.at_most else self.figure >= self.limit
+        if self.side is Side.AT_MOST:
+            return self.figure <= self.limit
+        return self.figure >= self.limit
 
     def cells(self) -> list[str]:
         """One row of the table of bars."""
-        bound = f"{'<=' if self.at_most else '>='} {self.limit:g}{self.unit}"
+        bound = f"{self.side.value} {self.limit:g}{self.unit}"
         found = f"{self.figure:.3g}{self.unit}"
         verdict = "pass" if self.passed else "FAIL"
         return [self.name, bound, found, verdict, self.ours, self.base]

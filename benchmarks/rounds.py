@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     # Runs a case in the round of that number; seconds for one operation.
     Case = Callable[[int], float]
 
-__all__ = ["Timings", "repeated", "take_turns"]
+__all__ = ["ROUNDS_MIN", "Timings", "repeated", "take_turns"]
+
+ROUNDS_MIN = 5
 
 
 class Timings:
@@ -35,17 +37,23 @@ class Timings:
         return median([mine / other for mine, other in pairs])
 
 
-def take_turns(cases: Mapping[str, Case], rounds: int) -> Timings:
-    """Run each case once for warmth, then once a round; every second round runs backwards."""
+def take_turns(cases: Mapping[str, Case], rounds: int, budget: float = 25.0) -> Timings:
+    """Run each case once for warmth, then once a round; every second round runs backwards.
+
+    After ``budget`` seconds no further round begins, but there are at least `ROUNDS_MIN`.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in cases}
     for run in cases.values():
         run(0)
     order = list(cases.items())
+    end = perf_counter() + budget
     for number in range(1, rounds + 1):
         for name, run in order:
             gc.collect()  # the garbage of one case is not the next one's time
             seconds[name].append(run(number))
         order.reverse()
+        if number >= ROUNDS_MIN and perf_counter() > end:
+            break
     return Timings(seconds)
 
 

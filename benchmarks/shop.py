@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from ordercore import Order, OrderStore
 
-__all__ = ["BY", "OFFERS", "POLICIES", "build", "cart", "keys", "lines_cart", "way"]
+__all__ = ["BY", "OFFERS", "POLICIES", "build", "cart", "keys", "lines_cart", "way", "written_cart"]
 
 BY = Actor.staff("benchmark")
 RICH = 10**15
@@ -65,12 +65,17 @@ def _text(minor: int) -> str:
 
 
 # What a host has in hand: sku, units, price, discount, tax category, tax included.
-_WRITTEN = tuple(
-    [
+Written = tuple[str, int, str, str, str, bool]
+
+
+def _written(lines: Iterable[floor.Line]) -> list[Written]:
+    return [
         (sku, units, _text(price), _text(off) if off else "", str(rate), inside)
-        for sku, units, price, off, rate, inside in floor.CART
+        for sku, units, price, off, rate, inside in lines
     ]
-)
+
+
+_WRITTEN = _written(floor.CART)
 _DISCOUNT, _SHIPPING = _text(floor.DISCOUNT), _text(floor.SHIPPING)
 
 OFFERS = (
@@ -92,7 +97,12 @@ def lines_cart(count: int) -> Cart:
     return _cart([(f"{line[0]}-{i}", *line[1:]) for i, line in enumerate(some)], 1)
 
 
-def _cart(written: Iterable[tuple[str, int, str, str, str, bool]], times: int) -> Cart:
+def written_cart(lines: Iterable[floor.Line]) -> Cart:
+    """Any of the floor's carts."""
+    return _cart(_written(lines), 1)
+
+
+def _cart(written: Iterable[Written], times: int) -> Cart:
     return Cart(
         "USD",
         tuple(
@@ -123,7 +133,11 @@ def build(store: OrderStore | None = None) -> OrderEngine:
         "card": MemoryGateway("card", clock),
     }
     return OrderEngine(
-        MemoryStore() if store is None else store, gateways, MemoryStock(clock), POLICIES, clock=clock
+        MemoryStore() if store is None else store,
+        gateways,
+        MemoryStock(clock),
+        POLICIES,
+        clock=clock,
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,16 +19,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import Engine, event
 
 from benchmarks import growth, shop
-from benchmarks.report import Bar, Report, Table
+from benchmarks.report import Bar, Report, Side, Table
 from benchmarks.rounds import take_turns
-from ordercore import Order, PaymentResult
+from ordercore import Order, OrderEngine, PaymentResult, Quote
 from ordercore.adapters.sql import SqlStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from benchmarks.rounds import Case
-    from ordercore import OrderEngine, Quote
 
 AT_LEAST = 55.0
 ORDERS = 50
@@ -45,6 +45,8 @@ class Statement(NamedTuple):
 
 
 Commit = list[Statement]
+Buy = Callable[[OrderEngine, Quote, str], None]
+"""Buys one round's orders; the text keeps the keys of rounds apart."""
 
 
 def one_by_one(engine: OrderEngine, quote: Quote, mark: str) -> None:
@@ -65,7 +67,7 @@ def grouped(engine: OrderEngine, quote: Quote, mark: str) -> None:
     assert len(paid) == ORDERS
 
 
-def record(buy: Callable[[OrderEngine, Quote, str], None], rounds: int) -> list[list[Commit]]:
+def record(buy: Buy, rounds: int) -> list[list[Commit]]:
     """What the store writes in ``rounds`` rounds, by round and commit."""
     tape: list[Statement] = []
 
@@ -149,7 +151,7 @@ def scratch() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="ordercore-bench-", dir=os.environ.get("BENCH_DIR"))
 
 
-def _store_case(store: SqlStore, buy: Callable[[OrderEngine, Quote, str], None]) -> Case:
+def _store_case(store: SqlStore, buy: Buy) -> Case:
     engine = shop.build(store)
 
     def run(number: int) -> float:
@@ -172,7 +174,7 @@ def _raw_case(cursor: sqlite3.Cursor, rounds: list[list[Commit]]) -> Case:
 
 def measure(*, quick: bool) -> Report:
     """Place and pay: durable or nearly so, each verb alone and fifty together."""
-    rounds = 9 if quick else 21
+    rounds = 5 if quick else 15
     ways = {"each alone": one_by_one, "by 50": grouped}
     tapes = {name: record(buy, rounds + 1) for name, buy in ways.items()}
     cases: dict[str, Case] = {}
@@ -182,7 +184,7 @@ def measure(*, quick: bool) -> Report:
             for i, (way, buy) in enumerate(ways.items()):
                 name = f"{synchronous}, {way}"
                 path = Path(folder) / f"{synchronous}{i}.db"
-                store = SqlStore(f"sqlite:///{path}", synchronous=synchronous)  # type: ignore[arg-type]
+                store = SqlStore(f"sqlite:///{path}", synchronous=synchronous)
                 raw = open_raw(path.with_suffix(".raw.db"), synchronous)
                 opened += [store, raw]
                 cases[name] = _store_case(store, buy)
@@ -196,7 +198,7 @@ def measure(*, quick: bool) -> Report:
         ours, base = (f"{x:.0f} us, {1e6 / x:,.0f} orders/s" for x in (us, raw_us))
         share = found.ratio(f"raw {name}", name) * 100
         title = f"SQLite file, place + pay, {name}: share of raw sqlite3"
-        bars.append(Bar(title, False, AT_LEAST, share, " %", ours, base))
+        bars.append(Bar(title, Side.AT_LEAST, AT_LEAST, share, " %", ours, base))
     return Report(bars, [_written(tapes)])
 
 
@@ -236,5 +238,5 @@ def stored(*, quick: bool) -> Report:
             store.close()
     ours, base = (f"{found.us(f'{count}'):.0f} us" for count in (most, 0))
     name = f"SQLite file, place + pay: {most:,} orders stored / none"
-    bar = Bar(name, True, growth.FLAT, found.ratio(f"{most}", "0"), " x", ours, base)
+    bar = Bar(name, Side.AT_MOST, growth.FLAT, found.ratio(f"{most}", "0"), " x", ours, base)
     return Report([bar])

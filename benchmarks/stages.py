@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from benchmarks import floor, shop
 from benchmarks.report import Report, Table
@@ -17,66 +17,69 @@ from ordercore.pricing import quote as price
 from ordercore.tender import plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from benchmarks.rounds import Case
 
+T = TypeVar("T")
+
 VERBS = ("accept", "ship", "deliver", "complete")
-ORDERS = 40
+ORDERS = 60
+FLOORS = 10
 
 __all__ = ["measure"]
 
 
-def _engine_stages(spent: dict[str, float]) -> None:
-    """One round of the engine, stage by stage, seconds an order into ``spent``."""
-    engine, names = shop.build(), shop.keys(ORDERS)
+class _Clocked:
+    """Runs a stage for every order and notes the seconds an order."""
 
-    def stage(name: str, work: Callable[[], list[object]]) -> list[object]:
+    def __init__(self, spent: dict[str, float]) -> None:
+        self._spent = spent
+
+    def __call__(self, name: str, act: Callable[..., T], *columns: Sequence[object]) -> list[T]:
         start = perf_counter()
-        found = work()
-        spent[name] = (perf_counter() - start) / ORDERS
+        found = list(map(act, *columns))
+        each = (perf_counter() - start) / len(found)
+        self._spent[name] = self._spent.get(name, 0.0) + each
         return found
 
-    carts = [shop.cart() for _ in names]
-    stage("cart", lambda: [shop.cart() for _ in names])
-    quotes = [engine.quote(bought) for bought in carts]
-    stage("quote", lambda: [engine.quote(bought) for bought in carts])
-    each = list(zip(quotes, names, strict=True))
-    placed: list[str] = []
-    stage(
-        "place", lambda: [placed.append(engine.place(q, key=k[0], by=shop.BY).id) for q, k in each]
+
+def _engine_stages(spent: dict[str, float]) -> None:
+    """One round of the engine, stage by stage."""
+    engine, stage, by = shop.build(), _Clocked(spent), shop.BY
+    names = list(zip(*shop.keys(ORDERS), strict=True))
+    carts = stage("cart", lambda _: shop.cart(), names[0])
+    quotes = stage("quote", engine.quote, carts)
+    placed = stage(
+        "place", lambda quote, key: engine.place(quote, key=key, by=by), quotes, names[0]
     )
-    orders = list(zip(placed, names, strict=True))
-    stage("pay", lambda: [engine.pay(o, shop.OFFERS, key=k[1], by=shop.BY) for o, k in orders])
-    for place, verb in enumerate(VERBS, 2):
+    ids = [order.id for order in placed]
+    stage("pay", lambda order, key: engine.pay(order, shop.OFFERS, key=key, by=by), ids, names[1])
+    for verb, keys in zip(VERBS, names[2:], strict=True):
         act = getattr(engine, verb)
-        stage(verb, lambda act=act, at=place: [act(o, key=k[at], by=shop.BY) for o, k in orders])  # type: ignore[misc]
+        stage(verb, lambda order, key, act=act: act(order, key=key, by=by), ids, keys)
 
 
 def _floor_stages(spent: dict[str, float]) -> None:
-    """The same of the floor."""
-    verbs, names = floor.build(), shop.keys(ORDERS * 10)
-    count = len(names)
-
-    def stage(name: str, work: Callable[[], object]) -> None:
-        start = perf_counter()
-        work()
-        spent[name] = (perf_counter() - start) / count
-
-    priced = floor.price(floor.CART, floor.DISCOUNT, floor.SHIPPING)
-    stage(
-        "quote",
-        lambda: [floor.price(floor.CART, floor.DISCOUNT, floor.SHIPPING) for _ in names],
-    )
-    placed: list[int] = []
-    stage("place", lambda: [placed.append(verbs.place(floor.CART, priced, k[0])) for k in names])
-    orders = list(zip(placed, names, strict=True))
-    for place, verb in enumerate(("pay", *VERBS), 1):
-        act = getattr(verbs, verb)
-        stage(verb, lambda act=act, at=place: [act(o, k[at]) for o, k in orders])  # type: ignore[misc]
+    """One round of the floor: several floors in a row, or its few microseconds would all be cold."""
+    for _ in range(FLOORS):
+        _one_floor(spent)
+    for name in spent:
+        spent[name] /= FLOORS
 
 
-def _staged(prefix: str, run_all: Callable[[dict[str, float]], None], names: tuple[str, ...]) -> dict[str, Case]:
+def _one_floor(spent: dict[str, float]) -> None:
+    verbs, stage, bought = floor.build(), _Clocked(spent), floor.CART
+    names = list(zip(*shop.keys(ORDERS), strict=True))
+    priced = stage("quote", lambda _: floor.price(bought, floor.DISCOUNT, floor.SHIPPING), names[0])
+    ids = stage("place", lambda each, key: verbs.place(bought, each, key), priced, names[0])
+    for verb, keys in zip(("pay", *VERBS), names[1:], strict=True):
+        stage(verb, getattr(verbs, verb), ids, keys)
+
+
+def _staged(
+    prefix: str, run_all: Callable[[dict[str, float]], None], names: tuple[str, ...]
+) -> dict[str, Case]:
     """Cases that share one run: the first of them makes it, the others read their part."""
     seen: dict[int, dict[str, float]] = {}
 
@@ -132,7 +135,7 @@ def measure(*, quick: bool) -> Report:
         **_staged("floor", _floor_stages, ours[1:]),
         **_parts(),
     }
-    found = take_turns(cases, 5 if quick else 15)
+    found = take_turns(cases, 3 if quick else 15)
     whole = sum(found.us(f"ours {name}") for name in ours[1:])
     bottom = sum(found.us(f"floor {name}") for name in ours[1:])
     rows: list[tuple[str, float, str, float | str, float | str]] = []

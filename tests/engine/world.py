@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from ordercore import (
     Actor,
@@ -39,9 +42,9 @@ from ordercore.tender import (
 from ordercore.testing import laws
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from ordercore import Order, PaymentResult, Quote
+    from ordercore import Order, OrdercoreError, PaymentResult, Quote
 
 NOON = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
 SHOPPER = Actor.customer("c1")
@@ -278,6 +281,19 @@ class World:
             },
             "free": self.free(),
         }
+
+    @contextmanager
+    def refused(self, error: type[OrdercoreError]) -> Iterator[pytest.ExceptionInfo[Any]]:
+        """The block is refused with this very error, its code and its reason, and nothing changed (L12)."""
+        before = self.snapshot()
+        with pytest.raises(error) as caught:
+            yield caught
+        assert type(caught.value) is error
+        assert caught.value.code == error.code
+        assert caught.value.reason
+        after_it = self.snapshot()
+        for part, was in before.items():
+            assert after_it[part] == was, f"L12: a refused command changed {part}"
 
     def orders(self) -> tuple[Order, ...]:
         """Every order."""

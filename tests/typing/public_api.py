@@ -200,9 +200,9 @@ def values_are_frozen(
     policies.timeouts.window.pay_within = timedelta(0)  # type: ignore[misc]
 
 
-def an_event_is_frozen(recorded: Recorded) -> None:
+def an_event_is_frozen(recorded: Recorded, at: datetime) -> None:
     """What happened stays as it happened."""
-    recorded.at = datetime.min  # type: ignore[misc]
+    recorded.at = at  # type: ignore[misc]
 
 
 def money_is_not_a_number(price: Money) -> Sequence[CartLine]:
@@ -332,9 +332,7 @@ class AsyncStore:
     async def journal(self, order_id: str) -> tuple[Recorded, ...]:
         return self._inner.journal(order_id)
 
-    async def claim_timers(
-        self, now: datetime, limit: int, lease: timedelta
-    ) -> tuple[Timer, ...]:
+    async def claim_timers(self, now: datetime, limit: int, lease: timedelta) -> tuple[Timer, ...]:
         return self._inner.claim_timers(now, limit, lease)
 
     async def settle_timers(self, claimed: Sequence[tuple[Timer, datetime | None]]) -> None:

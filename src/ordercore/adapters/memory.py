@@ -261,7 +261,7 @@ class MemoryStore:
 class _Charge:
     """What a memory gateway knows of one key."""
 
-    __slots__ = ("amount", "captured", "outcome", "points", "refunded")
+    __slots__ = ("amount", "arrived", "captured", "outcome", "points", "refunded")
 
     def __init__(self, request: ChargeRequest | None, outcome: Outcome) -> None:
         self.amount = 0 if request is None else request.amount
@@ -269,6 +269,7 @@ class _Charge:
         self.outcome = outcome
         self.captured = 0
         self.refunded = 0
+        self.arrived = 0
 
 
 _DEAD = Outcome(OutcomeStatus.VOIDED)
@@ -300,6 +301,7 @@ class MemoryGateway:
         self._lock = threading.RLock()
         self._charges: dict[str, _Charge] = {}
         self._refunds: dict[str, RefundOutcome] = {}
+        self._under_way: dict[str, tuple[_Charge, RefundRequest]] = {}
         self._declines: set[str] = set()
         self._count = 0
 
@@ -309,8 +311,8 @@ class MemoryGateway:
 
     @property
     def taken(self) -> int:
-        """What the channel holds for the shop: captured less refunded, in minor units."""
-        return sum(charge.captured - charge.refunded for charge in self._charges.values())
+        """What the channel holds for the shop: captured less refunds that arrived, in minor units."""
+        return sum(charge.captured - charge.arrived for charge in self._charges.values())
 
     @property
     def held(self) -> int:
@@ -436,9 +438,11 @@ class MemoryGateway:
             self._count += 1
             reference = f"{self.name}-r{self._count}"
             if self._refunds_arrive:
+                charge.arrived += request.amount
                 self._give(request, request.amount, request.points)
                 outcome = RefundOutcome(RefundStatus.ARRIVED, reference, self._clock.now())
             else:
+                self._under_way[request.key] = (charge, request)
                 outcome = RefundOutcome(RefundStatus.ACCEPTED, reference)
             self._refunds[request.key] = outcome
             return outcome
@@ -447,9 +451,13 @@ class MemoryGateway:
         """Let an accepted refund arrive; returns the notification that the channel would send."""
         with self._lock:
             known = self._refunds[key]
-            self._refunds[key] = RefundOutcome(
-                RefundStatus.ARRIVED, known.reference, self._clock.now()
-            )
+            if known.status is RefundStatus.ACCEPTED:
+                charge, request = self._under_way.pop(key)
+                charge.arrived += request.amount
+                self._give(request, request.amount, request.points)
+                self._refunds[key] = RefundOutcome(
+                    RefundStatus.ARRIVED, known.reference, self._clock.now()
+                )
             return f"{self.name}:{key}".encode()
 
     def lookup_refund(self, request: RefundRequest) -> RefundOutcome:

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from ordercore.change import Change, Recorded
+    from ordercore.cli.stores import Store
     from ordercore.clock import SettableClock
     from ordercore.ledger import Balance
     from ordercore.order import Order
-    from ordercore.cli.stores import Store
     from ordercore.ports import Opened, OrderQuery, OutboxItem
     from ordercore.timeout import Timer, TimerKey
 
@@ -59,7 +59,7 @@ class Agenda:
                 self.set_timer(timer.order_id, timer.key, due)
 
     def run(self, until: datetime, sweep: Act) -> None:
-        """Live through everything up to ``until``, each at its own time; ends with the clock there."""
+        """Live through everything up to ``until``, each at its own time, where the clock is left."""
         heap, timers = self._heap, self._timers
         while heap and heap[0][0] <= until:
             due, _, what = heapq.heappop(heap)
@@ -70,8 +70,6 @@ class Agenda:
             if due > self._clock.now():
                 self._clock.set(due)
             what()
-        if until > self._clock.now():
-            self._clock.set(until)
 
     def __len__(self) -> int:
         """How much is still to come, timers that were cleared included."""

@@ -174,7 +174,7 @@ def _plain(raw: object, path: str) -> dict[str, Any]:
 
 def _exact(raw: object, path: str) -> str:
     if isinstance(raw, int | float) and not isinstance(raw, bool):
-        reason = f"{_NAMES[type(raw)]} is not exact money: write it as text, \"{str(raw)[:40]}\""
+        reason = f'{_NAMES[type(raw)]} is not exact money: write it as text, "{str(raw)[:40]}"'
         raise InvalidMoney(reason, path=path)
     return _text(raw, path)
 

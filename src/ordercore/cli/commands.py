@@ -91,16 +91,10 @@ def price(
 ) -> None:
     """Price a cart document.
 
-    Parameters
-    ----------
-    cart
-        A JSON document, see docs/reference/cart.schema.json.
-    policies
-        A TOML document; its [pricing] table is used, the cart's own `pricing` stands before it.
-    json
-        Print JSON.
-    explain
-        Say for each figure by which rule it came about.
+    :param cart: A JSON document, see docs/reference/cart.schema.json.
+    :param policies: A TOML document; its [pricing] table is used, the cart's own `pricing` stands before it.
+    :param json: Print JSON.
+    :param explain: Say for each figure by which rule it came about.
     """
     from ordercore.cli.price import price_cart
 
@@ -116,12 +110,8 @@ def diagram(
 ) -> None:
     """Draw a lifecycle: Mermaid text, or SVG.
 
-    Parameters
-    ----------
-    lifecycle
-        Its name: standard.
-    output
-        A file that ends in .svg or .mmd; without it Mermaid text is printed.
+    :param lifecycle: Its name: standard.
+    :param output: A file that ends in .svg or .mmd; without it Mermaid text is printed.
     """
     from ordercore.lifecycle import Lifecycles, mermaid, svg
     from ordercore.lifecycle.charts.standard import standard
@@ -142,14 +132,9 @@ def diagram(
 def journal(order: str, /, *, store: str, json: Flag = False) -> None:
     """Tell the events of an order.
 
-    Parameters
-    ----------
-    order
-        Its id, its number, or the digits that the number ends in.
-    store
-        Where it is: sqlite:///FILE.
-    json
-        Print JSON, the events' whole content included.
+    :param order: Its id, its number, or the digits that the number ends in.
+    :param store: Where it is: sqlite:///FILE.
+    :param json: Print JSON, the events' whole content included.
     """
     from ordercore.cli.journal import print_journal
 
@@ -170,22 +155,13 @@ def replay(
 ) -> int:
     """Replay a year of a shop, the UCI "Online Retail" file, through the engine.
 
-    Parameters
-    ----------
-    file
-        The CSV file, packed by gzip or not.
-    store
-        A new store: sqlite:///FILE, or memory://. By default a file that is removed at the end.
-    report
-        An HTML file to write.
-    json
-        A .json file to write for examples/audit.py; without a file the JSON is printed.
-    policies
-        A TOML document instead of the defaults; UK VAT is added where it has no rates.
-    limit
-        Stop after so many invoices.
-    synchronous
-        How SQLite commits: FULL, or NORMAL, which is faster and may lose the last commits
+    :param file: The CSV file, packed by gzip or not.
+    :param store: A new store: sqlite:///FILE, or memory://. By default a file that is removed at the end.
+    :param report: An HTML file to write.
+    :param json: A .json file to write for examples/audit.py; without a file the JSON is printed.
+    :param policies: A TOML document instead of the defaults; UK VAT is added where it has no rates.
+    :param limit: Stop after so many invoices.
+    :param synchronous: How SQLite commits: FULL, or NORMAL, which is faster and may lose the last commits
         in a power cut.
     """
     from ordercore.cli.replay import Job, replay_file
@@ -197,10 +173,7 @@ def replay(
 def check(file: Path, /) -> None:
     """Check a policy document.
 
-    Parameters
-    ----------
-    file
-        A TOML document.
+    :param file: A TOML document.
     """
     from ordercore.adapters.memory import MemoryStore
     from ordercore.engine import OrderEngine

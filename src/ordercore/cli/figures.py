@@ -69,6 +69,7 @@ class Figures:
         self.orders = 0
         self.lines = 0
         self.placed = 0
+        self.closed_unpaid = 0
         self.refunds = 0
         self.refunded = 0
         self.arrived = 0
@@ -87,6 +88,18 @@ class Figures:
         self._attempts: dict[str, tuple[str, int]] = {}
         self._taken: set[str] = set()
         self._legs: dict[str, list[tuple[str, int]]] = {}
+        self._counts: Mapping[type[Any], Callable[[Recorded, Any], None]] = {
+            Placed: self._placed,
+            Moved: self._moved,
+            Reminded: self._reminder,
+            Received: self._received,
+            PaymentStarted: self._started,
+            AttemptAnswered: self._answered,
+            RevenueRecognized: self._earned,
+            RefundRequested: self._refund,
+            RefundAnswered: self._refund_answered,
+            RefundDelayed: self._delayed,
+        }
 
     def publish(self, events: Sequence[Recorded]) -> None:
         """Count events that were not counted before."""
@@ -95,9 +108,9 @@ class Figures:
                 continue
             self._sequences[recorded.order_id] = recorded.sequence
             self.events += 1
-            count = _COUNTS.get(type(recorded.event))
+            count = self._counts.get(type(recorded.event))
             if count is not None:
-                count(self, recorded, recorded.event)
+                count(recorded, recorded.event)
 
     def _month(self, recorded: Recorded) -> Month:
         return self.months.setdefault(f"{recorded.at:%Y-%m}", Month())
@@ -122,7 +135,7 @@ class Figures:
             self._month(recorded).paid += self._unpaid.pop(recorded.order_id)
             self.late_payments += recorded.order_id in self._reminded
         elif event.to == "closed":
-            self._unpaid.pop(recorded.order_id, None)
+            self.closed_unpaid += self._unpaid.pop(recorded.order_id, 0)
         self._reminded.discard(recorded.order_id)
 
     def _reminder(self, recorded: Recorded, _event: Reminded) -> None:
@@ -180,17 +193,3 @@ class Figures:
 
     def _delayed(self, _recorded: Recorded, _event: RefundDelayed) -> None:
         self.refunds_late += 1
-
-
-_COUNTS: Mapping[type[Any], Callable[[Figures, Recorded, Any], None]] = {
-    Placed: Figures._placed,
-    Moved: Figures._moved,
-    Reminded: Figures._reminder,
-    Received: Figures._received,
-    PaymentStarted: Figures._started,
-    AttemptAnswered: Figures._answered,
-    RevenueRecognized: Figures._earned,
-    RefundRequested: Figures._refund,
-    RefundAnswered: Figures._refund_answered,
-    RefundDelayed: Figures._delayed,
-}

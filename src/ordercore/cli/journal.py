@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ordercore.cli.sections import Section, show
-from ordercore.cli.stores import existing_store
+from ordercore.cli.stores import existing
 from ordercore.codec import encode_event
 from ordercore.errors import InvalidInput, OrderNotFound
 from ordercore.fulfillment import Received, Shipped, Withdrawn
@@ -42,9 +42,9 @@ __all__ = ["print_journal"]
 
 def print_journal(wanted: str, url: str, *, as_json: bool) -> None:
     """Print the events of one order, named by its id, its number or the number's numeric tail."""
-    store = existing_store(url)
-    order = _found(store, wanted)
-    events = store.journal(order.id)
+    with existing(url) as store:
+        order = _found(store, wanted)
+        events = store.journal(order.id)
     if as_json:
         plain = {
             "order": order.id,

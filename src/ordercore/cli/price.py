@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["price_cart"]
 
 
-def price_cart(
-    path: Path, policies: Path | None, *, as_json: bool, with_reasons: bool
-) -> None:
+def price_cart(path: Path, policies: Path | None, *, as_json: bool, with_reasons: bool) -> None:
     """Price the cart and print it."""
     given = None if policies is None else Policies.load(policies)
     try:

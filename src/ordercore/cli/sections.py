@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from ordercore.value import value
 
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 __all__ = ["Section", "html_table", "plain_text", "show"]
+
+_PAGE_HALF: Final = 66
+"""Characters that fit into half the width of a report."""
 
 
 @value
@@ -22,6 +25,16 @@ class Section:
     rows: tuple[tuple[str, ...], ...]
     texts: int = 1
     note: str = ""
+
+    @property
+    def wide(self) -> bool:
+        """Whether it needs the whole width of a page."""
+        return sum(self.widths()) > _PAGE_HALF
+
+    def widths(self) -> list[int]:
+        """Characters of the longest cell of each column."""
+        table = (self.head, *self.rows)
+        return [max(len(row[i]) for row in table) for i in range(len(self.head))]
 
 
 def show(sections: Iterable[Section], out: TextIO) -> None:
@@ -40,8 +53,14 @@ def _show_rich(sections: Iterable[Section], out: TextIO) -> None:
 
     console = Console(file=out)
     for section in sections:
-        table = Table(box=box.SIMPLE_HEAD, title=section.title, title_justify="left")
-        table.title_style = "bold"
+        named = any(section.head)
+        table = Table(
+            box=box.SIMPLE_HEAD if named else box.SIMPLE,
+            title=section.title,
+            title_justify="left",
+            title_style="bold",
+            show_header=named,
+        )
         for i, name in enumerate(section.head):
             table.add_column(name, justify="left" if i < section.texts else "right")
         for row in section.rows:
@@ -53,8 +72,9 @@ def _show_rich(sections: Iterable[Section], out: TextIO) -> None:
 
 def plain_text(section: Section) -> str:
     """A table as lines of text."""
-    rows: list[Sequence[str]] = [section.head, *section.rows]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(section.head))]
+    rows: list[Sequence[str]] = [section.head] if any(section.head) else []
+    rows += section.rows
+    widths = section.widths()
     lines = [section.title]
     for row in rows:
         cells = [
@@ -80,8 +100,8 @@ def html_table(section: Section) -> str:
 
     body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in section.rows)
     note = f'<p class="note">{escape(section.note)}</p>' if section.note else ""
+    head = f"<thead><tr>{cells(section.head, 'th')}</tr></thead>" if any(section.head) else ""
     return (
-        f"<section><h2>{escape(section.title)}</h2><div class=\"wide\"><table>"
-        f"<thead><tr>{cells(section.head, 'th')}</tr></thead><tbody>{body}</tbody></table></div>"
-        f"{note}</section>"
+        f'<section><h2>{escape(section.title)}</h2><div class="wide">'
+        f"<table>{head}<tbody>{body}</tbody></table></div>{note}</section>"
     )

@@ -2,48 +2,63 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from ordercore.adapters.memory import MemoryStore
 from ordercore.errors import InvalidDocument, InvalidInput
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ordercore.adapters.sql import SqlStore
 
     Store = MemoryStore | SqlStore
 
-__all__ = ["SYNCHRONOUS", "existing_store", "open_store"]
+__all__ = ["existing", "opened", "synchronous_of"]
 
+Synchronous = Literal["FULL", "NORMAL"]
 MEMORY: Final = "memory://"
 """A store that ends with the command."""
-SYNCHRONOUS: Final = ("FULL", "NORMAL")
 _SQLITE: Final = "sqlite:///"
 
 
-def open_store(url: str, synchronous: str = "FULL") -> Store:
-    """The store at ``url``, made where there is none; raises `InvalidInput` for another URL."""
+def synchronous_of(text: str) -> Synchronous:
+    """How SQLite commits; raises `InvalidInput` for another word."""
+    if text == "FULL":
+        return "FULL"
+    if text == "NORMAL":
+        return "NORMAL"
+    raise InvalidInput(f"it is FULL or NORMAL, not {text[:20]!r}", path="--synchronous")
+
+
+@contextmanager
+def opened(url: str, synchronous: Synchronous = "FULL", *, create: bool = True) -> Iterator[Store]:
+    """The store at ``url`` for a while, made where there is none; raises `InvalidInput` for another URL."""
     if url == MEMORY:
-        return MemoryStore()
-    if not url.startswith("sqlite://"):
+        yield MemoryStore()
+        return
+    if not url.startswith(_SQLITE):
         reason = f"a store is {_SQLITE}FILE or {MEMORY}, not {url[:60]!r}"
         raise InvalidInput(reason, path="--store")
     folder = Path(url.removeprefix(_SQLITE)).parent
-    if url.startswith(_SQLITE) and not folder.is_dir():
+    if not folder.is_dir():
         raise InvalidInput(f"there is no folder {str(folder)!r}", path="--store")
     try:
         from ordercore.adapters.sql import SqlStore
     except ModuleNotFoundError as error:
         reason = f"{error.name} is missing: pip install 'ordercore-sdk[sql]'"
         raise InvalidInput(reason, path="--store") from None
-    return SqlStore(url, synchronous=synchronous)
+    with SqlStore(url, synchronous=synchronous, create=create) as store:
+        yield store
 
 
-def existing_store(url: str) -> Store:
+def existing(url: str) -> AbstractContextManager[Store]:
     """The store at ``url``, which must be there: asking must not make a file."""
     if not url.startswith(_SQLITE):
         raise InvalidInput(f"a store is {_SQLITE}FILE, not {url[:60]!r}", path="--store")
     file = url.removeprefix(_SQLITE)
     if not Path(file).is_file():
         raise InvalidDocument(f"there is no store {file!r}", path="--store")
-    return open_store(url)
+    return opened(url, create=False)

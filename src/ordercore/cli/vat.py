@@ -45,9 +45,7 @@ COUNTRY_CODES: Final[dict[str, str]] = {
 
 def uk_tax_policy() -> TaxPolicy:
     """The dated rates; a category other than goods and vouchers is refused."""
-    taxed = {
-        code for name, code in COUNTRY_CODES.items() if region(name) is not Region.EXPORT
-    }
+    taxed = {code for name, code in COUNTRY_CODES.items() if region(name) is not Region.EXPORT}
     rates = [
         TaxRate(Percent(0), STANDARD, name="export"),
         TaxRate(Percent(0), VOUCHER, name="taxed when used"),

@@ -20,7 +20,7 @@ from ordercore.codec.compiled import FAULTS, Compiler, micros, moment, scan
 from ordercore.codec.plain import from_plain, to_plain
 from ordercore.errors import CorruptDocument, NewerDocument
 from ordercore.order import EVENTS, Order, OrderContent
-from ordercore.tender import Payments, TenderPlan
+from ordercore.tender import Attempt, Payments, TenderPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +59,9 @@ ORDER = "order"
 UPCASTERS: Mapping[str, Mapping[int, Upcaster]] = {}
 """By name of the event, or ``order``: the step from each schema to the next."""
 
-_compiler = Compiler(recalled=(Payments, TenderPlan))
+_compiler = Compiler(
+    recalled=(Payments, TenderPlan, tuple[Attempt, ...], tuple[tuple[int, ...], ...])
+)
 _writers: dict[type[Any], Callable[[Any], str]] = {}
 _readers: dict[str, tuple[int, Callable[[Any], Any]]] = {}
 _HEAD = f'{{"schema":{ORDER_SCHEMA},'

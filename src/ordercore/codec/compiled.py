@@ -30,7 +30,7 @@ FAULTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeErro
 """What a compiled reader or `scan` raises for a document that is not as it should be."""
 
 RECALLED_MAX = 256
-"""Most values of one class whose texts are kept."""
+"""Most values of one type whose texts are kept."""
 _LITERAL = (int, str, bool, tuple)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -113,11 +113,11 @@ def _fields(cls: type[Any], without: str) -> list[_Field]:
 class Compiler:
     """Makes and keeps the functions; one function for each type.
 
-    Texts of the values of ``recalled`` classes are kept for a while: a value never changes, and
+    Texts of the values of ``recalled`` types are kept for a while: a value never changes, and
     one that stands in an event and then in several states of its order is written once.
     """
 
-    def __init__(self, recalled: tuple[type[Any], ...] = ()) -> None:
+    def __init__(self, recalled: tuple[Any, ...] = ()) -> None:
         self._made: dict[tuple[str, Any, str], str] = {}
         self._recalled = recalled
         self._names: dict[str, Any] = {
@@ -147,9 +147,28 @@ class Compiler:
         if name is None:
             name = f"{kind}_{len(self._made)}"
             self._made[key] = name
-            source = "\n    ".join([*body(name)])
+            recalled = kind == "write" and not without and hint in self._recalled
+            lines = self._recalling(name, body) if recalled else body(name)
+            source = "\n    ".join(lines)
             exec(source, self._names)  # noqa: S102 - made of field names of our own classes
         return name
+
+    def _recalling(self, me: str, body: Callable[[str], list[str]]) -> list[str]:
+        """A writer that remembers what it wrote. The value is kept beside its text: while it is,
+        no other value can have its ``id``.
+        """
+        kept = self._keep({})
+        first, *rest = body(f"{me}_anew")
+        return [
+            f"def {me}(v):",
+            f"known = {kept}.get(id(v))",
+            "if known is not None and known[0] is v: return known[1]",
+            f"text = {me}_anew(v)",
+            f"if len({kept}) >= {RECALLED_MAX}: {kept}.clear()",
+            f"{kept}[id(v)] = (v, text)",
+            f"return text\n{first}",
+            *rest,
+        ]
 
     def _keep(self, thing: Any) -> str:
         """A name for ``thing`` in the functions' world."""
@@ -232,25 +251,7 @@ class Compiler:
                 lines.append("return '{' + r[1:] + '}'" if rest else "return '{}'")
             return lines
 
-        if cls in self._recalled and not without:
-            return self._make("write", cls, "", lambda me: self._recalling(me, body))
         return self._make("write", cls, without, body)
-
-    def _recalling(self, me: str, body: Callable[[str], list[str]]) -> list[str]:
-        """A writer that remembers what it wrote. The value is kept beside its text: while it is,
-        no other value can have its ``id``."""
-        kept = self._keep({})
-        inner = body(f"{me}_anew")
-        return [
-            f"def {me}(v):",
-            f"known = {kept}.get(id(v))",
-            "if known is not None and known[0] is v: return known[1]",
-            f"text = {me}_anew(v)",
-            f"if len({kept}) >= {RECALLED_MAX}: {kept}.clear()",
-            f"{kept}[id(v)] = (v, text)",
-            f"return text\n{inner[0]}",
-            *inner[1:],
-        ]
 
     def _rest_written(self, field: _Field) -> list[str]:
         """Append a field that may hold its default."""
@@ -341,7 +342,9 @@ class Compiler:
             lines.append(f"if len(d) == {len(needed)}: return {made}({', '.join(values)})")
             if not rest:
                 return [*lines, "raise LookupError"]
-            lines.append(f"if not d.keys() <= {self._keep({f.name for f in fields})}: raise LookupError")
+            lines.append(
+                f"if not d.keys() <= {self._keep({f.name for f in fields})}: raise LookupError"
+            )
             for field in rest:
                 lines += self._rest_read(field)
                 values.append(f"f_{field.name}")

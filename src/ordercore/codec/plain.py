@@ -248,7 +248,9 @@ def _converter() -> Converter:
         is_tuple,
         lambda hint: _tuple_structuring(converter, hint),
     )
-    converter.register_unstructure_hook(Manifest, lambda goods: [list(item) for item in goods.items])
+    converter.register_unstructure_hook(
+        Manifest, lambda goods: [list(item) for item in goods.items]
+    )
     converter.register_structure_hook(
         Manifest, lambda found, _: Manifest(converter.structure(found, manifest_items))
     )

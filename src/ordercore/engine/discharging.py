@@ -17,10 +17,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordercore.engine.flow import call
-from ordercore.engine.shop import record
+from ordercore.engine.shop import load, record, situation
 from ordercore.errors import GatewayError, GatewayTimeout, OutOfStock
 from ordercore.order import AnswerAttempts, AnswerRefund, Moved, decide
-from ordercore.engine.shop import situation
 from ordercore.tender import (
     AttemptState,
     ChargeRequest,
@@ -196,6 +195,12 @@ def answered(
         try:
             until = shop.clock.now() + shop.policies.stock.reserve_slack
             yield from call(stock.reserve, reservation, before.stock_kept(), until)
+            # Only now look again: whoever closes the order after this look also frees these goods,
+            # and who closed it before has freed them already, so nobody else would.
+            now = yield from load(shop, before.id)
+            if now.version != before.version:
+                yield from call(stock.release, reservation, now.stock_kept())
+                return decision  # its commit is refused as stale
             yield from call(stock.deduct, reservation)
         except OutOfStock:
             lost = AnswerAttempts(answers, goods_lost=True)

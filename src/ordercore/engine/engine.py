@@ -245,6 +245,7 @@ class OrderEngine(_Verbs):
 
 
 def _pull(shop: Shop, order_id: str) -> Flow[Order]:
+    shop.outside()
     order = yield from load(shop, order_id)
     order = yield from pull(shop, order, SYSTEM)
     return (yield from discharge(shop, order, SYSTEM, accepted=True))

@@ -8,8 +8,9 @@ from ordercore.change import Receipt
 from ordercore.engine.discharging import answered, discharge, order_of_key, pull, release
 from ordercore.engine.flow import call
 from ordercore.engine.placing import checked_key
-from ordercore.engine.shop import digest, load, once, record
+from ordercore.engine.shop import digest, load, once, record, situation
 from ordercore.errors import NotificationRefused
+from ordercore.money import to_minor
 from ordercore.order import (
     AnswerRefund,
     Cancel,
@@ -17,18 +18,20 @@ from ordercore.order import (
     Pay,
     RefundOrder,
     UndoPayment,
+    decide,
 )
 from ordercore.party import Actor, ActorKind
 from ordercore.tender import (
     AttemptState,
     ChannelReply,
+    Notification,
     Outcome,
     PaymentAction,
     Refund,
     TenderPlan,
     plan,
 )
-from ordercore.tender.tenders import Channel, Points, Tender
+from ordercore.tender.tenders import Channel, Points, Tender, checked_tender
 from ordercore.value import value
 
 if TYPE_CHECKING:
@@ -64,12 +67,13 @@ class RefundResult:
 
 
 def available(shop: Shop, offers: Sequence[Tender], currency: str) -> Flow[dict[int, int]]:
-    """What the accounts of offers without an amount hold."""
+    """What the accounts of offers without an amount hold; refuses what is no tender, or has no gateway."""
     held: dict[int, int] = {}
     for i, offer in enumerate(offers):
+        checked_tender(offer, f"tenders[{i}]")
+        gateway = shop.gateway(offer.gateway)
         if isinstance(offer, Points | Channel) or offer.amount is not None:
             continue
-        gateway = shop.gateway(offer.gateway)
         found = yield from call(gateway.available, offer.account, currency)
         if found is not None:
             held[i] = found
@@ -83,13 +87,14 @@ def preview(shop: Shop, order_id: str, offers: Sequence[Tender]) -> Flow[TenderP
     return plan(order.content.rows(), offers, shop.policies.tenders, order.currency, held)
 
 
-def _offer_text(offer: Tender) -> str:
+def _offer_text(offer: Tender, currency: str, path: str) -> str:
+    """The offer as its key stands for it: equal amounts give equal texts."""
     if isinstance(offer, Points):
         asked = str(offer.points)
     elif offer.amount is None:
         asked = ""
-    else:  # not str(Money): that asks Babel for a locale
-        asked = f"{offer.amount.amount}{offer.amount.currency.code}"
+    else:
+        asked = str(to_minor(offer.amount, currency, f"{path}.amount"))
     return f"{type(offer).__name__}:{offer.gateway}:{offer.account}:{asked}"
 
 
@@ -112,19 +117,19 @@ def pay(
     A payment that still waits for its payer is first asked about, then given up.
     """
     shop.outside()
+    checked_key(key)
     order = yield from load(shop, order_id)
-    text = digest(order_id, *[_offer_text(offer) for offer in offers])
-    receipt = Receipt(order.shop, checked_key(key), "Pay", text, order_id)
-    for offer in offers:
-        shop.gateway(offer.gateway)
     held = yield from available(shop, offers, order.currency)
-    if order.payments.in_flight and not (yield from _known(shop, receipt)):
-        order = yield from _give_up(shop, order, by)
+    named = [_offer_text(o, order.currency, f"tenders[{i}]") for i, o in enumerate(offers)]
+    receipt = Receipt(order.shop, key, "Pay", digest(order_id, *named), order_id)
 
     def make(now: Order) -> Pay:
         content = now.content
         return Pay(plan(content.rows(), offers, shop.policies.tenders, content.currency, held))
 
+    if order.payments.in_flight and not (yield from _known(shop, receipt)):
+        make(order)  # what cannot pay is refused before the payment under way is touched
+        order = yield from _give_up(shop, order, by)
     order, made = yield from once(shop, order, receipt, by, make)
     if made is not None:
         order = yield from discharge(shop, order, by, first=True)
@@ -137,13 +142,26 @@ def _known(shop: Shop, receipt: Receipt) -> Flow[bool]:
 
 
 def _give_up(shop: Shop, order: Order, by: Actor) -> Flow[Order]:
-    """End a payment that waits for its payer, unless it turns out to be paid."""
-    order = yield from pull(shop, order, by)
-    waits = [a for a in order.payments.current() if a.state is AttemptState.WAITING]
-    if not waits:
+    """End a payment that waits for its payer, unless it turns out to be paid.
+
+    One in the middle, whose attempts nobody has answered yet, is left alone.
+    """
+    lifecycle = shop.lifecycles.get(order.content.lifecycle, order.content.lifecycle_version)
+    attempts = order.payments.attempts
+    if (
+        order.closing is not None
+        or "pay" not in lifecycle.table[order.state]
+        or any([a.state is AttemptState.OPEN for a in attempts])
+    ):
         return order
-    made = yield from record(shop, order, UndoPayment("the shopper pays in another way"), by)
-    return (yield from discharge(shop, made.order, by))
+    # by number: another worker may already have begun the payment that is to take its place
+    undo = UndoPayment("the shopper pays in another way", order.payments.round)
+    decide(order, undo, situation(shop, order, by))  # who may not end it does not disturb it
+    order = yield from pull(shop, order, by)
+    if any([a.state is AttemptState.WAITING for a in order.payments.current()]):
+        made = yield from record(shop, order, undo, by)
+        order = made.order
+    return (yield from discharge(shop, order, by))
 
 
 def notify(
@@ -166,12 +184,26 @@ def notify(
         made = yield from answered(shop, order, ((told.key, told.outcome),), by)
         yield from discharge(shop, made.order, by, made=made)
         return told.reply
-    name, _, leg = told.key.rpartition("#")
-    order.payments.refund(name)
-    answer = AnswerRefund(name, ((int(leg), told.outcome),))
+    name, place = _leg(order, told, gateway)
+    answer = AnswerRefund(name, ((place, told.outcome),))
     made = yield from record(shop, order, answer, by)
     yield from release(shop, made)
     return told.reply
+
+
+def _leg(order: Order, told: Notification, gateway: str) -> tuple[str, int]:
+    """The refund and the place of the leg that a notification speaks of."""
+    name, _, digits = told.key.rpartition("#")
+    place = int(digits) if digits.isascii() and digits.isdigit() else -1
+    leg = order.payments.refund(name).leg(place)
+    if order.payments.attempt(leg.attempt).gateway != gateway:
+        raise NotificationRefused("the refund is over another gateway", path="key", key=told.key)
+    if told.amount is not None and told.amount != leg.amount:
+        reason = f"the notification speaks of {told.amount}, the refund of {leg.amount}"
+        raise NotificationRefused(reason, path="amount", got=told.amount, due=leg.amount)
+    if told.currency and told.currency != order.currency:
+        raise NotificationRefused("the notification is in another currency", path="currency")
+    return name, place
 
 
 def cancel(shop: Shop, order_id: str, reason: str, key: str, by: Actor) -> Flow[Order]:

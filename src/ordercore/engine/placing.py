@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 from ordercore.change import Receipt, change
 from ordercore.engine.flow import call
 from ordercore.engine.shop import digest, repeated
-from ordercore.errors import InsideTransaction, InvalidCart, InvalidInput, KeyReused, PriceChanged
+from ordercore.errors import (
+    InsideTransaction,
+    InvalidCart,
+    InvalidInput,
+    KeyReused,
+    PriceChanged,
+    Stale,
+    UnknownLifecycle,
+)
 from ordercore.money import decimal_text
 from ordercore.order import Moved, OrderContent, Situation, place
 from ordercore.pricing import quote as price
@@ -18,6 +26,7 @@ if TYPE_CHECKING:
 
     from ordercore.engine.flow import Flow
     from ordercore.engine.shop import Shop
+    from ordercore.lifecycle import Lifecycle
     from ordercore.order import Order
     from ordercore.party import Actor
     from ordercore.pricing import Quote
@@ -66,16 +75,35 @@ def _content(
     )  # fmt: skip
 
 
+def _chart(shop: Shop, lifecycle: str) -> Lifecycle[Order]:
+    try:
+        return shop.lifecycles.get(lifecycle)
+    except UnknownLifecycle as error:
+        raise error.at("lifecycle") from None
+
+
+def _digest(quote: Quote, lifecycle: str) -> str:
+    """What a key stands for: who buys what at which price, how, and where it goes."""
+    cart = quote.cart
+    who, to = cart.customer, cart.address
+    return digest(
+        quote.currency, str(quote.total), lifecycle, cart.kind.value, who.id, who.email,
+        to.name, *to.lines, to.city, to.region, to.postcode, to.country, to.phone,
+        extra_text(cart.extra, "cart.extra") if cart.extra else "",
+        *[
+            f"{line.sku}*{line.quantity}={line.total}{line.attributes or ''}{line.extra}"
+            for line in quote.lines
+        ],
+    )  # fmt: skip
+
+
 def place_order(shop: Shop, quote: Quote, key: str, by: Actor, lifecycle: str) -> Flow[Order]:
     """Place an order: goods are promised first, under a name that follows from the key, then it is written.
 
     A crash between the two leaves a promise that a retry finds again, or that expires.
     """
-    chart = shop.lifecycles.get(lifecycle)
-    content_digest = digest(
-        quote.currency, str(quote.total), lifecycle, quote.customer.id,
-        *[f"{line.sku}*{line.quantity}={line.total}" for line in quote.lines],
-    )  # fmt: skip
+    chart = _chart(shop, lifecycle)
+    content_digest = _digest(quote, lifecycle)
     receipt = Receipt(quote.shop, checked_key(key), "Place", content_digest, "")
     stock = shop.stock
     if stock is not None and shop.store.joined and not stock.joins:
@@ -87,14 +115,15 @@ def place_order(shop: Shop, quote: Quote, key: str, by: Actor, lifecycle: str) -
     now = shop.clock.now()
     try:
         locked = _locked(shop, quote, now)
-    except PriceChanged:
+    except (PriceChanged, InvalidInput):  # also a cart that has no price any more
         earlier = yield from repeated(shop, receipt)
         if earlier is None:
             raise
         return earlier
     reservation = ""
     if stock is not None:
-        reservation = f"res_{digest(quote.shop, key)}"
+        # the content too: a key whose first order was never written may come with other goods
+        reservation = f"res_{digest(quote.shop, key, content_digest)}"
         policies = shop.policies
         until = now + policies.timeouts.of(quote.kind).pay_within + policies.stock.reserve_slack
         goods = [(line.sku, line.quantity) for line in locked.lines]
@@ -110,7 +139,7 @@ def place_order(shop: Shop, quote: Quote, key: str, by: Actor, lifecycle: str) -
     made = change(None, decision, now, by, "Place", shop.policies.timeouts, receipt)
     try:
         yield from call(shop.store.commit, (made,))
-    except KeyReused:
+    except (KeyReused, Stale):  # stale: this very order was written, and the answer was lost
         earlier = yield from repeated(shop, receipt)
         if earlier is None:
             raise

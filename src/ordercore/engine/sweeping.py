@@ -145,6 +145,7 @@ def sweep(shop: Shop, limit: int) -> Flow[Sweep]:
 
 def relay(shop: Shop, publisher: Publisher, limit: int) -> Flow[int]:
     """Hand committed events to the publisher, in order for each order, at least once; how many."""
+    shop.outside()
     if not 0 < limit <= LIMIT_MAX:
         raise InvalidInput(f"1 to {LIMIT_MAX} events, not {limit}", path="limit")
     items = yield from call(shop.store.outbox, limit)

@@ -132,9 +132,13 @@ class AnswerRefund:
 
 @value
 class UndoPayment:
-    """Give up the payment under way: everything held or open is to be undone."""
+    """Give up the payment under way: everything held or open is to be undone.
+
+    ``round`` is the payment that is meant, ``None`` whichever it is; another one is left alone.
+    """
 
     reason: str
+    round: int | None = None
 
 
 @value

@@ -20,6 +20,7 @@ from ordercore.order.commands import (
     Pay,
     RefundOrder,
     Ship,
+    UndoPayment,
 )
 from ordercore.order.events import Placed
 from ordercore.order.evolve import evolve
@@ -58,6 +59,7 @@ _SHOPPER = frozenset({ActorKind.CUSTOMER, ActorKind.STAFF, ActorKind.SYSTEM})
 
 WHO: Mapping[type[Any], frozenset[ActorKind]] = {
     Pay: _SHOPPER,
+    UndoPayment: _SHOPPER,
     Accept: _STAFF,
     Ship: _STAFF,
     Deliver: _ALL,

@@ -14,12 +14,12 @@ from fractions import Fraction
 from math import gcd, lcm
 from typing import TYPE_CHECKING
 
-from ordercore.allocation import Column, matrix
+from ordercore.allocation import Column, allocate_within, matrix
 from ordercore.errors import InvalidPolicy, InvalidTenders
 from ordercore.goods import LineId
 from ordercore.money import MINOR_MAX, Percent, Rounding, decimal_text, to_minor
 from ordercore.pricing import SHIPPING, QuoteCharge, QuoteLine
-from ordercore.tender.tenders import KINDS, Points, Tender, TenderKind
+from ordercore.tender.tenders import KINDS, Points, Tender, TenderKind, checked_tender
 from ordercore.value import value
 
 if TYPE_CHECKING:
@@ -180,14 +180,14 @@ def _offered(offer: Tender, currency: str, path: str) -> int | None:
 class _Room:
     """What each row still owes while tenders are planned, as exact fractions.
 
-    Without exclusions only the sum matters, and no fraction is made.
+    Without exclusions and steps only the sum matters, and no fraction is made.
     """
 
-    def __init__(self, rows: Sequence[QuoteLine | QuoteCharge], *, masked: bool) -> None:
+    def __init__(self, rows: Sequence[QuoteLine | QuoteCharge], *, by_row: bool) -> None:
         self.rows = rows
         self.due = sum([row.total for row in rows])
         self.left = self.due
-        self._owed = [Fraction(row.total) for row in rows] if masked else None
+        self._owed = [Fraction(row.total) for row in rows] if by_row else None
 
     def fits(self, mask: tuple[bool, ...] | None) -> int:
         """The most that a tender with this mask can take."""
@@ -196,10 +196,29 @@ class _Room:
         owed = sum((o for o, allowed in zip(self._owed, mask, strict=True) if allowed), Fraction())
         return owed.numerator // owed.denominator
 
-    def take(self, amount: int, mask: tuple[bool, ...] | None) -> None:
-        """Draw ``amount`` from the rows of the mask in proportion to what they owe."""
+    def steps(self, mask: tuple[bool, ...] | None, step: int) -> int:
+        """How many whole steps fit into the rows: a step is never shared by two of them."""
+        if self._owed is None or step == 1:
+            return self.fits(mask) // step
+        return sum([owed // step for owed in self._claims(mask)])
+
+    def _claims(self, mask: tuple[bool, ...] | None) -> list[int]:
+        owed = self._owed or ()
+        return [
+            share.numerator // share.denominator if mask is None or mask[i] else 0
+            for i, share in enumerate(owed)
+        ]
+
+    def take(self, amount: int, mask: tuple[bool, ...] | None, step: int) -> None:
+        """Draw ``amount`` from the rows of the mask, as the matrix will: in proportion or in steps."""
         self.left -= amount
         if self._owed is None or not amount:
+            return
+        if step > 1:
+            claims = self._claims(mask)
+            rooms = [claim // step for claim in claims]
+            for i, part in enumerate(allocate_within(amount // step, claims, caps=rooms)):
+                self._owed[i] -= part * step
             return
         rows = [i for i in range(len(self._owed)) if mask is None or mask[i]]
         whole = sum((self._owed[i] for i in rows), Fraction())
@@ -234,6 +253,11 @@ def _cap(rule: TenderRule, rows: Sequence[QuoteLine | QuoteCharge], due: int) ->
     return cap
 
 
+def _step(offer: Tender, rule: TenderRule) -> int:
+    """The smallest amount of an offer in minor units: what the smallest whole trade of points is worth."""
+    return (rule.rate or PointsRate()).quantum()[1] if isinstance(offer, Points) else 1
+
+
 def _points(offer: Points, rule: TenderRule, points_max: int, money_max: int) -> PlannedTender:
     rate = rule.rate or PointsRate()
     points, minor = rate.quantum()
@@ -262,14 +286,12 @@ def plan(
         raise InvalidTenders(f"1 to {TENDERS_MAX} tenders, not {len(offers)}", path="tenders")
     declared = []
     for i, offer in enumerate(offers):
-        if type(offer) not in KINDS:
-            allowed = tuple(kind.__name__ for kind in KINDS)
-            reason = f"a {type(offer).__name__} is no tender"
-            raise InvalidTenders(reason, path=f"tenders[{i}]", allowed=allowed)
+        checked_tender(offer, f"tenders[{i}]")
         place, rule = policy.rule(offer.gateway, currency)
         declared.append((place, i, offer, rule, _mask(rows, rule)))
     declared.sort(key=lambda entry: entry[:2])
-    room = _Room(rows, masked=any(entry[4] is not None for entry in declared))
+    by_row = any(mask is not None or _step(offer, rule) > 1 for _, _, offer, rule, mask in declared)
+    room = _Room(rows, by_row=by_row)
     planned: list[PlannedTender] = []
     columns: list[Column] = []
     for _, i, offer, rule, mask in declared:
@@ -277,7 +299,7 @@ def plan(
         tender = _planned(offer, rule, rows, room, mask, held, currency, f"tenders[{i}]")
         if tender is None:
             continue
-        room.take(tender.amount, mask)
+        room.take(tender.amount, mask, tender.quantum_minor)
         planned.append(tender)
         columns.append(Column(tender.amount, mask, tender.quantum_minor))
     if room.left:
@@ -303,6 +325,8 @@ def _planned(
     asked = _offered(offer, currency, path)
     most = min(room.fits(mask), _cap(rule, rows, room.due))
     if isinstance(offer, Points):
+        step = _step(offer, rule)
+        most = min(most, room.steps(mask, step) * step)
         tender = _points(
             offer, rule, offer.points if held is None else min(offer.points, held), most
         )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
+from ordercore.errors import InvalidTenders
 from ordercore.value import value
 
 if TYPE_CHECKING:
@@ -79,6 +80,15 @@ class Channel:
 
 Tender = Points | Balance | StoredValue | Channel
 """What may be offered. Closed: a tender kind is a rule of the engine, a gateway is the host's."""
+
+
+def checked_tender(offer: Tender, path: str = "") -> Tender:
+    """The offer, if it is one; raises `InvalidTenders` with the kinds that are."""
+    if type(offer) not in KINDS:
+        allowed = tuple(kind.__name__ for kind in KINDS)
+        raise InvalidTenders(f"a {type(offer).__name__} is no tender", path=path, allowed=allowed)
+    return offer
+
 
 KINDS: dict[type[Tender], TenderKind] = {
     Points: TenderKind.POINTS,

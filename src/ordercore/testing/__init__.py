@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+import pytest
+
+# A host that meets a broken promise sees the values, as in its own tests.
+pytest.register_assert_rewrite("ordercore.testing.contracts")
+
 from ordercore.testing import laws
+from ordercore.testing.contracts import (
+    OrderStoreContract,
+    PaymentGatewayContract,
+    StockKeeperContract,
+)
+from ordercore.testing.doubles import (
+    Call,
+    CollectingPublisher,
+    Fault,
+    FaultyGateway,
+    FaultyStock,
+)
 from ordercore.testing.story import START, Story, order_a, order_content, standard_lifecycle
 from ordercore.testing.strategies import (
     Offered,
@@ -48,6 +65,16 @@ __all__ = [
     "manifests_of",
     "orders",
     "stories",
+    # the ports' promises, as tests to subclass
+    "OrderStoreContract",
+    "PaymentGatewayContract",
+    "StockKeeperContract",
+    # adapters with a bad day
+    "Call",
+    "CollectingPublisher",
+    "Fault",
+    "FaultyGateway",
+    "FaultyStock",
     # the laws, as functions
     "laws",
 ]

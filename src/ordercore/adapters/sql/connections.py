@@ -33,13 +33,26 @@ class Cursor(Protocol):
     """What the store uses of a driver's cursor."""
 
     @property
-    def rowcount(self) -> int: ...
+    def rowcount(self) -> int:
+        """Rows that the last statement changed, over all rows of an ``executemany``."""
+        ...
+
     @property
-    def connection(self) -> Any: ...
-    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Any: ...
-    def executemany(self, sql: str, rows: Sequence[Sequence[Any]], /) -> Any: ...
-    def fetchone(self) -> Any: ...
-    def fetchall(self) -> list[Any]: ...
+    def connection(self) -> Any:
+        """The driver's connection."""
+        ...
+
+    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Any:
+        """Run one statement."""
+        ...
+
+    def executemany(self, sql: str, rows: Sequence[Sequence[Any]], /) -> Any:
+        """Run one statement for each row."""
+        ...
+
+    def fetchall(self) -> list[Any]:
+        """All rows of the answer."""
+        ...
 
 
 class Link(Protocol):
@@ -88,6 +101,8 @@ class Own:
 
     def _open(self) -> Cursor:
         """A new connection's cursor; the driver's errors are the caller's to name."""
+        if self._closed:
+            raise StoreError("the store is closed")
         borrowed = self.engine.raw_connection()
         connection = borrowed.driver_connection
         borrowed.detach()
@@ -96,23 +111,26 @@ class Own:
 
     def take(self, *, writing: bool) -> Cursor:
         """A free cursor, or a new one. Writers of one process wait here and not in the file."""
-        if writing or self._alone:
+        locked = writing or self._alone
+        if locked:
             self._writing.acquire()
         try:
-            if self._closed:
-                raise StoreError("the store is closed")
-            try:
-                return self._free.pop()
-            except IndexError:
-                return self._open()
+            return self._lend()
         except BaseException:
-            if writing or self._alone:
+            if locked:
                 self._writing.release()
             raise
 
+    def _lend(self) -> Cursor:
+        try:
+            return self._free.pop()
+        except IndexError:
+            return self._open()
+
     def give(self, cursor: Cursor, *, writing: bool) -> None:
         """Keep a cursor for the next one, unless a transaction hangs on it."""
-        if self._closed or cursor.connection.in_transaction:
+        broken = cursor.connection.in_transaction and not self._alone
+        if self._closed or broken:
             cursor.connection.close()
         else:
             self._free.append(cursor)

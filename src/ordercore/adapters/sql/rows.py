@@ -29,7 +29,16 @@ if TYPE_CHECKING:
     from ordercore.event import Event
     from ordercore.order import Order, OrderContent
 
-__all__ = ["Batch", "Row", "Written", "balance_of", "content_of", "recorded_of", "state_of", "timer_of"]
+__all__ = [
+    "Batch",
+    "Row",
+    "Written",
+    "balance_of",
+    "content_of",
+    "recorded_of",
+    "state_of",
+    "timer_of",
+]
 
 Row = tuple[Any, ...]
 Written = tuple["Order", str, Row | None]
@@ -40,7 +49,16 @@ E = TypeVar("E", bound=enum.Enum)
 class Batch:
     """The rows of some changes, table by table, so that each table is written in one go."""
 
-    __slots__ = ("cleared", "entries", "events", "inserts", "receipts", "timers", "updates", "written")
+    __slots__ = (
+        "cleared",
+        "entries",
+        "events",
+        "inserts",
+        "receipts",
+        "timers",
+        "updates",
+        "written",
+    )
 
     def __init__(self, changes: Sequence[Change]) -> None:
         self.inserts: list[Row] = []

@@ -433,7 +433,7 @@ class Statements:
         if shape.placed_before:
             statement = statement.where(c.placed_at < bindparam("before"))
         statement = statement.order_by(c.placed_at.desc(), c.id)
-        compiled: Any = statement.limit(bindparam("most")).offset(_ZERO).compile(
-            dialect=self._dialect
+        compiled: Any = (
+            statement.limit(bindparam("most")).offset(_ZERO).compile(dialect=self._dialect)
         )
         return compiled.string, tuple(compiled.positiontup)

@@ -18,7 +18,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ordercore.adapters.sql.connections import Joined, Own
 from ordercore.adapters.sql.recent import Recent
-from ordercore.adapters.sql.rows import Batch, balance_of, content_of, recorded_of, state_of, timer_of
+from ordercore.adapters.sql.rows import (
+    Batch,
+    balance_of,
+    content_of,
+    recorded_of,
+    state_of,
+    timer_of,
+)
 from ordercore.adapters.sql.schema import SCHEMA, FindShape, NumberMatch, Statements, Tables
 from ordercore.change import Receipt
 from ordercore.codec import micros
@@ -29,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime, timedelta
     from types import TracebackType
+    from typing import Self
 
     from sqlalchemy import Connection
     from sqlalchemy.engine.interfaces import Dialect
@@ -128,7 +136,7 @@ class SqlStore:
         """Close the store's own connections; a host's connection stays open."""
         self._link.close()
 
-    def __enter__(self) -> SqlStore:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -282,6 +290,9 @@ class SqlStore:
 
     def open(self, order_id: str, shop: str, key: str) -> Opened:
         """The order, and the receipt of the key, in one look."""
+        if not order_id:
+            rows = self._read(self._sql.receipt, (shop, key)) if key else []
+            return Opened(None, Receipt(shop, key, *rows[0]) if rows else None)
         row = self._read(self._sql.open, (order_id, shop, key))[0]
         order = None if row[0] is None else self._recent.order(row[:5])
         receipt = None if not key or row[5] is None else Receipt(shop, key, *row[5:])
@@ -338,9 +349,7 @@ class SqlStore:
         if claimed:
             self._write(self._settle, claimed)
 
-    def _settle(
-        self, cursor: Cursor, claimed: Sequence[tuple[Timer, datetime | None]]
-    ) -> None:
+    def _settle(self, cursor: Cursor, claimed: Sequence[tuple[Timer, datetime | None]]) -> None:
         dropped, moved = [], []
         for timer, later in claimed:
             key = timer.key

@@ -186,7 +186,9 @@ def close_unpaid(deciding: Deciding, via: str, reason: str) -> None:
 
 
 def undo(deciding: Deciding, command: UndoPayment) -> None:
-    """Give up the payment under way."""
+    """Give up the payment under way, if it is the one that is meant."""
+    if command.round not in {None, deciding.order.payments.round}:
+        return
     attempts = deciding.order.payments.current()
     names = tuple([a.id for a in attempts if a.state in _HELD or a.state in _WAITS])
     if names:

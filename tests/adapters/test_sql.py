@@ -1,0 +1,889 @@
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.dialects import postgresql
+from tests.stored import story
+
+from ordercore.adapters.sql import SqlStore
+from ordercore.adapters.sql.schema import FindShape, NumberMatch, Statements, Tables
+from ordercore.change import Change, Receipt
+from ordercore.errors import (
+    CorruptDocument,
+    InvalidInput,
+    KeyReused,
+    NewerDocument,
+    Stale,
+    StoreError,
+    UnreadableData,
+)
+from ordercore.ledger import AccountKind, Entry
+from ordercore.order import Accept, Moved, Placed, Remind
+from ordercore.party import Party
+from ordercore.ports import OrderQuery
+from ordercore.timeout import TimerKey, TimerKind
+
+DAY = timedelta(days=1)
+MINUTE = timedelta(minutes=1)
+FAR = story.START + 1_000 * DAY
+LEASE = timedelta(seconds=30)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the database file is."""
+    return tmp_path / "orders.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[SqlStore]:
+    """A store on a new file."""
+    with SqlStore(f"sqlite:///{path}") as opened:
+        yield opened
+
+
+def rows(path: Path, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    """Look into the file, or write into it, past the store."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        return connection.execute(sql, parameters).fetchall()
+
+
+def counts(path: Path, prefix: str = "ordercore_") -> dict[str, int]:
+    """Rows by table."""
+    tables = ("orders", "events", "timers", "entries", "receipts")
+    return {name: rows(path, f"SELECT COUNT(*) FROM {prefix}{name}")[0][0] for name in tables}
+
+
+def forget(store: SqlStore) -> None:
+    """Make the store read what the database holds."""
+    store._recent._contents.clear()
+    store._recent._orders.clear()
+
+
+# Changes.
+
+
+def test_a_whole_story_is_kept(store: SqlStore) -> None:
+    """Orders, their journal and their timers come back from the file as they were committed."""
+    told = story.everything()
+    for change in told:
+        store.commit([change])
+    forget(store)
+    last = {change.order.id: change.order for change in told}
+    assert {name: store.load(name) for name in last} == last
+    for name in last:
+        recorded = tuple(r for change in told if change.order.id == name for r in change.recorded())
+        assert store.journal(name) == recorded
+    assert store.load("ord_0") is None
+    assert store.journal("ord_0") == ()
+
+
+def test_one_commit_of_a_whole_story_is_the_same(tmp_path: Path) -> None:
+    """Many changes of the same orders in one commit leave the same rows as one by one."""
+    together, apart = tmp_path / "together.db", tmp_path / "apart.db"
+    with SqlStore(f"sqlite:///{together}") as one, SqlStore(f"sqlite:///{apart}") as many:
+        one.commit(story.everything())
+        for change in story.everything():
+            many.commit([change])
+    for table in ("orders", "events", "timers", "entries", "receipts"):
+        columns = "order_id, sequence, name, doc" if table == "events" else "*"
+        sql = f"SELECT {columns} FROM ordercore_{table} ORDER BY 1, 2, 3"
+        assert rows(together, sql) == rows(apart, sql)
+
+
+def test_a_closed_file_opens_again(path: Path) -> None:
+    """What was committed is there for the next process, numbers included."""
+    placed = story.placed()
+    with SqlStore(f"sqlite:///{path}") as first:
+        first.commit([placed])
+        number = first.next_number("a")
+    with SqlStore(f"sqlite:///{path}", create=False) as second:
+        assert second.load("ord_1") == placed.order
+        assert second.next_number("a") > number
+
+
+def test_in_memory_url_lives_as_long_as_the_store() -> None:
+    """``sqlite://`` keeps orders for every thread of the store, and shares nothing with another one."""
+    with SqlStore("sqlite://") as store, SqlStore("sqlite://") as other:
+        store.commit([story.placed()])
+        seen: list[Any] = []
+        thread = threading.Thread(target=lambda: seen.append(store.load("ord_1")))
+        thread.start()
+        thread.join()
+        assert seen == [story.placed().order]
+        assert other.load("ord_1") is None
+
+
+def test_an_empty_commit_does_nothing(store: SqlStore, path: Path) -> None:
+    """No changes, no transaction."""
+    store.commit([])
+    assert set(counts(path).values()) == {0}
+
+
+def test_a_stale_version_is_refused(store: SqlStore) -> None:
+    """A change that was decided upon an older version is refused with both versions."""
+    placed = story.placed()
+    store.commit([placed])
+    first, second = story.paying(placed.order), story.changed(placed.order, Remind())
+    store.commit([first])
+    with pytest.raises(Stale) as caught:
+        store.commit([second])
+    assert caught.value.data == {"order": "ord_1", "expected": 1, "found": 2}
+    with pytest.raises(Stale) as caught:
+        store.commit([placed])
+    assert caught.value.data == {"order": "ord_1", "expected": 0, "found": 2}
+    unknown = story.paying(story.placed("ord_9").order)
+    with pytest.raises(Stale) as caught:
+        store.commit([unknown])
+    assert caught.value.data == {"order": "ord_9", "expected": 1, "found": 0}
+    assert store.load("ord_1") == first.order
+
+
+def test_a_refused_commit_leaves_nothing(store: SqlStore, path: Path) -> None:
+    """One stale change in a commit undoes all the others: orders, events, timers, entries, receipts."""
+    store.commit([story.placed("ord_5")])
+    before = counts(path)
+    told = story.story()
+    with pytest.raises(Stale) as caught:
+        store.commit([*told, story.placed("ord_5", key="k")])
+    assert caught.value.data["order"] == "ord_5"
+    assert counts(path) == before
+    with pytest.raises(Stale):
+        store.commit([told[0], told[2]])
+    assert counts(path) == before
+
+
+def test_a_used_key_is_refused(store: SqlStore, path: Path) -> None:
+    """A receipt's key is taken once, in one commit and across commits; nothing else is written then."""
+    store.commit([story.placed("ord_1", key="k")])
+    before = counts(path)
+    with pytest.raises(KeyReused) as caught:
+        store.commit([story.placed("ord_2", key="k")])
+    assert caught.value.data == {"key": "k"}
+    twice = [story.placed("ord_3", key="new"), story.placed("ord_4", key="new")]
+    with pytest.raises(KeyReused):
+        store.commit(twice)
+    assert counts(path) == before
+    elsewhere = story.placed("ord_2", key="k", shop="other")
+    store.commit([elsewhere])
+    assert store.open("", "other", "k").receipt == elsewhere.receipt
+
+
+def test_entries_out_of_balance_are_refused(store: SqlStore, path: Path) -> None:
+    """A change whose entries do not add up to zero never reaches the books (L9)."""
+    placed = story.placed()
+    wrong = Change(
+        placed.order, placed.events, placed.at, placed.by, placed.command,
+        entries=(Entry(AccountKind.ADVANCES, "", 1),),
+    )  # fmt: skip
+    with pytest.raises(InvalidInput) as caught:
+        store.commit([wrong])
+    assert caught.value.path == "entries"
+    assert set(counts(path).values()) == {0}
+
+
+def test_a_change_without_events_moves_timers_alone(store: SqlStore) -> None:
+    """A change that only clears a timer keeps the version, and is refused when that is stale."""
+    placed = story.placed()
+    store.commit([placed])
+    keys = tuple(timer.key for timer in placed.timers_set)
+    quiet = Change(placed.order, (), FAR, story.SHOPPER, "Tidy", timers_cleared=keys)
+    store.commit([quiet])
+    assert store.claim_timers(FAR, 10, LEASE) == ()
+    assert store.load("ord_1") == placed.order
+    store.commit([story.paying(placed.order)])
+    with pytest.raises(Stale):
+        store.commit([quiet])
+
+
+@pytest.mark.parametrize("url", ["file", "memory"])
+def test_two_threads_racing_on_one_version(url: str, path: Path) -> None:
+    """Of two changes of the same version one is written and one is stale, however close they come."""
+    with SqlStore("sqlite://" if url == "memory" else f"sqlite:///{path}") as store:
+        order = story.placed().order
+        store.commit([story.placed()])
+        outcomes: list[str] = []
+        start = threading.Barrier(2)
+
+        def race(change: Change) -> None:
+            start.wait()
+            try:
+                store.commit([change])
+                outcomes.append("written")
+            except Stale:
+                outcomes.append("stale")
+
+        for _ in range(20):
+            change = story.changed(order, Remind())
+            threads = [threading.Thread(target=race, args=(change,)) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            order = change.order
+        assert sorted(outcomes) == ["stale"] * 20 + ["written"] * 20
+        assert store.load("ord_1") == order
+        assert [recorded.sequence for recorded in store.journal("ord_1")] == list(range(1, 22))
+
+
+def test_two_stores_on_one_file_take_turns(path: Path) -> None:
+    """Writers of two processes wait for each other instead of failing."""
+    with SqlStore(f"sqlite:///{path}") as one, SqlStore(f"sqlite:///{path}") as two:
+        failed: list[BaseException] = []
+
+        def place(store: SqlStore, first: int) -> None:
+            try:
+                for i in range(first, first + 15):
+                    store.commit([story.placed(f"ord_{i}", lines=1)])
+            except BaseException as error:  # noqa: BLE001 - it must reach the test's own thread
+                failed.append(error)
+
+        threads = [threading.Thread(target=place, args=(s, n)) for s, n in ((one, 0), (two, 100))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failed == []
+        assert counts(path)["orders"] == 30
+
+
+def test_what_the_database_refuses_is_a_store_error(path: Path) -> None:
+    """Missing tables, a missing folder and a text that is no Unicode are errors of the store."""
+    with SqlStore(f"sqlite:///{path}", create=False) as bare:
+        with pytest.raises(StoreError):
+            bare.commit([story.placed()])
+        with pytest.raises(StoreError):
+            bare.load("ord_1")
+    with pytest.raises(StoreError):
+        SqlStore(f"sqlite:///{path.parent}/nowhere/orders.db")
+    with SqlStore("sqlite://") as store, pytest.raises(StoreError):
+        store.commit([story.placed(customer=Party("\ud800"))])
+
+
+def test_a_failed_statement_leaves_nothing(store: SqlStore, path: Path) -> None:
+    """When the last table fails, nothing of the change is there, and the store goes on."""
+    rows(path, "ALTER TABLE ordercore_receipts RENAME TO hidden")
+    with pytest.raises(StoreError):
+        store.commit([story.placed(key="k")])
+    rows(path, "ALTER TABLE hidden RENAME TO ordercore_receipts")
+    assert set(counts(path).values()) == {0}
+    store.commit([story.placed(key="k")])
+    assert counts(path)["receipts"] == 1
+
+
+def test_a_closed_store_refuses(path: Path) -> None:
+    """After ``close`` nothing is read or written, and closing again is harmless."""
+    store = SqlStore(f"sqlite:///{path}")
+    store.close()
+    store.close()
+    with pytest.raises(StoreError):
+        store.load("ord_1")
+    with pytest.raises(StoreError):
+        store.commit([story.placed()])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "path"),
+    [
+        ({"url": "postgresql://host/base"}, "url"),
+        ({"url": "no url at all"}, "url"),
+        ({"url": "sqlite://", "prefix": "a-b"}, "prefix"),
+        ({"url": "sqlite://", "prefix": 'x"; DROP'}, "prefix"),
+        ({"url": "sqlite://", "synchronous": "OFF"}, "synchronous"),
+    ],
+)
+def test_a_wrong_argument_is_named(arguments: dict[str, Any], path: str) -> None:
+    """A URL of another database, a prefix that is no name and an unknown mode are refused."""
+    with pytest.raises(InvalidInput) as caught:
+        SqlStore(**arguments)
+    assert caught.value.path == path
+
+
+def test_own_connections_follow_the_recipe(path: Path) -> None:
+    """Write-ahead log, five seconds of patience, foreign keys, and a full flush unless told otherwise."""
+    for mode, number in (("FULL", 2), ("NORMAL", 1)):
+        with SqlStore(f"sqlite:///{path}", synchronous=mode) as store:  # type: ignore[arg-type]
+            asked = ("journal_mode", "busy_timeout", "foreign_keys", "synchronous")
+            found = [store._read(f"PRAGMA {name}")[0][0] for name in asked]
+            assert found == ["wal", 5_000, 1, number]
+
+
+# The statement budget.
+
+
+def statements(store: SqlStore, change: Change) -> list[str]:
+    """The statements of one commit; rows of one ``executemany`` count once."""
+    cursor = store._link.take(writing=False)
+    seen: list[str] = []
+    cursor.connection.set_trace_callback(seen.append)
+    store._link.give(cursor, writing=False)
+    store.commit([change])
+    cursor.connection.set_trace_callback(None)
+    heads = [" ".join(sql.split()[:3]) for sql in seen]
+    return [head for i, head in enumerate(heads) if i == 0 or heads[i - 1] != head]
+
+
+def test_the_statement_budget_of_placing(store: SqlStore) -> None:
+    """Placing takes six statements: the order, its event, timers and receipt, in a transaction."""
+    found = statements(store, story.placed(key="k"))
+    assert found == [
+        "BEGIN IMMEDIATE", "INSERT INTO ordercore_orders", "INSERT INTO ordercore_events",
+        "INSERT INTO ordercore_timers", "INSERT INTO ordercore_receipts", "COMMIT",
+    ]  # fmt: skip
+
+
+def test_the_statement_budget_of_transitions(store: SqlStore) -> None:
+    """No transition takes more than five statements between begin and commit."""
+    told = story.story()
+    store.commit([told[0]])
+    for change in told[1:]:
+        assert len(statements(store, change)) <= 5 + 2
+
+
+def test_loading_is_one_statement(store: SqlStore) -> None:
+    """An order with its content, and the receipt beside it, are one look."""
+    store.commit([story.placed(key="k")])
+    cursor = store._link.take(writing=False)
+    seen: list[str] = []
+    cursor.connection.set_trace_callback(seen.append)
+    store._link.give(cursor, writing=False)
+    store.load("ord_1")
+    store.open("ord_1", "main", "k")
+    assert len(seen) == 2
+
+
+# Receipts.
+
+
+def test_open_gives_the_order_and_the_receipt(store: SqlStore) -> None:
+    """Each of the two is there or not on its own."""
+    placed = story.placed(key="k")
+    store.commit([placed])
+    receipt = Receipt("main", "k", "Place", "d1", "ord_1")
+    for name, order in (("ord_1", placed.order), ("", None), ("ord_2", None)):
+        for shop, key, found in (("main", "k", receipt), ("main", "", None), ("x", "k", None)):
+            opened = store.open(name, shop, key)
+            assert (opened.order, opened.receipt) == (order, found)
+
+
+# Finding.
+
+
+@pytest.fixture
+def shelf(store: SqlStore) -> SqlStore:
+    """Orders of two customers and shops, a minute apart, with numbers that end alike."""
+    numbers = ["ORD-0000000123", "ORD-0000000023", "ORD-0000001023", "HB20260520-000023", "ORD-X"]
+    for i, number in enumerate(numbers):
+        store.commit([
+            story.placed(
+                f"ord_{i}", number, 1, story.START + i * MINUTE,
+                customer=Party(f"cus_{i % 2}"), shop="main" if i < 3 else "other",
+            )
+        ])  # fmt: skip
+    return store
+
+
+def found(store: SqlStore, **query: Any) -> list[str]:
+    """The ids of what a query finds."""
+    return [order.id for order in store.find(OrderQuery(**query))]
+
+
+@pytest.mark.parametrize(
+    ("number", "ids"),
+    [
+        ("23", ["ord_3", "ord_1", "ord_2", "ord_0"]),
+        ("023", ["ord_3", "ord_1", "ord_2"]),
+        ("0000023", ["ord_3", "ord_1"]),
+        ("123", ["ord_0"]),
+        ("1023", ["ord_2"]),
+        ("ORD-0000000023", ["ord_1"]),
+        ("ORD-X", ["ord_4"]),
+        ("ORD", []),
+        ("%", []),
+        ("9", []),
+        ("0", []),
+    ],
+)
+def test_a_number_is_found_by_its_tail(number: str, ids: list[str], shelf: SqlStore) -> None:
+    """An exact number or tail comes first, newest first, then longer numbers that end in it."""
+    assert found(shelf, number=number) == ids
+
+
+def test_orders_are_found_by_what_is_asked(shelf: SqlStore) -> None:
+    """Customer, shop, states and times narrow the search; newest come first."""
+    assert found(shelf) == ["ord_4", "ord_3", "ord_2", "ord_1", "ord_0"]
+    assert found(shelf, limit=2) == ["ord_4", "ord_3"]
+    assert found(shelf, customer="cus_1") == ["ord_3", "ord_1"]
+    assert found(shelf, shop="other", customer="cus_0") == ["ord_4"]
+    assert found(shelf, states=("paid", "closed")) == []
+    assert found(shelf, states=("pending_payment", "paid"), number="123") == ["ord_0"]
+    later = story.START + MINUTE
+    assert found(shelf, placed_from=later, placed_before=later + 2 * MINUTE) == ["ord_2", "ord_1"]
+
+
+def test_orders_of_the_same_moment_have_an_order(store: SqlStore) -> None:
+    """Orders placed at the same moment are told apart by their id, so pages do not flicker."""
+    names = ["ord_b", "ord_c", "ord_a"]
+    store.commit([story.placed(name, f"N-{name}", 1) for name in names])
+    assert found(store) == sorted(names)
+
+
+@pytest.mark.parametrize("limit", [0, -1, 501, True])
+def test_the_answer_is_bounded(limit: int, store: SqlStore) -> None:
+    """One to five hundred orders at a time."""
+    with pytest.raises(InvalidInput):
+        store.find(OrderQuery(limit=limit))
+
+
+def test_a_number_is_looked_up_in_an_index(shelf: SqlStore, path: Path) -> None:
+    """The search by number and the claim of timers use an index, not the whole table."""
+    sql, names = shelf._sql.find(FindShape(NumberMatch.TAIL, False, False, 0, False, False))
+    values = {"low": "32", "high": "33", "after": 3, "length": 2, "typed": "32", "most": 5}
+    plan = rows(path, f"EXPLAIN QUERY PLAN {sql}", *[values[name] for name in names])
+    assert any("ordercore_orders_by_number" in step[3] for step in plan)
+    plan = rows(path, f"EXPLAIN QUERY PLAN {shelf._sql.claim}", 0, 0, 0, 5)
+    assert any("ordercore_timers_by_due" in step[3] for step in plan)
+    plan = rows(path, f"EXPLAIN QUERY PLAN {shelf._sql.outbox}", 5)
+    assert any("ordercore_events_to_relay" in step[3] for step in plan)
+
+
+# Timers.
+
+
+def kinds(timers: Any) -> list[str]:
+    """The kinds of timers, in order."""
+    return [timer.key.kind.value for timer in timers]
+
+
+def test_timers_are_claimed_oldest_first(store: SqlStore) -> None:
+    """Only what is due is claimed, the oldest first, up to the limit."""
+    placed = story.placed()
+    store.commit([placed])
+    close = story.START + 30 * MINUTE
+    assert store.claim_timers(story.START, 10, LEASE) == ()
+    assert kinds(store.claim_timers(close - 5 * MINUTE, 10, LEASE)) == ["remind_payment"]
+    assert kinds(store.claim_timers(FAR, 1, LEASE)) == ["remind_payment"]
+    assert kinds(store.claim_timers(FAR, 10, LEASE)) == ["close_unpaid"]
+
+
+def test_a_claimed_timer_is_leased(store: SqlStore) -> None:
+    """Until the lease ends nobody else gets it; then it is given again, and the tries count up."""
+    store.commit([story.placed()])
+    first = store.claim_timers(FAR, 10, LEASE)
+    assert [timer.tries for timer in first] == [1, 1]
+    assert store.claim_timers(FAR + LEASE / 2, 10, LEASE) == ()
+    again = store.claim_timers(FAR + LEASE, 10, LEASE)
+    assert [timer.tries for timer in again] == [2, 2]
+    assert [timer.key for timer in again] == [timer.key for timer in first]
+
+
+def test_settled_timers_are_gone_or_later(store: SqlStore) -> None:
+    """A settled timer is dropped, or due later with its lease ended and its tries kept."""
+    store.commit([story.placed()])
+    remind, close = store.claim_timers(FAR, 10, LEASE)
+    store.settle_timers([(remind, None), (close, FAR + DAY)])
+    assert store.claim_timers(FAR + LEASE * 2, 10, LEASE) == ()
+    (later,) = store.claim_timers(FAR + DAY, 10, LEASE)
+    assert (later.key, later.due, later.tries) == (close.key, FAR + DAY, 2)
+    store.settle_timers([])
+
+
+def test_a_timer_set_anew_is_not_settled(store: SqlStore) -> None:
+    """What a change has set or cleared since the claim stays as the change left it."""
+    placed = story.placed()
+    store.commit([placed])
+    remind, close = store.claim_timers(FAR, 10, LEASE)
+    quiet = story.changed(placed.order, Remind())
+    moved = Change(
+        quiet.order, quiet.events, quiet.at, quiet.by, quiet.command,
+        timers_set=(story.placed(at=story.START + DAY).timers_set[0],),
+        timers_cleared=(remind.key,),
+    )  # fmt: skip
+    assert moved.timers_set[0].key == close.key
+    store.commit([moved])
+    store.settle_timers([(remind, FAR + DAY), (close, None)])
+    (kept,) = store.claim_timers(FAR, 10, LEASE)
+    assert (kept.key, kept.tries) == (close.key, 1)
+
+
+def test_paying_clears_the_timers_of_the_unpaid(store: SqlStore) -> None:
+    """Once paid, neither the reminder nor the deadline nor the attempts' watch is left."""
+    placed = story.placed()
+    paying = story.paying(placed.order)
+    paid = story.answered(paying.order)
+    for change in (placed, paying, paid):
+        store.commit([change])
+    assert paid.order.state == "paid"
+    assert store.claim_timers(FAR, 100, LEASE) == ()
+
+
+def test_workers_never_share_a_timer(store: SqlStore) -> None:
+    """Threads that claim at the same time get different timers, and together all of them."""
+    store.commit([story.placed(f"ord_{i}", f"N-{i}", 1) for i in range(40)])
+    claimed: list[Any] = []
+
+    def work() -> None:
+        while batch := store.claim_timers(FAR, 7, LEASE):
+            claimed.extend((timer.order_id, timer.key) for timer in batch)
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(claimed) == len(set(claimed)) == 80
+
+
+@pytest.mark.parametrize("limit", [0, -5, 10_001])
+def test_batches_are_bounded(limit: int, store: SqlStore) -> None:
+    """Timers and events are asked for in batches of one to ten thousand."""
+    with pytest.raises(InvalidInput):
+        store.claim_timers(FAR, limit, LEASE)
+    with pytest.raises(InvalidInput):
+        store.outbox(limit)
+
+
+# The outbox, numbers, the books.
+
+
+def test_events_are_relayed_once_and_in_order(store: SqlStore) -> None:
+    """What is not acknowledged is told again, in the order of the commits."""
+    told = story.story()
+    for change in told:
+        store.commit([change])
+    recorded = [r for change in told for r in change.recorded()]
+    items = store.outbox(10)
+    assert [item.recorded for item in items] == recorded[:10]
+    assert store.outbox(10) == items
+    store.acknowledge([item.position for item in items if item is not items[3]])
+    again = store.outbox(1_000)
+    assert [item.recorded for item in again] == [recorded[3], *recorded[10:]]
+    store.acknowledge([item.position for item in again])
+    store.acknowledge([])
+    assert store.outbox(10) == ()
+    assert len(store.journal("ord_1")) == len(recorded)
+
+
+def test_numbers_grow_and_never_repeat(path: Path) -> None:
+    """Numbers of a sequence begin at 1; a restart skips some, two stores never give the same."""
+    with SqlStore(f"sqlite:///{path}") as one, SqlStore(f"sqlite:///{path}") as two:
+        assert [one.next_number("a") for _ in range(120)] == list(range(1, 121))
+        assert one.next_number("b") == 1
+        given = [store.next_number("a") for _ in range(60) for store in (one, two)]
+        assert len(set(given)) == 120
+        assert min(given) == 121
+    with SqlStore(f"sqlite:///{path}") as later:
+        assert later.next_number("a") > max(given)
+
+
+def test_threads_get_different_numbers(store: SqlStore) -> None:
+    """One store gives each number to one thread."""
+    given: list[int] = []
+
+    def take() -> None:
+        given.extend(store.next_number("a") for _ in range(100))
+
+    threads = [threading.Thread(target=take) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(given) == list(range(1, 301))
+
+
+def test_the_books_balance(store: SqlStore) -> None:
+    """The trial balance adds up to zero, over all orders and over each (L9)."""
+    told = story.everything()
+    store.commit(told)
+    whole = store.trial_balance()
+    assert sum(balance.amount for balance in whole) == 0
+    by_order = [store.trial_balance(name) for name in ("ord_1", "ord_2", "ord_3")]
+    assert [sum(balance.amount for balance in one) for one in by_order] == [0, 0, 0]
+    names = [(b.account.value, b.detail, b.currency) for b in whole]
+    assert names == sorted(set(names))
+    entries = [entry for change in told for entry in change.entries]
+    clearing = sum(e.amount for e in entries if e.account is AccountKind.CLEARING)
+    assert {b.account: b.amount for b in whole}[AccountKind.CLEARING] == clearing
+    assert store.trial_balance("ord_9") == ()
+
+
+def test_the_books_can_be_read_past_the_store(store: SqlStore, path: Path) -> None:
+    """An auditor reads accounts, currency and signed minor units with SQL alone."""
+    store.commit(story.canceled_story())
+    total = story.canceled_story()[-1].order.total
+    assert rows(
+        path,
+        "SELECT account_kind, account_detail, currency, SUM(amount) FROM ordercore_entries "
+        "GROUP BY 1, 2, 3 ORDER BY 1",
+    ) == [
+        ("advances", "", "CNY", 0),
+        ("clearing", "wechat", "CNY", total),
+        ("refunds_in_transit", "", "CNY", -total),
+    ]
+
+
+# In the host's transaction.
+
+
+def test_joined_it_commits_with_the_host(path: Path) -> None:
+    """On the host's connection nothing is durable before the host commits, and all is after."""
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE baskets (name TEXT)"))
+        SqlStore.on(connection).create()
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO baskets VALUES ('b')"))
+        store = SqlStore.on(connection)
+        assert store.joined
+        store.commit([story.placed(key="k")])
+        assert store.load("ord_1") == story.placed().order
+        assert rows(path, "SELECT COUNT(*) FROM ordercore_orders") == [(0,)]
+    assert counts(path)["orders"] == 1
+    assert rows(path, "SELECT * FROM baskets") == [("b",)]
+    with SqlStore(f"sqlite:///{path}") as own:
+        assert not own.joined
+        assert own.load("ord_1") == story.placed().order
+    engine.dispose()
+
+
+@pytest.mark.parametrize("written_before", [True, False])
+def test_joined_it_rolls_back_with_the_host(written_before: bool, path: Path) -> None:
+    """When the host rolls back, the order is gone as well, whoever wrote first."""
+    with SqlStore(f"sqlite:///{path}"):
+        pass
+    rows(path, "CREATE TABLE baskets (name TEXT)")
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.connect() as connection:
+        transaction = connection.begin()
+        store = SqlStore.on(connection)
+        if written_before:
+            connection.execute(text("INSERT INTO baskets VALUES ('b')"))
+        store.commit([story.placed(key="k")])
+        assert store.next_number("a") == 1
+        connection.execute(text("INSERT INTO baskets VALUES ('c')"))
+        transaction.rollback()
+    assert set(counts(path).values()) == {0}
+    assert rows(path, "SELECT * FROM baskets") == []
+    assert rows(path, "SELECT * FROM ordercore_sequences") == []
+    engine.dispose()
+
+
+def test_joined_a_refusal_leaves_the_host_its_own(path: Path) -> None:
+    """A stale change undoes itself alone: what the host wrote before it stays and is committed."""
+    with SqlStore(f"sqlite:///{path}") as own:
+        own.commit([story.placed()])
+    rows(path, "CREATE TABLE baskets (name TEXT)")
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO baskets VALUES ('b')"))
+        store = SqlStore.on(connection)
+        with pytest.raises(Stale):
+            store.commit([story.placed("ord_2"), story.placed("ord_1")])
+        store.commit([story.placed("ord_3")])
+    assert rows(path, "SELECT id FROM ordercore_orders ORDER BY id") == [("ord_1",), ("ord_3",)]
+    assert rows(path, "SELECT * FROM baskets") == [("b",)]
+    engine.dispose()
+
+
+def test_joined_it_needs_an_open_transaction(path: Path) -> None:
+    """Without the host's transaction a joined store would commit by itself: it refuses."""
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.connect() as connection:
+        with pytest.raises(InvalidInput) as caught:
+            SqlStore.on(connection)
+        assert caught.value.path == "connection"
+        with connection.begin():
+            store = SqlStore.on(connection)
+            store.create()
+        with pytest.raises(InvalidInput):
+            store.commit([story.placed()])
+    engine.dispose()
+
+
+def test_joined_numbers_are_taken_one_by_one(path: Path) -> None:
+    """In the host's transaction a number is taken with the order, and none is skipped."""
+    engine = create_engine(f"sqlite:///{path}")
+    for expected in (1, 2):
+        with engine.begin() as connection:
+            store = SqlStore.on(connection)
+            store.create()
+            assert store.next_number("a") == expected
+    engine.dispose()
+
+
+# Tables.
+
+
+def test_prefixes_keep_shops_apart(path: Path) -> None:
+    """Two prefixes in one file are two stores."""
+    with (
+        SqlStore(f"sqlite:///{path}", prefix="a_") as a,
+        SqlStore(f"sqlite:///{path}", prefix="b_") as b,
+    ):
+        a.commit([story.placed(key="k")])
+        assert b.load("ord_1") is None
+        b.commit([story.placed(key="k")])
+    assert counts(path, "a_") == counts(path, "b_")
+    names = {name for (name,) in rows(path, "SELECT name FROM sqlite_master WHERE type = 'table'")}
+    assert {name for name in names if not name.startswith(("a_", "b_", "sqlite_"))} == set()
+
+
+def test_tables_of_a_later_version_are_refused(path: Path) -> None:
+    """A store of an older version leaves tables of a newer one alone, however it is opened."""
+    with SqlStore(f"sqlite:///{path}"):
+        pass
+    rows(path, "UPDATE ordercore_meta SET value = 2 WHERE name = 'schema'")
+    for create in (True, False):
+        with pytest.raises(NewerDocument) as caught:
+            SqlStore(f"sqlite:///{path}", create=create)
+        assert caught.value.data == {"found": 2, "known": 1}
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection, pytest.raises(NewerDocument):
+        SqlStore.on(connection)
+    engine.dispose()
+
+
+def test_the_tables_are_held() -> None:
+    """Tables and columns are part of the stored format: a change here needs a new schema number."""
+    tables = Tables("").metadata.tables
+    assert {name: ",".join(table.columns.keys()) for name, table in tables.items()} == {
+        "meta": "name,value",
+        "orders": "id,number,number_reversed,shop,customer,state,version,placed_at,doc",
+        "events": "position,order_id,sequence,name,schema,at,by_kind,by_id,command,doc,relayed",
+        "timers": "order_id,kind,subject,due,visit,tries,leased_until",
+        "entries": "order_id,sequence,line,account_kind,account_detail,currency,amount,at",
+        "receipts": "shop,key,command,digest,order_id",
+        "sequences": "name,next",
+    }
+
+
+def test_the_statements_can_be_said_in_postgresql() -> None:
+    """The same statements compile for PostgreSQL, with a lock that skips what others hold."""
+    said = Statements(Tables("ordercore_"), postgresql.dialect(paramstyle="format"))
+    assert "FOR UPDATE SKIP LOCKED" in said.claim
+    assert "ON CONFLICT (name) DO UPDATE" in said.take_numbers
+    assert "BIGSERIAL" in " ".join(said.create_rest)
+    assert said.find(FindShape(NumberMatch.TAIL, True, True, 2, True, True))[1][-1] == "most"
+
+
+# What is broken in the file.
+
+
+@pytest.mark.parametrize(
+    ("damage", "where"),
+    [
+        ("UPDATE ordercore_orders SET doc = substr(doc, 1, 20)", "orders[ord_1].doc"),
+        ("UPDATE ordercore_orders SET doc = '{\"schema\":1}'", "orders[ord_1].doc.version"),
+        ("UPDATE ordercore_orders SET doc = x'ff'", "orders[ord_1].doc"),
+        ("UPDATE ordercore_events SET doc = '{}'", "events[ord_1/1].doc.content"),
+        ("UPDATE ordercore_events SET name = 'order.lost'", "events[ord_1/1].doc.name"),
+        ("UPDATE ordercore_events SET name = 'order.moved'", "events[ord_1/1].doc.via"),
+    ],
+)
+def test_a_corrupt_row_is_named(damage: str, where: str, store: SqlStore, path: Path) -> None:
+    """A document that cannot be read is refused with the row and the place in it."""
+    store.commit([story.placed()])
+    rows(path, damage)
+    for look in (lambda: store.load("ord_1"), lambda: store.find(OrderQuery())):
+        with pytest.raises(CorruptDocument) as caught:
+            look()
+        assert caught.value.path == where
+
+
+def test_an_order_that_does_not_begin_with_placing_is_corrupt(store: SqlStore, path: Path) -> None:
+    """An order whose first event is another one has no content."""
+    store.commit([story.placed()])
+    moved = '{"via":"a","source":"b","to":"c"}'
+    rows(path, "UPDATE ordercore_events SET name = ?, doc = ?", Moved.name, moved)
+    with pytest.raises(CorruptDocument) as caught:
+        store.load("ord_1")
+    assert caught.value.path == "events[ord_1/1].name"
+    assert Placed.name in caught.value.reason
+
+
+def test_a_document_of_a_later_version_is_told(store: SqlStore, path: Path) -> None:
+    """Rows that a newer library wrote are refused as such, in the order and in the journal."""
+    store.commit([story.placed()])
+    rows(path, "UPDATE ordercore_events SET schema = 9")
+    for look in (lambda: store.load("ord_1"), lambda: store.journal("ord_1")):
+        with pytest.raises(NewerDocument) as caught:
+            look()
+        assert caught.value.path == "events[ord_1/1].doc.schema"
+
+
+@pytest.mark.parametrize(
+    ("damage", "look", "where"),
+    [
+        ("events SET by_kind = 'ghost'", "journal", "events[ord_3/1].by_kind"),
+        ("events SET at = 'noon'", "journal", "events[ord_3/1].at"),
+        ("timers SET kind = kind || 'x'", "claim", "timers[ord_3].kind"),
+        ("timers SET due = -9000000000000000000", "claim", "timers[ord_3].due"),
+        ("entries SET account_kind = 'pocket'", "balance", "entries.account_kind"),
+    ],
+)
+def test_a_corrupt_column_is_named(
+    damage: str, look: str, where: str, store: SqlStore, path: Path
+) -> None:
+    """Columns beside the documents are checked as well when they are read."""
+    told = story.canceled_story()
+    store.commit(told[:1] if look == "claim" else told)
+    rows(path, f"UPDATE ordercore_{damage}")
+    looks = {
+        "journal": lambda: store.journal("ord_3"),
+        "claim": lambda: store.claim_timers(FAR, 10, LEASE),
+        "balance": store.trial_balance,
+    }
+    with pytest.raises(UnreadableData) as caught:
+        looks[look]()
+    assert caught.value.path == where
+
+
+def test_what_is_remembered_is_what_the_file_holds(store: SqlStore, path: Path) -> None:
+    """An order read a moment ago is read anew as soon as its row says something else."""
+    told = story.canceled_story()
+    store.commit(told[:1])
+    assert store.load("ord_3") is told[0].order
+    with SqlStore(f"sqlite:///{path}") as other:
+        other.commit(told[1:])
+    assert store.load("ord_3") == told[-1].order
+    (doc,) = rows(path, "SELECT doc FROM ordercore_events WHERE sequence = 1")[0]
+    changed = json.loads(doc)
+    changed["content"]["customer"]["name"] = "Erased"
+    rows(path, "UPDATE ordercore_events SET doc = ? WHERE sequence = 1", json.dumps(changed))
+    again = store.load("ord_3")
+    assert again is not None
+    assert again.content.customer.name == "Erased"
+    assert again.payments == told[-1].order.payments
+
+
+def test_no_more_orders_are_remembered_than_the_bound(store: SqlStore) -> None:
+    """However many orders pass through, the store's memory stays small."""
+    store.commit([story.placed(f"ord_{i}", f"N-{i}", 1) for i in range(600)])
+    assert len(store._recent._orders) <= 256
+    assert len(store._recent._contents) <= 256
+    assert store.load("ord_0") == story.placed("ord_0", "N-0", 1).order
+
+
+def test_a_transition_of_a_loaded_order_commits(store: SqlStore) -> None:
+    """An order read back from its rows goes on as the one that was written."""
+    told = story.story()
+    paid = next(i for i, change in enumerate(told) if change.order.state == "paid")
+    store.commit(told[: paid + 1])
+    forget(store)
+    order = store.load("ord_1")
+    assert order is not None
+    accepted = story.changed(order, Accept(), by=story.CLERK)
+    store.commit([accepted])
+    assert store.load("ord_1") == accepted.order
+    assert TimerKey(TimerKind.CLOSE_UNPAID) not in [
+        t.key for t in store.claim_timers(FAR, 9, LEASE)
+    ]

@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import TYPE_CHECKING
+
+import pytest
+from benchmarks.__main__ import main
+from benchmarks.report import Bar, Report, Side
+from benchmarks.rounds import Timings, take_turns
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from benchmarks import floor, growth, shop, sqlite_file
+from ordercore.adapters.memory import MemoryStore
+from ordercore.adapters.sql import SqlStore
+from ordercore.allocation import Column, matrix
+from ordercore.pricing import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ordercore.change import Change
+    from ordercore.order import Order
+
+
+class Watched(MemoryStore):
+    """A store in memory that remembers what was committed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.changes: list[Change] = []
+
+    def commit(self, changes: Sequence[Change]) -> None:
+        """Write, and remember."""
+        super().commit(changes)
+        self.changes += changes
+
+
+@pytest.fixture
+def kept() -> Watched:
+    """A store that is watched."""
+    return Watched()
+
+
+@pytest.fixture
+def order(kept: Watched) -> Order:
+    """An order that has gone the whole way through the engine."""
+    return shop.way(shop.build(kept), shop.cart(), shop.keys(1)[0])
+
+
+@pytest.fixture
+def books() -> floor.Floor:
+    """A floor on which one order has gone the whole way."""
+    built = floor.build()
+    built.way(shop.keys(1)[0])
+    return built
+
+
+def test_both_come_to_the_same_total(order: Order, books: floor.Floor) -> None:
+    """The engine and the floor price the cart at 223.29, line by line alike."""
+    rows, taxes, goods, total = books.orders[1][3]
+    content = order.content
+    assert order.total == total == floor.TOTAL == 22329
+    assert [(x.net, x.discount + x.order_discount, x.tax, x.total) for x in content.lines] == rows
+    assert [(tax.ppm // 100, tax.tax) for tax in content.taxes if tax.tax] == list(taxes.items())
+    assert sum(line.net for line in content.lines) == goods
+
+
+def test_both_share_the_tenders_alike(order: Order, books: floor.Floor) -> None:
+    """Tenders, their amounts and every cell of the matrix are the same."""
+    plan = order.payments.plan
+    assert plan is not None
+    assert [(tender.gateway, tender.amount) for tender in plan.tenders] == books.orders[1][4]
+    assert list(plan.matrix) == books.orders[1][5]
+
+
+@pytest.mark.usefixtures("order")
+def test_both_write_the_same_entries(kept: Watched, books: floor.Floor) -> None:
+    """The ledger entries are the same, in the same order."""
+    ours = [
+        (entry.account.value, entry.detail, entry.amount)
+        for change in kept.changes
+        for entry in change.entries
+    ]
+    assert ours == books.entries
+    assert sum(amount for _, _, amount in books.entries) == 0
+
+
+def test_both_go_the_same_way(order: Order, kept: Watched, books: floor.Floor) -> None:
+    """Events by name, their numbers, the state, and no timer left: the same stages are done."""
+    told = [recorded for change in kept.changes for recorded in change.recorded()]
+    assert [(r.sequence, r.event.name) for r in told] == [(e[1], e[3]) for e in books.events]
+    assert (order.state, order.version) == tuple(books.orders[1][:2]) == ("completed", 14)
+    assert kept.timers() == ()
+    assert books.timers == {}
+
+
+LINES = st.lists(
+    st.tuples(
+        st.just("SKU"),
+        st.integers(1, 40),
+        st.integers(10, 30_000),
+        st.just(0),
+        st.sampled_from([0, 825, 2000]),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(lines=LINES)
+def test_any_cart_costs_the_same_on_both(lines: list[floor.Line]) -> None:
+    """The floor's price is the engine's for any cart, not for the one that is timed alone."""
+    off = min(floor.DISCOUNT, sum(line[1] * line[2] for line in lines))
+    rows, _, _, total = floor.price(lines, off, floor.SHIPPING)
+    clock = shop.build().shop.clock
+    priced = quote(shop.written_cart(lines), shop.POLICIES.pricing, clock.now())
+    assert [line.total for line in priced.lines] == [row[3] for row in rows]
+    assert priced.total == total
+
+
+@given(
+    rows=st.lists(st.integers(0, 10_000), min_size=1, max_size=8),
+    cuts=st.lists(st.integers(0, 10_000), max_size=4),
+)
+def test_any_matrix_is_the_same_on_both(rows: list[int], cuts: list[int]) -> None:
+    """Where greed gets through, the floor's matrix is the engine's."""
+    total = sum(rows)
+    assume(total)
+    marks = sorted(cut % (total + 1) for cut in cuts)
+    amounts = [b - a for a, b in zip([0, *marks], [*marks, total], strict=True)]
+    try:
+        bare = floor.matrix(rows, amounts, total)
+    except ValueError:
+        assume(False)
+        raise
+    assert bare == list(matrix(rows, [Column(amount) for amount in amounts]))
+
+
+@pytest.mark.parametrize("count", [1, 5, 23])
+def test_a_cart_of_many_lines_goes_the_whole_way(count: int) -> None:
+    """The carts of the growth cases are complete orders."""
+    done = shop.way(shop.build(), shop.lines_cart(count), shop.keys(1)[0])
+    assert done.state == "completed"
+    assert len(done.lines) == count
+
+
+@pytest.mark.parametrize("buy", [sqlite_file.one_by_one, sqlite_file.grouped])
+def test_raw_writes_the_rows_that_the_store_wrote(buy: sqlite_file.Buy, tmp_path: Path) -> None:
+    """After a replay the raw file holds as many rows in each table as a store's own file."""
+    (commits,) = sqlite_file.record(buy, 1)
+    raw = sqlite_file.open_raw(tmp_path / "raw.db", "NORMAL")
+    sqlite_file.replay(raw.cursor(), commits)
+    with SqlStore(f"sqlite:///{tmp_path / 'own.db'}", synchronous="NORMAL") as store:
+        engine = shop.build(store)
+        buy(engine, engine.quote(shop.cart()), "0")
+    own = sqlite3.connect(tmp_path / "own.db")
+    try:
+        assert _counts(raw) == _counts(own)
+        assert _counts(raw)["ordercore_orders"] == sqlite_file.ORDERS
+        paid = raw.execute("SELECT DISTINCT state FROM ordercore_orders").fetchall()
+        assert paid == [("paid",)]
+    finally:
+        own.close()
+        raw.close()
+
+
+def _counts(connection: sqlite3.Connection) -> dict[str, int]:
+    names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    return {
+        name: connection.execute(f'SELECT COUNT(*) FROM "{name}"').fetchone()[0]
+        for (name,) in names
+        if name.startswith("ordercore_")
+    }
+
+
+def test_batches_place_every_order() -> None:
+    """The store that the growth cases fill holds what was asked for."""
+    kept = Watched()
+    growth.fill(shop.build(kept), 60)
+    assert len(kept.changes) == 60
+
+
+def test_every_case_runs_once_a_round() -> None:
+    """Cases take turns, once before the rounds for warmth, and rounds alternate their direction."""
+    ran: list[str] = []
+
+    def case(name: str, seconds: float) -> float:
+        ran.append(name)
+        return seconds
+
+    found = take_turns({"a": lambda _: case("a", 3.0), "b": lambda _: case("b", 2.0)}, 2)
+    assert ran == ["a", "b", "a", "b", "b", "a"]
+    assert found.ratio("a", "b") == 1.5
+
+
+def test_a_ratio_is_the_median_of_the_rounds_own() -> None:
+    """A round in which the machine was slow moves neither the ratio nor the median time."""
+    found = Timings({"a": [2e-6, 40e-6, 2e-6], "b": [1e-6, 20e-6, 1e-6]})
+    assert found.ratio("a", "b") == 2
+    assert found.us("a") == pytest.approx(2)
+
+
+@pytest.mark.parametrize(
+    ("side", "figure", "passed"),
+    [(Side.AT_MOST, 16.0, True), (Side.AT_MOST, 16.1, False), (Side.AT_LEAST, 15.9, False)],
+)
+def test_a_bar_is_passed_at_its_limit(side: Side, figure: float, passed: bool) -> None:
+    """A limit belongs to what passes, whichever side is good."""
+    bar = Bar("way", side, 16.0, figure, " x", "ours", "base")
+    assert bar.passed is passed
+
+
+def test_the_report_is_written_as_json(tmp_path: Path) -> None:
+    """The file holds the machine, and each bar with both absolute figures and its verdict."""
+    report = Report([Bar("way", Side.AT_MOST, 16.0, 12.0, " x", "300 us", "25 us")])
+    report.write(tmp_path / "bench.json", {"python": "3"})
+    told = json.loads((tmp_path / "bench.json").read_text("utf-8"))
+    assert told["machine"] == {"python": "3"}
+    assert told["bars"] == [
+        {
+            "name": "way",
+            "side": "<=",
+            "limit": 16.0,
+            "figure": 12.0,
+            "unit": " x",
+            "ours": "300 us",
+            "base": "25 us",
+            "passed": True,
+        }
+    ]
+
+
+def test_an_unknown_case_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """The command names the cases that there are."""
+    with pytest.raises(SystemExit):
+        main(["--only", "everything"])
+    assert "sqlite" in capsys.readouterr().err
