@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import process_time
 from typing import TYPE_CHECKING, TypeVar
 
 from benchmarks import floor, shop
@@ -37,9 +37,9 @@ class _Clocked:
         self._spent = spent
 
     def __call__(self, name: str, act: Callable[..., T], *columns: Sequence[object]) -> list[T]:
-        start = perf_counter()
+        start = process_time()
         found = list(map(act, *columns))
-        each = (perf_counter() - start) / len(found)
+        each = (process_time() - start) / len(found)
         self._spent[name] = self._spent.get(name, 0.0) + each
         return found
 
@@ -135,7 +135,7 @@ def measure(*, quick: bool) -> Report:
         **_staged("floor", _floor_stages, ours[1:]),
         **_parts(),
     }
-    found = take_turns(cases, 3 if quick else 15)
+    found = take_turns(cases, 7 if quick else 15)
     whole = sum(found.us(f"ours {name}") for name in ours[1:])
     bottom = sum(found.us(f"floor {name}") for name in ours[1:])
     rows: list[tuple[str, float, str, float | str, float | str]] = []

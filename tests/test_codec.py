@@ -272,6 +272,14 @@ def test_l24_what_is_no_document_is_corrupt(text: str, why: str) -> None:
         codec.decode_event("order.moved", 1, text)
 
 
+@pytest.mark.parametrize("junk", ['"ab"', '{"a":"b"}', "[1]", "null", "[[]]"])
+def test_l24_what_only_looks_like_a_list_is_corrupt(junk: str) -> None:
+    """A text or an object is no list of texts, though one can walk through it."""
+    with pytest.raises(CorruptDocument) as caught:
+        codec.decode_event("payment.undo_asked", 1, f'{{"attempts":{junk}}}')
+    assert caught.value.path.startswith("attempts")
+
+
 def spots(plain: Any) -> list[tuple[Any, Any]]:
     """Every place in a document: its container and its key."""
     if isinstance(plain, dict | list):

@@ -476,7 +476,8 @@ class MemoryGateway:
         if charge is None:
             raise NotificationRefused("the notification names no charge", path="body")
         outcome = charge.outcome
-        return Notification(f"{key}@{outcome.status.value}", key, outcome, amount=charge.amount)
+        amount = charge.amount or None  # a key that died unseen has none
+        return Notification(f"{key}@{outcome.status.value}", key, outcome, amount=amount)
 
 
 class AccountGateway(MemoryGateway):

@@ -151,7 +151,7 @@ def replay(
     json: Path | None = None,
     policies: Path | None = None,
     limit: int | None = None,
-    synchronous: str = "FULL",
+    synchronous: str = "NORMAL",
 ) -> int:
     """Replay a year of a shop, the UCI "Online Retail" file, through the engine.
 
@@ -161,8 +161,8 @@ def replay(
     :param json: A .json file to write for examples/audit.py; without a file the JSON is printed.
     :param policies: A TOML document instead of the defaults; UK VAT is added where it has no rates.
     :param limit: Stop after so many invoices.
-    :param synchronous: How SQLite commits: FULL, or NORMAL, which is faster and may lose the last commits
-        in a power cut.
+    :param synchronous: How SQLite commits: NORMAL, which may lose the last commits in a power cut
+        (a replay can be run again), or FULL, which waits for the disk, as a live shop does.
     """
     from ordercore.cli.replay import Job, replay_file
 

@@ -43,7 +43,7 @@ class Job:
     json: Path | None = None
     policies: Path | None = None
     limit: int | None = None
-    synchronous: str = "FULL"
+    synchronous: str = "NORMAL"
 
 
 def policies_for(given: Policies | None) -> Policies:

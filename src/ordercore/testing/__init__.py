@@ -16,7 +16,7 @@ from ordercore.testing.contracts import (
 from ordercore.testing.doubles import (
     Call,
     CollectingPublisher,
-    Fault,
+    PortFault,
     FaultyGateway,
     FaultyStock,
 )
@@ -72,7 +72,7 @@ __all__ = [
     # adapters with a bad day
     "Call",
     "CollectingPublisher",
-    "Fault",
+    "PortFault",
     "FaultyGateway",
     "FaultyStock",
     # the laws, as functions

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-__all__ = ["Call", "CollectingPublisher", "Fault", "FaultyGateway", "FaultyStock"]
+__all__ = ["Call", "CollectingPublisher", "PortFault", "FaultyGateway", "FaultyStock"]
 
 
-class Fault(enum.Enum):
+class PortFault(enum.Enum):
     """What goes wrong with one call."""
 
     NOT_SENT = "not_sent"
@@ -54,13 +54,13 @@ class _Faults:
     """Faults to come, in turn, by function; ``""`` is any function."""
 
     def __init__(self) -> None:
-        self._coming: list[tuple[str, Fault]] = []
+        self._coming: list[tuple[str, PortFault]] = []
         self.calls: list[Call] = []
 
-    def plan(self, fault: Fault, function: str, times: int) -> None:
+    def plan(self, fault: PortFault, function: str, times: int) -> None:
         self._coming += [(function, fault)] * times
 
-    def met(self, function: str, key: str) -> Fault | None:
+    def met(self, function: str, key: str) -> PortFault | None:
         """Note a call, and take the next fault that is meant for it."""
         self.calls.append(Call(function, key))
         for i, (wanted, fault) in enumerate(self._coming):
@@ -112,7 +112,7 @@ class FaultyGateway:
         """Those of the wrapped gateway."""
         return self.gateway.capabilities
 
-    def fail_next(self, fault: Fault, function: str = "", times: int = 1) -> None:
+    def fail_next(self, fault: PortFault, function: str = "", times: int = 1) -> None:
         """Let the next ``times`` calls of ``function`` (any, if not given) meet ``fault``."""
         self._faults.plan(fault, function, times)
 
@@ -125,13 +125,13 @@ class FaultyGateway:
         self, name: str, request: ChargeRequest, ask: Callable[[ChargeRequest], Answer[Outcome]]
     ) -> Answer[Outcome]:
         fault = self._faults.met(name, request.key)
-        if fault is Fault.NOT_SENT:
+        if fault is PortFault.NOT_SENT:
             raise GatewayTimeout(f"{name} was not sent", path=request.key)
-        if fault is Fault.UNKNOWN:
+        if fault is PortFault.UNKNOWN:
             return Outcome(OutcomeStatus.UNKNOWN)
-        if fault is Fault.TOO_EARLY or (name == "close" and self.closes_too_early):
+        if fault is PortFault.TOO_EARLY or (name == "close" and self.closes_too_early):
             return Outcome(OutcomeStatus.TOO_EARLY)
-        if name == "authorize" and (fault is Fault.DECLINED or self.declines):
+        if name == "authorize" and (fault is PortFault.DECLINED or self.declines):
             said = Outcome(OutcomeStatus.DECLINED, reason="declined by a fault")
             self._declined.setdefault(request.key, said)
         declined = self._declined.get(request.key)
@@ -139,7 +139,7 @@ class FaultyGateway:
             return declined
 
         def answered(outcome: Outcome) -> Outcome:
-            if fault is Fault.LOST_ANSWER:
+            if fault is PortFault.LOST_ANSWER:
                 raise GatewayTimeout(f"the answer to {name} was lost", path=request.key)
             return outcome
 
@@ -152,11 +152,11 @@ class FaultyGateway:
         ask: Callable[[RefundRequest], Answer[RefundOutcome]],
     ) -> Answer[RefundOutcome]:
         fault = self._faults.met(name, request.key)
-        if fault is Fault.NOT_SENT:
+        if fault is PortFault.NOT_SENT:
             raise GatewayTimeout(f"{name} was not sent", path=request.key)
-        if fault is Fault.UNKNOWN:
+        if fault is PortFault.UNKNOWN:
             return RefundOutcome(RefundStatus.UNKNOWN)
-        if fault is Fault.DECLINED:
+        if fault is PortFault.DECLINED:
             return RefundOutcome(RefundStatus.FAILED, reason="declined by a fault")
 
         def answered(outcome: RefundOutcome) -> RefundOutcome:
@@ -164,7 +164,7 @@ class FaultyGateway:
             if arrived and name == "refund" and self.refunds_wait:
                 accepted = RefundOutcome(RefundStatus.ACCEPTED, outcome.reference)
                 self._waiting.setdefault(request.key, accepted)
-            if fault is Fault.LOST_ANSWER:
+            if fault is PortFault.LOST_ANSWER:
                 raise GatewayTimeout(f"the answer to {name} was lost", path=request.key)
             return self._waiting.get(request.key, outcome) if arrived else outcome
 
@@ -213,7 +213,7 @@ class FaultyGateway:
 
 
 class FaultyStock:
-    """A stock keeper with faults by switch: `fail_next` with any `Fault`; ``calls`` lists what was called.
+    """A stock keeper with faults by switch: `fail_next` with any `PortFault`; ``calls`` lists what was called.
 
     ``DECLINED`` and ``UNKNOWN`` answer as out of stock, the time-outs as `OtherSideFailed`.
     """
@@ -232,19 +232,19 @@ class FaultyStock:
         """As the wrapped keeper."""
         return self.keeper.joins
 
-    def fail_next(self, fault: Fault, function: str = "", times: int = 1) -> None:
+    def fail_next(self, fault: PortFault, function: str = "", times: int = 1) -> None:
         """Let the next ``times`` calls of ``function`` (any, if not given) meet ``fault``."""
         self._faults.plan(fault, function, times)
 
     def _ask(self, name: str, reservation: str, ask: Callable[[], Answer[None]]) -> Answer[None]:
         fault = self._faults.met(name, reservation)
-        if fault is Fault.NOT_SENT:
+        if fault is PortFault.NOT_SENT:
             raise OtherSideFailed(f"{name} was not sent", path=reservation)
-        if fault in {Fault.DECLINED, Fault.UNKNOWN}:
+        if fault in {PortFault.DECLINED, PortFault.UNKNOWN}:
             raise OutOfStock("out of stock by a fault", path=reservation, sku="")
 
         def answered(nothing: None) -> None:
-            if fault is Fault.LOST_ANSWER:
+            if fault is PortFault.LOST_ANSWER:
                 raise OtherSideFailed(f"the answer to {name} was lost", path=reservation)
             return nothing
 
@@ -288,14 +288,14 @@ class CollectingPublisher:
         """One call for each batch, with the id of its first order."""
         return tuple(self._faults.calls)
 
-    def fail_next(self, fault: Fault = Fault.NOT_SENT, times: int = 1) -> None:
+    def fail_next(self, fault: PortFault = PortFault.NOT_SENT, times: int = 1) -> None:
         """Let the next ``times`` batches fail."""
         self._faults.plan(fault, "publish", times)
 
     def publish(self, events: Sequence[Recorded]) -> None:
         """Keep the events, unless a fault is due; raises `OtherSideFailed`."""
         fault = self._faults.met("publish", events[0].order_id if events else "")
-        if fault is not Fault.NOT_SENT:
+        if fault is not PortFault.NOT_SENT:
             self.events += events
         if fault is not None:
             raise OtherSideFailed("the publisher failed", path="publish")
