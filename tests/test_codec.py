@@ -319,7 +319,7 @@ def test_l24_a_cut_document_is_corrupt(happened: Event, data: Any) -> None:
 def test_a_later_schema_is_told_from_a_broken_one() -> None:
     """A document of a later version is a `NewerDocument`, which says both numbers."""
     with pytest.raises(NewerDocument) as caught:
-        codec.decode_event("order.moved", 2, "{}")
+        codec.decode_event("order.moved", 2, '{"via":"pay","source":"a","to":"b"}')
     assert caught.value.data == {"document": "order.moved", "found": 2, "known": 1}
     text = codec.encode_order(RICHEST).replace('"schema":1', '"schema":7', 1)
     with pytest.raises(NewerDocument):

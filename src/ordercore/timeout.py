@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -31,7 +31,7 @@ from ordercore.tender.events import (
 from ordercore.value import value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ordercore.event import Event
 
@@ -162,89 +162,113 @@ def refund_key(refund: str, leg: int, kind: TimerKind = TimerKind.RESOLVE_REFUND
     return TimerKey(kind, f"{refund}#{leg}")
 
 
-class _Timers:
-    """Timers set and cleared by one change; the last word on a key counts."""
-
-    __slots__ = ("_at", "_order", "_policy", "found")
-
-    def __init__(self, order: Order, policy: TimeoutPolicy, at: datetime) -> None:
-        self._order, self._policy, self._at = order, policy, at
-        self.found: dict[TimerKey, datetime | None] = {}
-
-    def placed(self, event: Placed) -> None:
-        content = event.content
-        if content.pay_by is None:
-            return
-        self.found[_CLOSE] = content.pay_by
-        lead = self._policy.of(content.kind).reminder()
-        if lead is not None:
-            self.found[_REMIND] = content.placed_at + lead
-
-    def moved(self, event: Moved) -> None:
-        if event.via == "pay" or event.to == "closed":
-            self.found[_CLOSE] = None
-            self.found[_REMIND] = None
-        if event.to == "closed" and self._order.content.reservation:
-            self.found[_RELEASE] = self._at
-        if event.via == "ship":
-            self.found[_CONFIRM] = self._at + self._policy.confirm_after
-        elif event.source == "shipped":
-            self.found[_CONFIRM] = None
-
-    def closing(self, _event: ClosingAsked) -> None:
-        self.found[_CLOSE] = self._at + self._policy.again(1)
-
-    def started(self, event: PaymentStarted) -> None:
-        due = self._at + self._policy.resolve_after
-        for attempt in event.attempts:
-            self.found[attempt_key(attempt.id)] = due
-
-    def answered(self, event: AttemptAnswered) -> None:
-        key = attempt_key(event.attempt)
-        if event.state in _ENDED:
-            self.found[key] = None
-        elif event.state is AttemptState.WAITING:
-            self.found[key] = self._at + self._policy.again(len(self._policy.backoff))
-        elif event.state is AttemptState.AUTHORIZED:
-            self.found[key] = None
-
-    def asked(self, event: CaptureAsked | UndoAsked) -> None:
-        for attempt in event.attempts:
-            self.found[attempt_key(attempt)] = self._at + self._policy.resolve_after
-
-    def refund(self, event: RefundRequested) -> None:
-        refund = event.refund
-        for i in range(len(refund.legs)):
-            self.found[refund_key(refund.id, i)] = self._at + self._policy.resolve_after
-            late = refund_key(refund.id, i, TimerKind.REFUND_LATE)
-            self.found[late] = self._at + self._policy.refund_late_after
-
-    def refund_answered(self, event: RefundAnswered) -> None:
-        key = refund_key(event.refund, event.leg)
-        if event.status is RefundStatus.ARRIVED:
-            self.found[key] = None
-            self.found[refund_key(event.refund, event.leg, TimerKind.REFUND_LATE)] = None
-        elif event.status is RefundStatus.FAILED:
-            self.found[key] = None  # the late alert stays: somebody must look
-        else:
-            self.found[key] = self._at + self._policy.again(len(self._policy.backoff))
-
-    def withdrawn(self, _event: Withdrawn) -> None:
-        if self._order.content.reservation:
-            self.found[_RELEASE] = self._at
+# Timers found by one change, by key; `None` clears. The last word on a key counts.
+_Found = dict[TimerKey, "datetime | None"]
 
 
-_TIMED = {
-    Placed: _Timers.placed,
-    Moved: _Timers.moved,
-    ClosingAsked: _Timers.closing,
-    PaymentStarted: _Timers.started,
-    AttemptAnswered: _Timers.answered,
-    CaptureAsked: _Timers.asked,
-    UndoAsked: _Timers.asked,
-    RefundRequested: _Timers.refund,
-    RefundAnswered: _Timers.refund_answered,
-    Withdrawn: _Timers.withdrawn,
+def _placed(
+    found: _Found, event: Placed, _order: Order, policy: TimeoutPolicy, _at: datetime
+) -> None:
+    content = event.content
+    if content.pay_by is None:
+        return
+    found[_CLOSE] = content.pay_by
+    lead = policy.of(content.kind).reminder()
+    if lead is not None:
+        found[_REMIND] = content.placed_at + lead
+
+
+def _moved(found: _Found, event: Moved, order: Order, policy: TimeoutPolicy, at: datetime) -> None:
+    if event.via == "pay" or event.to == "closed":
+        found[_CLOSE] = None
+        found[_REMIND] = None
+    if event.to == "closed" and order.content.reservation:
+        found[_RELEASE] = at
+    if event.via == "ship":
+        found[_CONFIRM] = at + policy.confirm_after
+    elif event.source == "shipped":
+        found[_CONFIRM] = None
+
+
+def _closing(
+    found: _Found, _event: ClosingAsked, _order: Order, policy: TimeoutPolicy, at: datetime
+) -> None:
+    found[_CLOSE] = at + policy.again(1)
+
+
+def _started(
+    found: _Found, event: PaymentStarted, _order: Order, policy: TimeoutPolicy, at: datetime
+) -> None:
+    due = at + policy.resolve_after
+    for attempt in event.attempts:
+        found[attempt_key(attempt.id)] = due
+
+
+def _answered(
+    found: _Found, event: AttemptAnswered, _order: Order, policy: TimeoutPolicy, at: datetime
+) -> None:
+    state = event.state
+    if state in _ENDED or state is AttemptState.AUTHORIZED:
+        found[attempt_key(event.attempt)] = None
+    elif state is AttemptState.WAITING:
+        found[attempt_key(event.attempt)] = at + policy.again(len(policy.backoff))
+
+
+def _asked(
+    found: _Found,
+    event: CaptureAsked | UndoAsked,
+    _order: Order,
+    policy: TimeoutPolicy,
+    at: datetime,
+) -> None:
+    due = at + policy.resolve_after
+    for attempt in event.attempts:
+        found[attempt_key(attempt)] = due
+
+
+def _refund(
+    found: _Found, event: RefundRequested, _order: Order, policy: TimeoutPolicy, at: datetime
+) -> None:
+    refund = event.refund
+    for i in range(len(refund.legs)):
+        found[refund_key(refund.id, i)] = at + policy.resolve_after
+        late = refund_key(refund.id, i, TimerKind.REFUND_LATE)
+        found[late] = at + policy.refund_late_after
+
+
+def _refund_answered(
+    found: _Found, event: RefundAnswered, _order: Order, policy: TimeoutPolicy, at: datetime
+) -> None:
+    key = refund_key(event.refund, event.leg)
+    if event.status is RefundStatus.ARRIVED:
+        found[key] = None
+        found[refund_key(event.refund, event.leg, TimerKind.REFUND_LATE)] = None
+    elif event.status is RefundStatus.FAILED:
+        found[key] = None  # the late alert stays: somebody must look
+    else:
+        found[key] = at + policy.again(len(policy.backoff))
+
+
+def _withdrawn(
+    found: _Found, _event: Withdrawn, order: Order, _policy: TimeoutPolicy, at: datetime
+) -> None:
+    if order.content.reservation:
+        found[_RELEASE] = at
+
+
+_TIMED: Mapping[
+    type[Event], Callable[[_Found, Any, Order, TimeoutPolicy, datetime], None]
+] = {
+    Placed: _placed,
+    Moved: _moved,
+    ClosingAsked: _closing,
+    PaymentStarted: _started,
+    AttemptAnswered: _answered,
+    CaptureAsked: _asked,
+    UndoAsked: _asked,
+    RefundRequested: _refund,
+    RefundAnswered: _refund_answered,
+    Withdrawn: _withdrawn,
 }
 
 
@@ -252,15 +276,18 @@ def timers(
     order: Order, events: tuple[Event, ...], policy: TimeoutPolicy, at: datetime
 ) -> tuple[tuple[Timer, ...], tuple[TimerKey, ...]]:
     """Timers that ``events`` set and clear; ``order`` is the order after them."""
-    found = _Timers(order, policy, at)
+    found: _Found = {}
     for event in events:
         timed = _TIMED.get(type(event))
         if timed is not None:
-            timed(found, event)  # type: ignore[operator]  # each takes its own event
-    if not found.found:
+            timed(found, event, order, policy, at)
+    if not found:
         return (), ()
-    name, visit = order.id, order.visit
-    return (
-        tuple([Timer(name, k, due, visit) for k, due in found.found.items() if due is not None]),
-        tuple([key for key, due in found.found.items() if due is None]),
-    )
+    name, visit = order.content.id, order.visit
+    to_set, cleared = [], []
+    for key, due in found.items():
+        if due is None:
+            cleared.append(key)
+        else:
+            to_set.append(Timer(name, key, due, visit))
+    return tuple(to_set), tuple(cleared)

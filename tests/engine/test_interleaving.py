@@ -18,6 +18,8 @@ CHANNELS: dict[str, dict[str, Any]] = {
     "asks the payer": {"asks_payer": True},
     "keeps no key dead": {"channel": StubbornGateway, "asks_payer": True},
 }
+STEPS = (1, 2, 3, 5, 7, 10, 14, STEPS_MAX)
+"""How far the other flow runs meanwhile: its first steps, and then fewer of them."""
 Start = Callable[[World, Simulation, Order], Walk[Any]]
 
 
@@ -107,7 +109,7 @@ def pauses(
 ) -> Iterator[tuple[str, World, Simulation]]:
     """Each way in which ``one`` can be stopped, ``other`` run some steps, and both run on."""
     for i in range(STEPS_MAX):
-        for j in range(1, STEPS_MAX):
+        for j in STEPS:
             world = World(**options)
             simulation = Simulation(world.engine)
             order = prepare(world)

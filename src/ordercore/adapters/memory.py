@@ -92,7 +92,8 @@ class MemoryStore:
         receipt = change.receipt
         if receipt is not None and (receipt.shop, receipt.key) in self._receipts:
             raise KeyReused("the key was used before", path="key", key=receipt.key)
-        check_balanced(change.entries)
+        if change.entries:
+            check_balanced(change.entries)
 
     def _check_all(self, changes: Sequence[Change]) -> None:
         ahead: dict[str, Order] = {}

@@ -130,17 +130,17 @@ def posting(before: Order, events: tuple[Event, ...]) -> tuple[Entry, ...]:
     Events of one change speak of different attempts, legs and rows, so each is posted from the order
     before them all; only a second word on one attempt is posted from what the first made of it.
     """
-    entries: tuple[Entry, ...] = ()
-    told: set[str] = set()
+    entries: list[Entry] = []
+    told: list[str] = []
     for i, event in enumerate(events):
         post = POSTINGS.get(type(event))
         if post is None:
             continue
         now = before
-        if isinstance(event, AttemptAnswered):
+        if type(event) is AttemptAnswered:
             if event.attempt in told:
                 for earlier in events[:i]:
                     now = FOLDS[type(earlier)](now, earlier, now.entered_at)
-            told.add(event.attempt)
+            told.append(event.attempt)
         entries += post(now, event)
-    return entries
+    return tuple(entries)

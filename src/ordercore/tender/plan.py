@@ -12,6 +12,7 @@ from __future__ import annotations
 import enum
 from fractions import Fraction
 from math import gcd, lcm
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from ordercore.allocation import Column, allocate_within, matrix
@@ -285,12 +286,14 @@ def plan(
     if not 0 < len(offers) <= TENDERS_MAX:
         raise InvalidTenders(f"1 to {TENDERS_MAX} tenders, not {len(offers)}", path="tenders")
     declared = []
+    by_row = False
     for i, offer in enumerate(offers):
         checked_tender(offer, f"tenders[{i}]")
         place, rule = policy.rule(offer.gateway, currency)
-        declared.append((place, i, offer, rule, _mask(rows, rule)))
-    declared.sort(key=lambda entry: entry[:2])
-    by_row = any(mask is not None or _step(offer, rule) > 1 for _, _, offer, rule, mask in declared)
+        mask = _mask(rows, rule)
+        by_row = by_row or mask is not None or _step(offer, rule) > 1
+        declared.append((place, i, offer, rule, mask))
+    declared.sort(key=itemgetter(0, 1))
     room = _Room(rows, by_row=by_row)
     planned: list[PlannedTender] = []
     columns: list[Column] = []

@@ -411,7 +411,8 @@ class _Chooser:
                 aside.append(self.close)
             if order.payments.in_flight:
                 aside.append(self.undo)
-            if order.closing is None:
+            pay_by = order.content.pay_by
+            if order.closing is None and (pay_by is None or self.story.at < pay_by):
                 aside.append(self.remind)
         return [*main, *main, *main, *main, *aside]
 
@@ -495,11 +496,11 @@ def stories(draw: DrawFn, of: SearchStrategy[Quote] | None = None, *, max_steps:
     story = Story(order_content(priced, reservation=reservation))
     chooser = _Chooser(draw, story)
     for _ in range(draw(st.integers(0, max_steps))):
+        story.at += timedelta(seconds=draw(st.sampled_from([0, 1, 90, 3_600])))
         possible = chooser.possible()
         if not possible:
             break
-        make = draw(st.sampled_from(possible))
-        story.send(make(), after=timedelta(seconds=draw(st.sampled_from([0, 1, 90, 3_600]))))
+        story.send(draw(st.sampled_from(possible))())
     return story
 
 

@@ -48,10 +48,12 @@ def may_pay(order: Order, situation: Situation) -> Refusal | None:
 
 
 def may_remind(order: Order, situation: Situation) -> Refusal | None:
-    """A reminder is for an order that still waits for its payment."""
-    if "pay" in situation.lifecycle.table[order.state] and order.closing is None:
-        return None
-    return Refusal("the order does not wait for a payment")
+    """A reminder is for an order that still waits for its payment, and has time for it."""
+    if "pay" not in situation.lifecycle.table[order.state] or order.closing is not None:
+        return Refusal("the order does not wait for a payment")
+    if order.content.pay_by is not None and situation.at >= order.content.pay_by:
+        return Refusal("the time to pay is over")
+    return None
 
 
 def may_undo(order: Order, situation: Situation) -> Refusal | None:
@@ -170,11 +172,14 @@ def close_unpaid(deciding: Deciding, via: str, reason: str) -> None:
     """End an unpaid order: first every attempt that waits is closed at its channel.
 
     The state must list ``close`` (time is up) or ``cancel``; the guard against money in flight
-    is met by waiting: until then the order is *closing*.
+    is met by waiting: until then the order is *closing*. Money that is all held when time is up
+    came in time, so it is taken; a cancellation gives it back, also when time was up before.
     """
     order = deciding.order
     if order.closing is not None:
-        _finish_closing(deciding)
+        if via == "cancel" and order.closing.via != "cancel":
+            deciding.apply(ClosingAsked(via, reason))
+        conclude(deciding)
         return
     current = order.payments.attempts
     waits = tuple([a.id for a in current if a.state in _WAITS])
@@ -182,7 +187,7 @@ def close_unpaid(deciding: Deciding, via: str, reason: str) -> None:
         deciding.move(via, reason)
         return
     deciding.apply(ClosingAsked(via, reason, waits))
-    _finish_closing(deciding)
+    conclude(deciding)
 
 
 def undo(deciding: Deciding, command: UndoPayment) -> None:
