@@ -76,20 +76,22 @@ class NumberTemplate:
         if sum(1 for m in _FIELD.finditer(self.text) if m[1].startswith("seq")) != 1:
             raise InvalidPolicy(f"{self.text!r} needs exactly one {{seq}}", path=path)
 
-    def _fill(self, at: datetime, shop: str, seq: int | None) -> str:
-        def put(match: re.Match[str]) -> str:
-            if match[1] == "date":
-                return f"{at:%Y%m%d}"
-            if match[1] == "shop":
-                return shop
-            return "" if seq is None else f"{seq:0{int(match[2] or 0)}d}"
-
-        return _FIELD.sub(put, self.text)
-
     def sequence(self, at: datetime, shop: str) -> str:
         """Name of the sequence to count in."""
-        return self._fill(at, shop, None)
+        return self._around(at, shop)[0]
 
     def render(self, at: datetime, shop: str, seq: int) -> str:
         """The number that people see."""
-        return self._fill(at, shop, seq)
+        _, before, digits, after = self._around(at, shop)
+        return f"{before}{seq:0{digits}d}{after}"
+
+    def _around(self, at: datetime, shop: str) -> tuple[str, str, int, str]:
+        """The sequence, and what stands before and after the count, with its digits."""
+        text = self.text
+        if "{date}" in text:
+            text = text.replace("{date}", f"{at:%Y%m%d}")
+        head, _, tail = text.partition("{seq")
+        width, _, after = tail.partition("}")
+        if "{shop}" in text:  # last, so that a shop's name is never read as a field
+            head, after = head.replace("{shop}", shop), after.replace("{shop}", shop)
+        return head + after, head, int(width[1:] or 0), after

@@ -78,7 +78,7 @@ EXPONENTS: Mapping[str, int] = {
 }
 """Decimals of each currency by ISO 4217. Metals, funds of account and test codes are left out."""
 
-_SCALES = {code: 10**digits for code, digits in EXPONENTS.items()}
+_SCALES: dict[str, int] = {code: 10**digits for code, digits in EXPONENTS.items()}
 _WIDE = Context(prec=50)
 _TEXT_MAX = 64  # longer text is no amount; reading it could take long
 _PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")

@@ -21,14 +21,16 @@ from ordercore.order.events import (
 from ordercore.order.order import Closing, Order
 from ordercore.tender.attempt import AttemptState, Payments
 from ordercore.tender.events import FOLDS as PAYMENT_FOLDS
+from ordercore.tender.events import answers_folded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from ordercore.event import Event
+    from ordercore.tender.events import AttemptAnswered
 
-__all__ = ["FOLDS", "evolve", "fold", "replay"]
+__all__ = ["FOLDS", "answered", "evolve", "fold", "replay"]
 
 
 def _moved(order: Order, event: Moved, at: datetime) -> Order:
@@ -102,6 +104,15 @@ FOLDS: dict[type[Event], Callable[[Order, Any, datetime], Order]] = {
     **{event: _delivery(folding) for event, folding in DELIVERY_FOLDS.items()},
 }
 """What each event does; `Placed` begins an order and is not here."""
+
+
+def answered(order: Order, answers: tuple[AttemptAnswered, ...]) -> Order:
+    """The order after several answers: what folding them one by one gives, built once."""
+    return Order(
+        order.content, order.version + len(answers), order.state, order.visit, order.entered_at,
+        answers_folded(order.payments, answers), order.delivery, order.closing, order.reason,
+        order.recognized,
+    )  # fmt: skip
 
 
 def evolve(order: Order | None, event: Event, at: datetime) -> Order:

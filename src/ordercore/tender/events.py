@@ -30,6 +30,7 @@ __all__ = [
     "RefundAnswered",
     "RefundRequested",
     "UndoAsked",
+    "answers_folded",
 ]
 
 
@@ -98,12 +99,15 @@ def _started(payments: Payments, event: PaymentStarted) -> Payments:
     )
 
 
-def _answered(payments: Payments, event: AttemptAnswered) -> Payments:
+def answers_folded(payments: Payments, answers: tuple[AttemptAnswered, ...]) -> Payments:
+    """The payments after answers about attempts, in order."""
     attempts = list(payments.attempts)
-    for i, attempt in enumerate(attempts):
-        if attempt.id == event.attempt:
-            attempts[i] = attempt.moved(
-                event.state, event.reference, event.at, event.reason, event.action
+    places = {attempt.id: i for i, attempt in enumerate(attempts)}
+    for told in answers:
+        place = places.get(told.attempt)
+        if place is not None:
+            attempts[place] = attempts[place].moved(
+                told.state, told.reference, told.at, told.reason, told.action
             )
     return _with(payments, tuple(attempts))
 
@@ -149,7 +153,7 @@ def _refund_answered(payments: Payments, event: RefundAnswered) -> Payments:
 
 FOLDS: Mapping[type[Event], Callable[[Payments, Any], Payments]] = {
     PaymentStarted: _started,
-    AttemptAnswered: _answered,
+    AttemptAnswered: lambda payments, event: answers_folded(payments, (event,)),
     CaptureAsked: lambda payments, event: _asked(payments, event.attempts, AttemptState.CAPTURING),
     UndoAsked: lambda payments, event: _asked(payments, event.attempts, AttemptState.RETURNING),
     RefundRequested: _refund_requested,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ordercore.errors import NotAllowed
 from ordercore.order.events import Moved, RevenueRecognized
-from ordercore.order.evolve import FOLDS
+from ordercore.order.evolve import FOLDS, answered
 from ordercore.pricing import TaxTotal
 from ordercore.tender import refunded_units
 from ordercore.value import value
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ordercore.lifecycle import Lifecycle
     from ordercore.order.order import Order
     from ordercore.party import Actor
+    from ordercore.tender.events import AttemptAnswered
 
 __all__ = ["Deciding", "Guard", "Refusal", "Rule", "Situation"]
 
@@ -56,6 +57,11 @@ class Deciding:
         """Let ``event`` happen."""
         self.order = FOLDS[type(event)](self.order, event, self.situation.at)
         self.events.append(event)
+
+    def apply_answers(self, answers: tuple[AttemptAnswered, ...]) -> None:
+        """Let answers about different attempts happen: one new order for all of them."""
+        self.order = answered(self.order, answers)
+        self.events += answers
 
     def lists(self, event: str) -> bool:
         """Whether the state lists a lifecycle event, whatever the guards say."""

@@ -88,19 +88,19 @@ def pay(deciding: Deciding, command: Pay) -> None:
     deciding.apply(PaymentStarted(plan, attempts))
 
 
-def _answer(deciding: Deciding, name: str, outcome: Outcome) -> None:
+def _told(name: str, after: AttemptState, outcome: Outcome) -> AttemptAnswered:
+    action = outcome.action if after is _S.WAITING else None
+    return AttemptAnswered(name, after, outcome.reference, outcome.at, outcome.reason, action)
+
+
+def _answer_late(deciding: Deciding, name: str, outcome: Outcome) -> None:
     """Take one answer in; money that comes for a payment given up is sent back (law L21)."""
     attempt = deciding.order.payments.attempt(name)
     before = attempt.state
     after = settled(before, outcome.status)
     if after is None:
         return
-    deciding.apply(
-        AttemptAnswered(
-            name, after, outcome.reference, outcome.at, outcome.reason,
-            outcome.action if after is _S.WAITING else None,
-        )
-    )  # fmt: skip
+    deciding.apply(_told(name, after, outcome))
     if before in _LATE and after in _HELD and not _welcome(deciding, attempt):
         reason = f"money came for an attempt that was {before.value}"
         deciding.apply(UndoAsked((name,), reason))
@@ -121,9 +121,23 @@ def _welcome(deciding: Deciding, attempt: Attempt) -> bool:
 
 def answer(deciding: Deciding, command: AnswerAttempts) -> None:
     """Take answers in, then see what follows."""
+    payments = deciding.order.payments
+    told: dict[str, AttemptAnswered] = {}
+    late: list[tuple[str, Outcome]] = []
     for name, outcome in command.answers:
-        if outcome.status is not OutcomeStatus.UNKNOWN:
-            _answer(deciding, name, outcome)
+        if outcome.status is OutcomeStatus.UNKNOWN:
+            continue
+        state = payments.attempt(name).state
+        if state in _LATE or name in told:
+            late.append((name, outcome))
+            continue
+        after = settled(state, outcome.status)
+        if after is not None:
+            told[name] = _told(name, after, outcome)
+    if told:
+        deciding.apply_answers(tuple(told.values()))
+    for name, outcome in late:
+        _answer_late(deciding, name, outcome)
     if command.goods_lost:
         held = tuple([a.id for a in deciding.order.payments.current() if a.held])
         deciding.apply(ClosingAsked("cancel", "the goods are no longer there"))
