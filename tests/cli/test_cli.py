@@ -193,7 +193,10 @@ def test_a_wrong_cart_is_refused_in_one_line(
 def test_a_missing_cart_is_refused(capsys: Out) -> None:
     """A file that is not there is told as such."""
     line = complaint(capsys, main(["price", "nowhere.json"]))
-    assert line == "ordercore: nowhere.json: invalid_document: cannot open the file: no such file or directory"
+    assert (
+        line
+        == "ordercore: nowhere.json: invalid_document: cannot open the file: no such file or directory"
+    )
 
 
 def test_a_cart_that_is_too_long_is_refused(tmp_path: Path, capsys: Out) -> None:
@@ -213,9 +216,17 @@ def test_what_a_cart_says_reaches_the_cart() -> None:
     """Every key of the document has its place in the cart."""
     found = parse_cart((ROOT / "examples/carts/gift-basket.json").read_text("utf-8"))
     tea, cup = found.cart.lines
-    assert (tea.tax_category, tea.weight_grams, tea.attributes) == ("food", 280, {"harvest": "spring"})
+    assert (tea.tax_category, tea.weight_grams, tea.attributes) == (
+        "food",
+        280,
+        {"harvest": "spring"},
+    )
     assert cup.extra == {"engraving": "A & C"}
-    assert (found.cart.shop, found.cart.customer.id, found.cart.address.postcode) == ("tea", "ada", "10115")
+    assert (found.cart.shop, found.cart.customer.id, found.cart.address.postcode) == (
+        "tea",
+        "ada",
+        "10115",
+    )
     assert found.cart.shipping is not None
 
 
@@ -297,9 +308,13 @@ def test_a_wrong_policy_document_is_refused_in_one_line(
 def test_the_module_is_the_command() -> None:
     """``python -m ordercore`` runs in a process of its own, and its exit code is the command's."""
     command = [sys.executable, "-m", "ordercore"]
-    good = subprocess.run([*command, "diagram", "standard"], capture_output=True, text=True, check=False)
+    good = subprocess.run(
+        [*command, "diagram", "standard"], capture_output=True, text=True, check=False
+    )
     assert (good.returncode, good.stderr) == (0, "")
-    bad = subprocess.run([*command, "price", "nowhere.json"], capture_output=True, text=True, check=False)
+    bad = subprocess.run(
+        [*command, "price", "nowhere.json"], capture_output=True, text=True, check=False
+    )
     assert (bad.returncode, bad.stdout, bad.stderr.count("\n")) == (2, "", 1)
 
 

@@ -137,11 +137,12 @@ async def arun(flow: Flow[T], name: str = "flow") -> T:
 class _Lane:
     """One flow of a batch: its next step, or its end."""
 
-    __slots__ = ("error", "flow", "result", "step")
+    __slots__ = ("error", "flow", "made", "result", "step")
 
     def __init__(self, flow: Flow[Any]) -> None:
         self.flow = flow
         self.step: Step | None = None
+        self.made = 0
         self.result: Any = None
         self.error: OrdercoreError | None = None
 
@@ -172,6 +173,7 @@ def run_batch(flows: Sequence[Flow[T]], store: OrderStore, name: str = "batch") 
             step = lane.step
             if step is None:
                 continue
+            lane.made += 1
             if step.fn == store.commit and step.kw is None:
                 commits.append((lane, step))
             else:
@@ -186,7 +188,7 @@ def _advance(lane: _Lane, step: Step, name: str) -> None:
     try:
         answer = _make(step)
     except Exception as error:  # noqa: BLE001 - handed to the flow, which decides
-        _note(error, name, 0, step)
+        _note(error, name, lane.made, step)
         lane.go(error=error)
     else:
         lane.go(answer)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 
@@ -24,10 +24,10 @@ from ordercore.pricing.tax import RoundingScope, TaxPolicy
 from ordercore.value import value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from datetime import date, datetime
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
-    from ordercore.party import Address, Destination, Party
+    from ordercore.party import Address, Party
     from ordercore.pricing.cart import Cart, CartLine, Discount, ShippingCharge
 
 __all__ = [
@@ -219,8 +219,7 @@ class Quote:
         )
 
 
-@value
-class _Priced:
+class _Priced(NamedTuple):
     """A cart line half way: after its own discounts, before the order's."""
 
     line: CartLine
@@ -255,75 +254,76 @@ def _attributes(attributes: Mapping[str, str], path: str) -> tuple[tuple[str, st
     return pairs
 
 
+def _asked(off: Discount, left: int, currency: str, rounding: Rounding) -> int:
+    """What a discount asks for when ``left`` minor units remain."""
+    if type(off) is AmountOff:
+        asked = to_minor(off.amount, currency, "amount")
+        if asked < 0:
+            raise InvalidCart("a discount is not negative", path="amount")
+        return asked
+    if not isinstance(off, PercentOff):
+        reason = f"a {type(off).__name__} is no discount"
+        raise InvalidCart(reason, allowed=("PercentOff", "AmountOff"))
+    if not 0 <= off.percent.ppm <= 1_000_000:
+        reason = f"a discount of {off.percent} % is not from 0 to 100 %"
+        raise InvalidCart(reason, path="percent", percent=str(off.percent))
+    asked = divide(left * off.percent.ppm, 1_000_000, rounding)
+    if off.cap is None:
+        return asked
+    cap = to_minor(off.cap, currency, "cap")
+    if cap < 0:
+        raise InvalidCart("a cap is not negative", path="cap")
+    return min(asked, cap)
+
+
 def _discounted(
-    discounts: Sequence[Discount],
-    left: int,
-    currency: str,
-    rounding: Rounding,
-    path: str,
-    apply: Callable[[Discount, int, int], None],
-) -> None:
-    """Work through ``discounts`` on ``left`` minor units; tell ``apply`` each one, what it asks and gives."""
+    discounts: Sequence[Discount], left: int, currency: str, rounding: Rounding
+) -> list[tuple[Discount, int, int, int]]:
+    """Work through ``discounts`` on ``left`` minor units: each with its rate, what it asks and gives."""
     if len(discounts) > _DISCOUNTS_MAX:
-        raise InvalidCart(f"more than {_DISCOUNTS_MAX} discounts", path=path)
-    for i, off in enumerate(discounts):
-        if isinstance(off, PercentOff):
-            if not 0 <= off.percent.ppm <= 1_000_000:
-                reason = f"a discount of {off.percent} % is not from 0 to 100 %"
-                raise InvalidCart(reason, path=f"{path}[{i}].percent", percent=str(off.percent))
-            asked = divide(left * off.percent.ppm, 1_000_000, rounding)
-            if off.cap is not None:
-                cap = to_minor(off.cap, currency, f"{path}[{i}].cap")
-                if cap < 0:
-                    raise InvalidCart("a cap is not negative", path=f"{path}[{i}].cap")
-                asked = min(asked, cap)
-        elif isinstance(off, AmountOff):
-            asked = to_minor(off.amount, currency, f"{path}[{i}].amount")
-            if asked < 0:
-                raise InvalidCart("a discount is not negative", path=f"{path}[{i}].amount")
-        else:
-            reason = f"a {type(off).__name__} is no discount"
-            raise InvalidCart(reason, path=f"{path}[{i}]", allowed=("PercentOff", "AmountOff"))
+        raise InvalidCart(f"more than {_DISCOUNTS_MAX} discounts", path="discounts")
+    worked: list[tuple[Discount, int, int, int]] = []
+    for off in discounts:
+        try:
+            asked = _asked(off, left, currency, rounding)
+        except OrdercoreError as error:
+            raise error.at(f"discounts[{len(worked)}]") from None
         given = min(asked, left)
-        apply(off, asked, given)
         left -= given
+        worked.append((off, off.percent.ppm if type(off) is PercentOff else 0, asked, given))
+    return worked
 
 
 def _priced(
     line: CartLine, index: int, currency: str, rounding: Rounding, applied: list[AppliedDiscount]
 ) -> _Priced:
-    """Check one line and apply its own discounts."""
+    """Check one line and apply its own discounts; errors name the path within the line."""
     number = line.quantity
     if type(number) is not int or not 0 < number <= QUANTITY_MAX:
-        quantity(number, f"lines[{index}].quantity")
+        quantity(number, "quantity")
     if not isinstance(line.sku, str) or not line.sku:
-        raise InvalidCart("a line needs a sku", path=f"lines[{index}].sku")
-    unit = to_minor(line.unit_price, currency, f"lines[{index}].unit_price")
+        raise InvalidCart("a line needs a sku", path="sku")
+    unit = to_minor(line.unit_price, currency, "unit_price")
     if unit < 0:
         reason = "a price is not negative: use a discount"
-        raise InvalidCart(reason, path=f"lines[{index}].unit_price", amount=unit)
+        raise InvalidCart(reason, path="unit_price", amount=unit)
     listed = unit * number
     if listed > MINOR_MAX:
-        checked_minor(listed, f"lines[{index}]")
+        checked_minor(listed)
     if type(line.weight_grams) is not int or line.weight_grams < 0:
         reason = "a weight is a whole number of grams, not negative"
-        raise InvalidCart(reason, path=f"lines[{index}].weight_grams")
+        raise InvalidCart(reason, path="weight_grams")
     freight = 0
     if line.domestic_freight is not None:
-        freight = to_minor(line.domestic_freight, currency, f"lines[{index}].domestic_freight")
+        freight = to_minor(line.domestic_freight, currency, "domestic_freight")
         if freight < 0:
-            raise InvalidCart("freight is not negative", path=f"lines[{index}].domestic_freight")
+            raise InvalidCart("freight is not negative", path="domestic_freight")
     name = LineId(line.id or str(index + 1))
     taken = 0
     if line.discounts:
-
-        def note(off: Discount, asked: int, given: int) -> None:
-            nonlocal taken
+        for off, ppm, asked, given in _discounted(line.discounts, listed, currency, rounding):
             taken += given
-            ppm = off.percent.ppm if isinstance(off, PercentOff) else 0
             applied.append(AppliedDiscount(name, off.label, ppm, asked, given))
-
-        _discounted(line.discounts, listed, currency, rounding, f"lines[{index}].discounts", note)
     return _Priced(line, name, unit, listed, taken, freight)
 
 
@@ -333,34 +333,13 @@ def _order_discounts(
     """Each line's share of the order's discounts, shared by what remains of each line."""
     left = [half.listed - half.discount for half in priced]
     total = [0] * len(left)
-
-    def share(off: Discount, asked: int, given: int) -> None:
-        parts = allocate(given, left) if given else [0] * len(left)
+    for off, ppm, asked, given in _discounted(cart.discounts, sum(left), cart.currency, rounding):
+        parts = allocate(given, left) if given else (0,) * len(left)
         for i, part in enumerate(parts):
             left[i] -= part
             total[i] += part
-        ppm = off.percent.ppm if isinstance(off, PercentOff) else 0
-        applied.append(AppliedDiscount("", off.label, ppm, asked, given, tuple(parts)))
-
-    _discounted(cart.discounts, sum(left), cart.currency, rounding, "discounts", share)
+        applied.append(AppliedDiscount("", off.label, ppm, asked, given, parts))
     return total
-
-
-class _Rates:
-    """The rates of one quote, each looked up once."""
-
-    __slots__ = ("_day", "_found", "_policy", "_to")
-
-    def __init__(self, policy: TaxPolicy, to: Destination, day: date) -> None:
-        self._policy, self._to, self._day = policy, to, day
-        self._found: dict[str, int] = {}
-
-    def ppm(self, category: str, path: Callable[[], str]) -> int:
-        found = self._found.get(category)
-        if found is None:
-            found = self._policy.rate(category, self._to, self._day, path()).percent.ppm
-            self._found[category] = found
-        return found
 
 
 def _tax(amount: int, ppm: int, rounding: Rounding, *, included: bool) -> int:
@@ -409,10 +388,14 @@ def quote(cart: Cart, policy: PricingPolicy, at: datetime) -> Quote:
             raise InvalidCart(f"a cart has 1 to {LINES_MAX} lines, not {count}", path="lines")
         applied: list[AppliedDiscount] = []
         rounding = policy.discount_rounding
-        priced = [
-            _priced(line, i, currency, rounding, applied) for i, line in enumerate(cart.lines)
-        ]
-        if len({half.id for half in priced}) != count or SHIPPING in {half.id for half in priced}:
+        priced: list[_Priced] = []
+        try:
+            for line in cart.lines:
+                priced.append(_priced(line, len(priced), currency, rounding, applied))
+        except OrdercoreError as error:
+            raise error.at(f"lines[{len(priced)}]") from None
+        ids = {half.id for half in priced}
+        if len(ids) != count or SHIPPING in ids:
             raise InvalidCart("each line has an id of its own, other than 'shipping'", path="lines")
         shares = _order_discounts(cart, priced, rounding, applied) if cart.discounts else None
         return _figures(cart, policy, at, priced, shares, tuple(applied))
@@ -430,32 +413,35 @@ def _figures(
 ) -> Quote:
     """Tax everything and build the quote, each line once."""
     tax = policy.tax
-    rates = _Rates(tax, cart.address.destination(), at.date())
+    to, day = cart.address.destination(), at.date()
+    rates: dict[str, int] = {}  # each rate is looked up once
     amounts: list[int] = []
     ppms: list[int] = []
     included: list[bool] = []
     default = tax.prices_include_tax
-    for i, half in enumerate(priced):
-        line = half.line
-        off = half.discount + shares[i] if shares is not None else half.discount
-        amounts.append(half.listed - off + half.freight)
-        ppms.append(rates.ppm(line.tax_category, lambda i=i: f"lines[{i}].tax_category"))  # type: ignore[misc]
+    for i, (line, _, _, listed, discount, freight) in enumerate(priced):
+        amounts.append(listed - discount - (0 if shares is None else shares[i]) + freight)
+        ppm = rates.get(line.tax_category)
+        if ppm is None:
+            found = tax.rate(line.tax_category, to, day, f"lines[{i}].tax_category")
+            ppm = rates[line.tax_category] = found.percent.ppm
+        ppms.append(ppm)
         included.append(default if line.tax_included is None else line.tax_included)
     shipping = cart.shipping
     if shipping is not None:
         amounts.append(_shipping_amount(shipping, cart.currency))
-        ppms.append(rates.ppm(shipping.tax_category, lambda: "shipping.tax_category"))
+        found = tax.rate(shipping.tax_category, to, day, "shipping.tax_category")
+        ppms.append(found.percent.ppm)
         included.append(default if shipping.tax_included is None else shipping.tax_included)
     taxes = _taxes(tax, priced, amounts, ppms, included)
     lines: list[QuoteLine] = []
-    for i, half in enumerate(priced):
-        line = half.line
+    for i, (line, name, unit, listed, discount, freight) in enumerate(priced):
         amount, levy, inside = amounts[i], taxes[i], included[i]
         net = amount - levy if inside else amount
         lines.append(
             QuoteLine(
-                half.id, line.sku, line.name, line.quantity, half.unit, half.listed, half.discount,
-                shares[i] if shares is not None else 0, half.freight, amount, line.tax_category,
+                name, line.sku, line.name, line.quantity, unit, listed, discount,
+                0 if shares is None else shares[i], freight, amount, line.tax_category,
                 ppms[i], inside, levy, net, net + levy, line.category, line.weight_grams,
                 line.source_url,
                 _attributes(line.attributes, f"lines[{i}].attributes") if line.attributes else (),
