@@ -246,9 +246,7 @@ def _paying(
         order[4], order[5] = planned, cells
         attempts = order[6] = ["open"] * len(planned)
         note((number, version, now, "payment.started", planned, cells))
-        due = now + RESOLVE
-        for j in range(len(planned)):
-            timers[number, j] = due
+        timers[number, "resolve"] = now + RESOLVE
         receipts[key] = ("pay", number)
         taken = 0
         for j, (gateway, amount) in enumerate(planned):
@@ -260,7 +258,6 @@ def _paying(
             post((SIDES[gateway], gateway, amount))
             post(("advances", "", -amount))
             taken += amount
-            del timers[number, j]
         if taken != total:
             raise ValueError
         deducted.add(number)
@@ -268,7 +265,7 @@ def _paying(
         order[1] = version + 1
         order[7] = now
         note((number, version + 1, now, "order.moved", "pay", to))
-        del timers[number, "close"], timers[number, "remind"]
+        del timers[number, "close"], timers[number, "remind"], timers[number, "resolve"]
 
     return pay
 

@@ -15,12 +15,12 @@ from ordercore.tender import AttemptState, Outcome, OutcomeStatus, RefundStatus
 from ordercore.tender.tenders import Channel, Points
 from ordercore.testing import START, Story, order_a, order_content, stories
 from ordercore.timeout import (
+    RESOLVE,
     PaymentWindow,
     TimeoutPolicy,
     Timer,
     TimerKey,
     TimerKind,
-    attempt_key,
     refund_key,
 )
 
@@ -59,15 +59,9 @@ def test_nothing_owed_is_unwatched(story: Story) -> None:
     """Every attempt and leg without a last word has its timer, so a crash cannot lose it."""
     held = standing_timers(story)
     order = story.order
-    for attempt in order.payments.attempts:
-        watched = attempt_key(attempt.id) in held
-        if attempt.state is AttemptState.AUTHORIZED:
-            others = [a for a in order.payments.current() if a.live and a.id != attempt.id]
-            assert others or order.closing is not None  # they are watched, and decide for it
-        elif attempt.live:
-            assert watched, attempt
-        else:
-            assert not watched, attempt
+    states = {attempt.state for attempt in order.payments.attempts if attempt.live}
+    # an authorized attempt waits for the others of its payment; they are watched, and decide for it
+    assert (RESOLVE in held) is bool(states - {AttemptState.AUTHORIZED}), states
     for refund in order.payments.refunds:
         for place, leg in enumerate(refund.legs):
             asked_again = refund_key(refund.id, place) in held
@@ -119,11 +113,11 @@ def test_a_reminder_needs_twice_its_lead(window: int, lead: int, at: int | None)
 
 
 def test_payment_clears_the_deadline() -> None:
-    """Once paid, neither reminder nor deadline stands; while it waits, the attempt is watched."""
+    """Once paid, neither reminder nor deadline stands; while it waits, the payment is watched."""
     story = story_a()
     story.pay(Points(1234), Channel("wechat"), status=OutcomeStatus.UNKNOWN)
     watched = due(story)
-    assert watched[attempt_key("o-1/1")] == watched[attempt_key("o-1/2")] == MINUTE
+    assert watched[RESOLVE] == MINUTE
     assert watched[CLOSE] == 30 * MINUTE
     story.answer(OutcomeStatus.CAPTURED)
     assert due(story) == {}
@@ -143,7 +137,7 @@ def test_closing_waits_for_the_channel_and_asks_again() -> None:
     assert story.order.closing is not None
     found = due(story)
     assert found[CLOSE] == 6 * MINUTE
-    assert attempt_key("o-1/1") in found
+    assert RESOLVE in found
     story.answer(OutcomeStatus.TOO_EARLY)
     assert story.order.state == "pending_payment"
     story.answer(OutcomeStatus.VOIDED)
@@ -158,9 +152,9 @@ def test_an_undo_is_watched_until_it_is_answered() -> None:
     story.answer(OutcomeStatus.CAPTURED, "o-1/1")
     declined = AnswerAttempts((("o-1/2", Outcome(OutcomeStatus.DECLINED)),))
     story.send(declined, after=2 * MINUTE)
-    assert due(story)[attempt_key("o-1/1")] == 3 * MINUTE
+    assert due(story)[RESOLVE] == 3 * MINUTE
     story.answer(OutcomeStatus.VOIDED, "o-1/1")
-    assert attempt_key("o-1/1") not in due(story)
+    assert RESOLVE not in due(story)
 
 
 def test_receipt_is_confirmed_seven_days_after_the_last_parcel() -> None:

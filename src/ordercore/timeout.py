@@ -46,8 +46,8 @@ class TimerKind(enum.Enum):
 
     REMIND_PAYMENT = "remind_payment"
     CLOSE_UNPAID = "close_unpaid"
-    RESOLVE_ATTEMPT = "resolve_attempt"
-    """Ask a gateway about an attempt whose outcome is open, or finish an undo or a capture."""
+    RESOLVE_PAYMENT = "resolve_payment"
+    """Ask the gateways about attempts whose outcome is open, or finish undos and captures."""
     RESOLVE_REFUND = "resolve_refund"
     """Ask, or ask again, for one leg of a refund."""
     REFUND_LATE = "refund_late"
@@ -57,7 +57,7 @@ class TimerKind(enum.Enum):
 
 @value
 class TimerKey:
-    """A timer of an order is named by its kind and subject (an attempt, a leg); setting it again moves it."""
+    """A timer of an order is named by its kind and subject (a leg of a refund); setting it again moves it."""
 
     kind: TimerKind
     subject: str = ""
@@ -145,16 +145,15 @@ class TimeoutPolicy:
             raise InvalidPolicy("it is positive", path=f"{path}.confirm_after")
 
 
-_ENDED = frozenset({AttemptState.CAPTURED, AttemptState.DECLINED, AttemptState.RETURNED})
+_OWED = frozenset(
+    {AttemptState.OPEN, AttemptState.CAPTURING, AttemptState.CLOSING, AttemptState.RETURNING}
+)
 _REMIND = TimerKey(TimerKind.REMIND_PAYMENT)
 _CLOSE = TimerKey(TimerKind.CLOSE_UNPAID)
 _CONFIRM = TimerKey(TimerKind.CONFIRM_RECEIPT)
 _RELEASE = TimerKey(TimerKind.RELEASE_STOCK)
-
-
-def attempt_key(attempt: str) -> TimerKey:
-    """The timer that watches an attempt."""
-    return TimerKey(TimerKind.RESOLVE_ATTEMPT, attempt)
+RESOLVE = TimerKey(TimerKind.RESOLVE_PAYMENT)
+"""One timer watches all attempts of an order: whoever serves it looks at each of them."""
 
 
 def refund_key(refund: str, leg: int, kind: TimerKind = TimerKind.RESOLVE_REFUND) -> TimerKey:
@@ -196,34 +195,19 @@ def _closing(
     found[_CLOSE] = at + policy.again(1)
 
 
-def _started(
-    found: _Found, event: PaymentStarted, _order: Order, policy: TimeoutPolicy, at: datetime
+def _watched(
+    found: _Found, _event: Event, order: Order, policy: TimeoutPolicy, at: datetime
 ) -> None:
-    due = at + policy.resolve_after
-    for attempt in event.attempts:
-        found[attempt_key(attempt.id)] = due
-
-
-def _answered(
-    found: _Found, event: AttemptAnswered, _order: Order, policy: TimeoutPolicy, at: datetime
-) -> None:
-    state = event.state
-    if state in _ENDED or state is AttemptState.AUTHORIZED:
-        found[attempt_key(event.attempt)] = None
-    elif state is AttemptState.WAITING:
-        found[attempt_key(event.attempt)] = at + policy.again(len(policy.backoff))
-
-
-def _asked(
-    found: _Found,
-    event: CaptureAsked | UndoAsked,
-    _order: Order,
-    policy: TimeoutPolicy,
-    at: datetime,
-) -> None:
-    due = at + policy.resolve_after
-    for attempt in event.attempts:
-        found[attempt_key(attempt)] = due
+    """Watch the attempts as long as one owes a call, and now and then while one waits for its payer."""
+    if RESOLVE in found:
+        return
+    found[RESOLVE] = None
+    for attempt in order.payments.attempts:
+        if attempt.state in _OWED:
+            found[RESOLVE] = at + policy.resolve_after
+            return
+        if attempt.state is AttemptState.WAITING:
+            found[RESOLVE] = at + policy.again(len(policy.backoff))
 
 
 def _refund(
@@ -262,10 +246,10 @@ _TIMED: Mapping[
     Placed: _placed,
     Moved: _moved,
     ClosingAsked: _closing,
-    PaymentStarted: _started,
-    AttemptAnswered: _answered,
-    CaptureAsked: _asked,
-    UndoAsked: _asked,
+    PaymentStarted: _watched,
+    AttemptAnswered: _watched,
+    CaptureAsked: _watched,
+    UndoAsked: _watched,
     RefundRequested: _refund,
     RefundAnswered: _refund_answered,
     Withdrawn: _withdrawn,

@@ -97,6 +97,24 @@ def test_both_go_the_same_way(order: Order, kept: Watched, books: floor.Floor) -
     assert books.timers == {}
 
 
+def test_both_wait_for_as_many_timers(kept: Watched) -> None:
+    """After each verb as many timers wait here as there."""
+    engine, books = shop.build(kept), floor.build()
+    names = shop.keys(1)[0]
+    placed = engine.place(engine.quote(shop.cart()), key=names[0], by=shop.BY).id
+    bare = books.place(floor.CART, floor.price(floor.CART, 1500, 799), names[0])
+    found = [(len(kept.timers()), len(books.timers))]
+    engine.pay(placed, shop.OFFERS, key=names[1], by=shop.BY)
+    books.pay(bare, names[1])
+    found.append((len(kept.timers()), len(books.timers)))
+    for place, verb in enumerate(("accept", "ship", "deliver", "complete"), 2):
+        getattr(engine, verb)(placed, key=names[place], by=shop.BY)
+        getattr(books, verb)(bare, names[place])
+        found.append((len(kept.timers()), len(books.timers)))
+    assert found == [(2, 2), (0, 0), (0, 0), (1, 1), (0, 0), (0, 0)]
+    assert sum(len(change.timers_set) for change in kept.changes) == 4
+
+
 LINES = st.lists(
     st.tuples(
         st.just("SKU"),

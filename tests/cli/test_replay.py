@@ -437,7 +437,7 @@ def test_books_that_do_not_add_up_fail(
 
     monkeypatch.setattr(stores, "MemoryStore", Careless)
     assert replay(tmp_path, small(), "--report", str(tmp_path / "r.html")) == 1
-    assert "trial balance                                  0.01" in capsys.readouterr().out
+    assert "trial balance                               0.01" in capsys.readouterr().out
     assert "The books do not add up." in (tmp_path / "r.html").read_text("utf-8")
 
 

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from moneyed import Money
-
+    from ordercore.money import Money
     from ordercore.pricing import Discount
 
 __all__ = ["BYTES_MAX", "KEYS", "CartDocument", "parse_cart", "read_cart"]

@@ -59,15 +59,21 @@ def _show_rich(sections: Iterable[Section], out: TextIO) -> None:
             title=section.title,
             title_justify="left",
             title_style="bold",
+            padding=(0, 1),
+            collapse_padding=True,
             show_header=named,
         )
         for i, name in enumerate(section.head):
-            table.add_column(name, justify="left" if i < section.texts else "right")
+            table.add_column(name, justify="left" if i < section.texts else "right", no_wrap=True)
         for row in section.rows:
             table.add_row(*[Text(cell) for cell in row])
-        console.print(table)
+        # A figure is never cut: the terminal itself wraps a table that is too wide for it.
+        needed = sum(section.widths()) + 2 * len(section.head) + 4
+        wide = console if needed <= console.width else Console(file=out, width=needed)
+        wide.print(table)
         if section.note:
             console.print(Text(section.note, style="dim"))
+        console.print()
 
 
 def plain_text(section: Section) -> str:

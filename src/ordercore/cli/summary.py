@@ -21,6 +21,8 @@ from ordercore.value import value
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from ordercore.cli.figures import Gateway
+
 __all__ = ["ATTRIBUTION", "Check", "Result", "assumption", "pounds", "sections", "summary"]
 
 ATTRIBUTION: Final = (
@@ -91,7 +93,7 @@ class Result:
             Check("trial balance", sum(books.values()) * PER_PENNY, 0),
             Check("sales in the books, against the file", sales * PER_PENNY, self.due()),
             *(
-                Check(f"{name}: the gateway, against the books", held * PER_PENNY, in_books)
+                Check(f"gateway {name}, against the books", held * PER_PENNY, in_books)
                 for name, held in self.held.items()
                 for in_books in (gateways[name] * PER_PENNY,)
             ),
@@ -320,17 +322,7 @@ def summary(result: Result) -> dict[str, Any]:
             {"percent": str(Percent(ppm)), "net": net, "tax": tax}
             for ppm, (net, tax) in sorted(figures.taxes.items())
         ],
-        "tenders": {
-            name: {
-                "charges": sums.charges,
-                "declined": sums.declined,
-                "taken": sums.taken,
-                "undone": sums.undone,
-                "refunded": sums.refunded,
-                "arrived": sums.arrived,
-            }
-            for name, sums in figures.gateways.items()
-        },
+        "tenders": {name: _gateway(sums) for name, sums in figures.gateways.items()},
         "refunds": {
             "count": figures.refunds,
             "requested": figures.refunded,
@@ -353,6 +345,17 @@ def summary(result: Result) -> dict[str, Any]:
         ],
         "milliseconds": result.milliseconds,
         "peak_kib": result.peak_kib,
+    }
+
+
+def _gateway(sums: Gateway) -> dict[str, int]:
+    return {
+        "charges": sums.charges,
+        "declined": sums.declined,
+        "taken": sums.taken,
+        "undone": sums.undone,
+        "refunded": sums.refunded,
+        "arrived": sums.arrived,
     }
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ordercore.clock import SystemClock
+from ordercore.clock import SystemClock, utc
 from ordercore.engine.discharging import discharge, pull
 from ordercore.engine.flow import Flow, arun, call, run, run_batch
 from ordercore.engine.fulfilling import advance
@@ -24,7 +24,7 @@ from ordercore.engine.paying import (
     refund,
 )
 from ordercore.engine.placing import place_order
-from ordercore.engine.shop import Shop, load, situation
+from ordercore.engine.shop import Shop, checked_goods, checked_limit, load, situation
 from ordercore.engine.sweeping import Sweep, relay, sweep
 from ordercore.errors import InvalidPolicy
 from ordercore.goods import Manifest
@@ -58,6 +58,8 @@ STANDARD = "standard"
 NOTHING = Manifest()
 BATCH_MAX = 50
 """Most orders whose changes share one commit."""
+FIND_MAX = 500
+"""Most orders of one answer."""
 
 
 def _compose(
@@ -89,7 +91,7 @@ def _compose(
 def _ship(
     shop: Shop, order_id: str, goods: Manifest, carrier: str, tracking: str, key: str, by: Actor
 ) -> Flow[Order]:
-    command = Ship(f"{order_id}/s-{key}", goods, carrier, tracking)
+    command = Ship(f"{order_id}/s-{key}", checked_goods(goods), carrier, tracking)
     content = f"{goods.items!r}|{carrier}|{tracking}"
     return advance(shop, order_id, command, content, key, by)
 
@@ -233,7 +235,7 @@ class OrderEngine(_Verbs):
 
     def find(self, query: OrderQuery | None = None) -> tuple[Order, ...]:
         """Orders by number or its numeric tail, customer, state, time."""
-        return run(call(self.shop.store.find, query or OrderQuery()), "find")
+        return run(_find(self.shop, query or OrderQuery()), "find")
 
     def journal(self, order_id: str) -> tuple[Recorded, ...]:
         """Who did what, when and why, event by event."""
@@ -249,6 +251,15 @@ def _pull(shop: Shop, order_id: str) -> Flow[Order]:
     order = yield from load(shop, order_id)
     order = yield from pull(shop, order, SYSTEM)
     return (yield from discharge(shop, order, SYSTEM, accepted=True))
+
+
+def _find(shop: Shop, query: OrderQuery) -> Flow[tuple[Order, ...]]:
+    checked_limit(query.limit, FIND_MAX, "orders")
+    for name in ("placed_from", "placed_before"):
+        moment = getattr(query, name)
+        if moment is not None:
+            utc(moment, f"query.{name}")
+    return (yield from call(shop.store.find, query))
 
 
 class AsyncOrderEngine(_Verbs):
@@ -332,7 +343,7 @@ class AsyncOrderEngine(_Verbs):
 
     async def find(self, query: OrderQuery | None = None) -> tuple[Order, ...]:
         """See `OrderEngine.find`."""
-        return await arun(call(self.shop.store.find, query or OrderQuery()), "find")
+        return await arun(_find(self.shop, query or OrderQuery()), "find")
 
     async def journal(self, order_id: str) -> tuple[Recorded, ...]:
         """See `OrderEngine.journal`."""

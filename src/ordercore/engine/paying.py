@@ -8,7 +8,7 @@ from ordercore.change import Receipt
 from ordercore.engine.discharging import answered, discharge, order_of_key, pull, release
 from ordercore.engine.flow import call
 from ordercore.engine.placing import checked_key
-from ordercore.engine.shop import digest, load, once, record, situation
+from ordercore.engine.shop import checked_goods, digest, load, once, record, situation
 from ordercore.errors import NotificationRefused
 from ordercore.money import to_minor
 from ordercore.order import (
@@ -233,6 +233,7 @@ def refund(
     """Refund units of lines, and whole charges; everything left where nothing is named."""
     shop.outside()
     order = yield from load(shop, order_id)
+    checked_goods(goods)
     named = "-" if charges is None else ",".join(charges)
     text = digest(order_id, repr(goods.items), named, reason)
     receipt = Receipt(order.shop, checked_key(key), "Refund", text, order_id)

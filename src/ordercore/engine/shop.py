@@ -10,12 +10,14 @@ from ordercore.engine.flow import call
 from ordercore.errors import (
     InsideTransaction,
     InvalidInput,
+    InvalidManifest,
     KeyReused,
     NotFound,
     OrderNotFound,
     Refused,
     Stale,
 )
+from ordercore.goods import Manifest
 from ordercore.order import Situation, decide
 from ordercore.value import value
 
@@ -64,6 +66,21 @@ class Shop:
         if self.store.joined:
             reason = "this calls gateways, so it needs a store that commits for itself"
             raise InsideTransaction(reason)
+
+
+def checked_limit(limit: int, most: int, what: str) -> int:
+    """A bound for one call: 1 to ``most``; raises `InvalidInput`."""
+    if type(limit) is not int or not 0 < limit <= most:
+        raise InvalidInput(f"1 to {most} {what}, not {limit}", path="limit")
+    return limit
+
+
+def checked_goods(goods: Manifest) -> Manifest:
+    """Goods as a host gives them; raises `InvalidManifest`, or `InvalidQuantity` with the line."""
+    if type(goods) is not Manifest:
+        reason = f"goods are a Manifest, not a {type(goods).__name__}: write Manifest.of({{...}})"
+        raise InvalidManifest(reason, path="goods")
+    return Manifest.of(goods.items, "goods") if goods.items else goods
 
 
 def digest(*parts: str) -> str:

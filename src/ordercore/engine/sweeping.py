@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from ordercore.engine.discharging import discharge, pull
 from ordercore.engine.flow import call
-from ordercore.engine.shop import load, record
-from ordercore.errors import InvalidInput, NotAllowed, OrdercoreError
+from ordercore.engine.shop import checked_limit, load, record
+from ordercore.errors import NotAllowed, OrdercoreError
 from ordercore.order import Close, Deliver, NoteRefundDelay, Remind
 from ordercore.party import SYSTEM
 from ordercore.timeout import Timer, TimerKind
@@ -73,11 +73,11 @@ def _confirm(shop: Shop, timer: Timer, order: Order) -> Flow[bool]:
 
 
 def _resolve(shop: Shop, timer: Timer, order: Order) -> Flow[bool]:
-    if not order.payments.attempt(timer.key.subject).live:
+    if not order.payments.in_flight:
         return True
     order = yield from pull(shop, order, SYSTEM)
     order = yield from discharge(shop, order, SYSTEM, last=_last(shop, timer))
-    return not order.payments.attempt(timer.key.subject).live
+    return not order.payments.in_flight
 
 
 def _resolve_refund(shop: Shop, timer: Timer, order: Order) -> Flow[bool]:
@@ -102,7 +102,7 @@ _SERVE: dict[TimerKind, Callable[[Shop, Timer, Order], Flow[bool]]] = {
     TimerKind.CLOSE_UNPAID: _close,
     TimerKind.REMIND_PAYMENT: _remind,
     TimerKind.CONFIRM_RECEIPT: _confirm,
-    TimerKind.RESOLVE_ATTEMPT: _resolve,
+    TimerKind.RESOLVE_PAYMENT: _resolve,
     TimerKind.RESOLVE_REFUND: _resolve_refund,
     TimerKind.REFUND_LATE: _refund_late,
     TimerKind.RELEASE_STOCK: _release,
@@ -122,8 +122,7 @@ def serve(shop: Shop, timer: Timer) -> Flow[bool]:
 def sweep(shop: Shop, limit: int) -> Flow[Sweep]:
     """Serve due timers, oldest first. One that fails waits longer each time and stops nobody else."""
     shop.outside()
-    if not 0 < limit <= LIMIT_MAX:
-        raise InvalidInput(f"1 to {LIMIT_MAX} timers, not {limit}", path="limit")
+    checked_limit(limit, LIMIT_MAX, "timers")
     now = shop.clock.now()
     claimed = yield from call(shop.store.claim_timers, now, limit, LEASE)
     settled: list[tuple[Timer, datetime | None]] = []
@@ -146,8 +145,7 @@ def sweep(shop: Shop, limit: int) -> Flow[Sweep]:
 def relay(shop: Shop, publisher: Publisher, limit: int) -> Flow[int]:
     """Hand committed events to the publisher, in order for each order, at least once; how many."""
     shop.outside()
-    if not 0 < limit <= LIMIT_MAX:
-        raise InvalidInput(f"1 to {LIMIT_MAX} events, not {limit}", path="limit")
+    checked_limit(limit, LIMIT_MAX, "events")
     items = yield from call(shop.store.outbox, limit)
     if items:
         yield from call(publisher.publish, [item.recorded for item in items])
