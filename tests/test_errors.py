@@ -74,4 +74,3 @@ def test_a_path_grows_from_the_inside_out(path: str, prefix: str, full: str) -> 
     error = InvalidCart("price a cart", path=path)
     assert error.at(prefix) is error
     assert error.path == full
-

@@ -62,7 +62,9 @@ def test_two_counts_give_two_numbers(first: int, second: int) -> None:
     assert len(numbers) == len({first, second})
 
 
-@pytest.mark.parametrize("text", ["ORD", "{seq}{seq:4}", "{seq}{", "{number}", "{seq:x}", "{seq:}", ""])
+@pytest.mark.parametrize(
+    "text", ["ORD", "{seq}{seq:4}", "{seq}{", "{number}", "{seq:x}", "{seq:}", ""]
+)
 def test_a_template_that_cannot_number_is_refused(text: str) -> None:
     """Exactly one count, and no field but date, shop and seq; the path is the policy's."""
     with pytest.raises(InvalidPolicy) as caught:

@@ -4,11 +4,12 @@ import random
 from decimal import Context, Decimal, localcontext
 from fractions import Fraction
 from math import ceil, floor
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from moneyed import CURRENCIES, Currency, Money
+from moneyed import CURRENCIES, Money
 
 from ordercore.errors import (
     AmountTooLarge,
@@ -101,45 +102,56 @@ def test_exponents_are_those_of_iso_4217() -> None:
 
 
 @pytest.mark.parametrize(
-    ("amount", "error", "words"),
+    ("amount", "meant", "error", "words"),
     [
-        (12, InvalidMoney, "a bare int is not money: write Money('12.34', 'EUR')"),
-        (12.5, InvalidMoney, "a bare float is not money"),
-        (Decimal("1"), InvalidMoney, "a bare Decimal is not money"),
-        (None, InvalidMoney, "a bare NoneType is not money"),
-        ("12.34", InvalidMoney, "a bare str is not money"),
-        (Money("NaN", "EUR"), InvalidMoney, "NaN is not an amount"),
-        (Money("sNaN", "EUR"), InvalidMoney, "sNaN is not an amount"),
-        (Money("Infinity", "EUR"), InvalidMoney, "Infinity is not an amount"),
-        (Money("-Infinity", "EUR"), InvalidMoney, "-Infinity is not an amount"),
-        (Money("12.345", "EUR"), InvalidMoney, "has more decimals than EUR has (2)"),
-        (Money("0.5", "JPY"), InvalidMoney, "has more decimals than JPY has (0)"),
-        (Money("1e-999999", "EUR"), InvalidMoney, "EUR has 2 decimals"),
-        (Money("1E+30", "EUR"), AmountTooLarge, "above 10**20"),
-        (Money("-1E+999999", "EUR"), AmountTooLarge, "above 10**20"),
-        (Money("10000000000000.01", "EUR"), AmountTooLarge, "the limit is 10**15"),
-        (Money("1", "XAU"), UnknownCurrency, "'XAU' is not on the ISO 4217 list of money"),
-        (Money("1", "USD"), CurrencyMismatch, "the amount is in USD, but EUR is meant"),
+        (12, "EUR", InvalidMoney, "a bare int is not money: write Money('12.34', 'EUR')"),
+        (12.5, "EUR", InvalidMoney, "a bare float is not money"),
+        (Decimal(1), "EUR", InvalidMoney, "a bare Decimal is not money"),
+        (None, "EUR", InvalidMoney, "a bare NoneType is not money"),
+        ("12.34", "EUR", InvalidMoney, "a bare str is not money"),
+        (Money("NaN", "EUR"), "EUR", InvalidMoney, "NaN is not an amount"),
+        (Money("sNaN", "EUR"), "EUR", InvalidMoney, "sNaN is not an amount"),
+        (Money("Infinity", "EUR"), "EUR", InvalidMoney, "Infinity is not an amount"),
+        (Money("-Infinity", "EUR"), "EUR", InvalidMoney, "-Infinity is not an amount"),
+        (Money("12.345", "EUR"), "EUR", InvalidMoney, "has more decimals than EUR has (2)"),
+        (Money("0.5", "JPY"), None, InvalidMoney, "has more decimals than JPY has (0)"),
+        (Money("1e-999999", "EUR"), "EUR", InvalidMoney, "EUR has 2 decimals"),
+        (Money("1E+30", "EUR"), "EUR", AmountTooLarge, "above 10**20"),
+        (Money("-1E+999999", "EUR"), "EUR", AmountTooLarge, "above 10**20"),
+        (Money("10000000000000.01", "EUR"), "EUR", AmountTooLarge, "the limit is 10**15"),
+        (Money("1", "XAU"), None, UnknownCurrency, "'XAU' is not on the ISO 4217 list of money"),
+        (Money("1", "USD"), "EUR", CurrencyMismatch, "the amount is in USD, but EUR is meant"),
     ],
 )
 def test_what_is_no_exact_amount_is_refused(
-    amount: object, error: type[OrdercoreError], words: str
+    amount: Any, meant: str | None, error: type[OrdercoreError], words: str
 ) -> None:
     """Bare numbers, NaN, infinities, 10^30, odd decimals, other currencies: refused at the path."""
     with pytest.raises(error) as caught:
-        to_minor(amount, None if error is UnknownCurrency else "EUR" if _is_euro(amount) else None, "cart.x")  # type: ignore[arg-type]  # fmt: skip
+        to_minor(amount, meant, "cart.x")
     assert words in caught.value.reason
     assert caught.value.path.startswith("cart.x")
     assert caught.value.code == error.code
 
 
-def _is_euro(amount: object) -> bool:
-    return not isinstance(amount, Money) or amount.currency != Currency("JPY")
-
-
 @pytest.mark.parametrize(
     "text",
-    ["", " 12", "12 ", pytest.param("1." + "0" * 99_999, id="long"), "1e3", "1_000", "1,000.00", "NaN", "inf", "0x10", "١٢", "1.2.3", "--1", "."],
+    [
+        "",
+        " 12",
+        "12 ",
+        pytest.param("1." + "0" * 99_999, id="long"),
+        "1e3",
+        "1_000",
+        "1,000.00",
+        "NaN",
+        "inf",
+        "0x10",
+        "١٢",
+        "1.2.3",
+        "--1",
+        ".",
+    ],
 )
 def test_only_plain_digits_are_read(text: str) -> None:
     """Text of money is digits, a sign and a point: no exponent, no grouping, no other script."""
@@ -148,10 +160,10 @@ def test_only_plain_digits_are_read(text: str) -> None:
     assert caught.value.path == "lines[2].price"
 
 
-@pytest.mark.parametrize("text", [5, 5.5, None, b"text", Decimal("7")])
+@pytest.mark.parametrize("text", [5, 5.5, None, b"text", Decimal(7)])
 def test_text_of_money_is_text(text: object) -> None:
     """A number in place of text is refused with the fix in the message."""
-    with pytest.raises(InvalidMoney, match="write it as text, '12.34'"):
+    with pytest.raises(InvalidMoney, match=r"write it as text, '12\.34'"):
         parse_minor(text, "EUR")  # type: ignore[arg-type]
 
 
@@ -202,16 +214,12 @@ def test_the_largest_amount_is_ten_to_the_fifteen() -> None:
         (Rounding.FLOOR, (-2, -1, 0, 1, 2)),
     ],
 )
-def test_each_rounding_places_ties_by_its_name(
-    rounding: Rounding, halves: tuple[int, ...]
-) -> None:
+def test_each_rounding_places_ties_by_its_name(rounding: Rounding, halves: tuple[int, ...]) -> None:
     """The seven modes differ on the halves as their docstrings say."""
     assert tuple(divide(n, 2, rounding) for n in (-3, -1, 1, 3, 5)) == halves
 
 
-@given(
-    st.integers(-(10**18), 10**18), st.integers(1, 10**7), st.sampled_from(Rounding)
-)
+@given(st.integers(-(10**18), 10**18), st.integers(1, 10**7), st.sampled_from(Rounding))
 def test_a_rounded_quotient_is_the_floor_or_the_ceiling(
     numerator: int, denominator: int, rounding: Rounding
 ) -> None:
@@ -260,7 +268,20 @@ def test_a_percentage_reads_back_from_its_text(percent: Percent) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["17.50001", "17.5000000000000000000000000000000001", "1e-999999", pytest.param("1." + "0" * 99_999, id="long"), "-1", "NaN", "inf", "", "ten", "10001", 17.5, None],  # fmt: skip
+    [
+        "17.50001",
+        "17.5000000000000000000000000000000001",
+        "1e-999999",
+        pytest.param("1." + "0" * 99_999, id="long"),
+        "-1",
+        "NaN",
+        "inf",
+        "",
+        "ten",
+        "10001",
+        17.5,
+        None,
+    ],
 )
 def test_what_is_no_percentage_is_refused(text: object) -> None:
     """A fifth decimal however far out, a negative, NaN and floats are refused at the path."""
@@ -300,9 +321,12 @@ def test_no_amount_breaks_with_another_error() -> None:
     """Any junk as an amount gives an error of the tree, never one from below (law L24)."""
     dice = random.Random(7)
     signs = "0123456789.-+eE_NaNinf ,\x00٣"
+    reasons = set()
     for _ in range(2_000):
         text = "".join(dice.choice(signs) for _ in range(dice.randrange(0, 9)))
         try:
-            assert abs(parse_minor(text, "EUR")) <= MINOR_MAX
+            parse_minor(text, "EUR")
         except InvalidMoney as error:
-            assert error.reason
+            reasons.add(error.reason)
+    assert len(reasons) > 100
+    assert all(reasons)

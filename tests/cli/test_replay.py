@@ -437,7 +437,8 @@ def test_books_that_do_not_add_up_fail(
 
     monkeypatch.setattr(stores, "MemoryStore", Careless)
     assert replay(tmp_path, small(), "--report", str(tmp_path / "r.html")) == 1
-    assert "trial balance                               0.01" in capsys.readouterr().out
+    checks = capsys.readouterr().out.partition("Checks, GBP\n")[2]
+    assert "trial balance 0.01 0.00 0.01 DIFFERS" in " ".join(checks.split())
     assert "The books do not add up." in (tmp_path / "r.html").read_text("utf-8")
 
 

@@ -105,9 +105,16 @@ PAID = {
 
 
 def pauses(
-    options: dict[str, Any], prepare: Callable[[World], Order], one: Start, other: Start
+    options: dict[str, Any],
+    prepare: Callable[[World], Order],
+    one: Start,
+    other: Start,
+    then: int = STEPS_MAX,
 ) -> Iterator[tuple[str, World, Simulation]]:
-    """Each way in which ``one`` can be stopped, ``other`` run some steps, and both run on."""
+    """Each way in which ``one`` can be stopped, ``other`` run some steps, and both run on.
+
+    They make ``then`` more calls; one that is not through by then has crashed.
+    """
     for i in range(STEPS_MAX):
         for j in STEPS:
             world = World(**options)
@@ -118,17 +125,24 @@ def pauses(
                 return
             second = other(world, simulation, order).go(j)
             partly = not second.ended
-            first.go(STEPS_MAX)
-            second.go(STEPS_MAX)
+            for walk in (first.go(then), second.go(then)):
+                if not walk.ended:
+                    walk.crash()
             yield f"stopped at {i}, other ran {j}", world, simulation
             if not partly:
                 break
 
 
-def hold(options: dict[str, Any], prepare: Callable[[World], Order], one: Start, other: Start) -> None:
+def hold(
+    options: dict[str, Any],
+    prepare: Callable[[World], Order],
+    one: Start,
+    other: Start,
+    then: int = STEPS_MAX,
+) -> None:
     """Every pause ends, after recovery, in a state that keeps the laws."""
     tried = 0
-    for name, world, simulation in pauses(options, prepare, one, other):
+    for name, world, simulation in pauses(options, prepare, one, other, then):
         tried += 1
         simulation.recover(world.clock)
         try:
@@ -164,3 +178,20 @@ def test_l22_any_two_flows_of_a_waiting_order_meet_at_any_step(
 def test_l8_any_two_flows_of_a_paid_order_meet_at_any_step(one: str, other: str) -> None:
     """With the money in, refunds and cancellations that meet give back no more than was paid."""
     hold({}, begun, PAID[one], PAID[other])
+
+
+@pytest.mark.parametrize("then", [0, 2])
+@pytest.mark.parametrize("other", [name for name in UNPAID if name != "notify"])
+@pytest.mark.parametrize("one", ["pay four", "sweep at the deadline", "cancel", "notify"])
+def test_l7_two_flows_that_meet_and_both_die_are_recovered(
+    one: str, other: str, then: int
+) -> None:
+    """Two processes stop in the middle of the same order and die there, or two calls later."""
+    hold(CHANNELS["asks the payer"], begun, UNPAID[one], UNPAID[other], then)
+
+
+@pytest.mark.parametrize("other", PAID)
+@pytest.mark.parametrize("one", ["refund one", "cancel"])
+def test_l8_two_flows_of_a_paid_order_that_both_die_are_recovered(one: str, other: str) -> None:
+    """Refunds and cancellations that were begun are finished by sweeps, once."""
+    hold({}, begun, PAID[one], PAID[other], 1)

@@ -22,7 +22,7 @@ from ordercore.testing import START, laws, order_a
 UNIT, LINE, ORDER = RoundingScope.UNIT, RoundingScope.LINE, RoundingScope.ORDER
 
 
-def taxed(  # noqa: PLR0913 - the terms of one case
+def taxed(
     percent: str,
     *prices: tuple[int, str],
     currency: str = "EUR",

@@ -148,7 +148,9 @@ def test_a_percentage_may_be_capped() -> None:
 def test_domestic_freight_is_charged_beside_the_goods() -> None:
     """Freight of the whole line is added after discounts, which do not touch it."""
     off = (PercentOff(Percent.of("100")),)
-    priced = quote(cart(line(quantity=3, domestic_freight=eur("1.00"), discounts=off)), PLAIN, START)
+    priced = quote(
+        cart(line(quantity=3, domestic_freight=eur("1.00"), discounts=off)), PLAIN, START
+    )
     assert (priced.total, priced.lines[0].freight) == (100, 100)
     assert [priced.lines[0].units(i, 1).total for i in range(3)] == [34, 33, 33]
 

@@ -137,7 +137,9 @@ def test_points_go_back_whole() -> None:
 def test_a_charge_goes_back_whole_and_once() -> None:
     """Shipping is refunded by name, in one piece, and not twice."""
     cart = Cart(
-        "EUR", (CartLine("A", 2, money("5.00", "EUR")),), shipping=ShippingCharge(money("3.00", "EUR"))
+        "EUR",
+        (CartLine("A", 2, money("5.00", "EUR")),),
+        shipping=ShippingCharge(money("3.00", "EUR")),
     )
     due = quote(cart, PricingPolicy(), START)
     payments = paid(due, plan(due.rows(), [Channel("card")], TenderPolicy(), "EUR"))

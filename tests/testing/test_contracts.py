@@ -1,5 +1,7 @@
 """Our own adapters keep the promises of the ports, plain and asynchronous, and a broken one is caught."""
 
+# ruff: noqa: D102 - what an override is to do stands on the port
+
 from __future__ import annotations
 
 import inspect

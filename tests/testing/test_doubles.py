@@ -202,7 +202,7 @@ def test_a_double_has_what_it_wraps() -> None:
     assert double.parse({}, b"balance:o-1/1").key == "o-1/1"
     assert copy.copy(double).gateway is double.gateway
     with pytest.raises(AttributeError):
-        double.no_such_thing  # noqa: B018
+        double.no_such_thing
 
 
 def test_a_stock_keeper_may_fail() -> None:

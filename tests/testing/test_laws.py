@@ -35,9 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 RATES = TaxPolicy((TaxRate(Percent.of("13")), TaxRate(Percent.of("6"), "shipping")))
-SHIPPED = Cart(
-    "CNY", order_a().lines, order_a().discounts, ShippingCharge(money("6.00", "CNY"))
-)
+SHIPPED = Cart("CNY", order_a().lines, order_a().discounts, ShippingCharge(money("6.00", "CNY")))
 A: Quote = quote(SHIPPED, PricingPolicy(RATES), START)
 OFFERS = (Points(1234), BalanceTender(money("50.00", "CNY")), Channel("wechat"))
 
@@ -139,6 +137,7 @@ class Drifting(QuoteLine):
     """A line whose every unit but the first forgets a cent of tax."""
 
     def units(self, first: int, count: int) -> UnitShare:
+        """A share that forgets."""
         share = super().units(first, count)
         bent: UnitShare = bend(share, tax=share.tax - (1 if first else 0))
         return bent

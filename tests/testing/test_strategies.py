@@ -53,9 +53,7 @@ SEEK = settings(
 
 
 @given(st.sampled_from([0, 2, 3, 4]), st.data())
-def test_currencies_have_the_decimals_that_were_asked_for(
-    decimals: int, data: DataObject
-) -> None:
+def test_currencies_have_the_decimals_that_were_asked_for(decimals: int, data: DataObject) -> None:
     """Currencies of 0, 2, 3 and 4 decimals can be drawn on their own."""
     assert EXPONENTS[data.draw(currencies(decimals))] == decimals
 
@@ -96,7 +94,9 @@ def test_manifests_are_of_the_order(order: Order, data: DataObject) -> None:
     assert all(0 < units <= bought[name] for name, units in goods)
 
 
-def missing(strategy: st.SearchStrategy[Any], told: Callable[[Any], set[str]], wanted: set[str]) -> set[str]:
+def missing(
+    strategy: st.SearchStrategy[Any], told: Callable[[Any], set[str]], wanted: set[str]
+) -> set[str]:
     """What of ``wanted`` never came up; it stops as soon as all has."""
     seen: set[str] = set()
 

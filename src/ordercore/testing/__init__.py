@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
-# A host that meets a broken promise sees the values, as in its own tests.
-pytest.register_assert_rewrite("ordercore.testing.contracts")
-
 from ordercore.testing import laws
 from ordercore.testing.contracts import (
     OrderStoreContract,
@@ -16,9 +11,9 @@ from ordercore.testing.contracts import (
 from ordercore.testing.doubles import (
     Call,
     CollectingPublisher,
-    PortFault,
     FaultyGateway,
     FaultyStock,
+    PortFault,
 )
 from ordercore.testing.story import START, Story, order_a, order_content, standard_lifecycle
 from ordercore.testing.strategies import (
@@ -46,22 +41,22 @@ __all__ = [
     "order_a",
     "order_content",
     "standard_lifecycle",
-    # strategies: money
+    # money to draw
     "amounts",
     "currencies",
     "moneys",
     "percents",
-    # strategies: prices
+    # prices to draw
     "carts",
     "discounts",
     "pricing_policies",
     "quotes",
-    # strategies: payments
+    # payments to draw
     "Offered",
     "offers",
     "tender_plans",
     "tender_policies",
-    # strategies: orders
+    # orders to draw
     "manifests_of",
     "orders",
     "stories",

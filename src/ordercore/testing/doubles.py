@@ -206,7 +206,7 @@ class FaultyGateway:
         """Read a notification as the wrapped gateway does."""
         return self.gateway.parse(headers, body)
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the wrapped one has
+    def __getattr__(self, name: str) -> Any:
         if name == "gateway":  # not there yet: a copy is being made
             raise AttributeError(name)
         return getattr(self.gateway, name)
@@ -266,7 +266,7 @@ class FaultyStock:
         """Release, unless a fault is due."""
         return self._ask("release", reservation, lambda: self.keeper.release(reservation, keep))
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the wrapped one has
+    def __getattr__(self, name: str) -> Any:
         if name == "keeper":  # not there yet: a copy is being made
             raise AttributeError(name)
         return getattr(self.keeper, name)

@@ -8,6 +8,7 @@ A promotion of your own is held to them in ten lines::
     from ordercore.pricing import quote
     from ordercore.testing import START, carts, laws, pricing_policies
 
+
     @given(carts(), pricing_policies())
     def test_our_promotion_keeps_the_laws(cart, policy):
         priced = quote(our_promotion(cart), policy, START)
@@ -21,6 +22,7 @@ Amounts are minor units.
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
@@ -156,7 +158,7 @@ def units_rebuild_lines(quote: Quote) -> None:
         else:
             cuts = sorted({0, 1, 2, 3, count // 3, count // 2, count - 2, count - 1, count})
         sums = [0] * len(whole)
-        for first, after in zip(cuts, cuts[1:], strict=False):
+        for first, after in pairwise(cuts):
             share = _figures(line, first, after - first)
             sums = [a + b for a, b in zip(sums, share, strict=True)]
             upto = _figures(line, 0, after)
@@ -186,9 +188,7 @@ def tenders_conserved(plan: TenderPlan) -> None:
             _holds(law, f"tender {i} keeps points it does not have", true=tender.kept >= 0)
 
 
-def matrix_exact(
-    plan: TenderPlan, eligible: Sequence[Sequence[bool] | None] | None = None
-) -> None:
+def matrix_exact(plan: TenderPlan, eligible: Sequence[Sequence[bool] | None] | None = None) -> None:
     """L25: lines by tenders, both margins exact, no negative cell, each cell next to its exact share.
 
     ``eligible`` says for each tender which rows it may pay (`None`: all); left out, all may pay all.
@@ -342,4 +342,3 @@ def replay_gives(order: Order, history: Iterable[tuple[Event, datetime]]) -> Non
             _same(law, f"the state after move {event.via!r}", told.state, event.to)
     _same(law, "the number of events", count, order.version)
     _same(law, "the order as replayed", told, order)
-

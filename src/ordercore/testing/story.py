@@ -259,4 +259,3 @@ class Story:
             outcome = RefundOutcome(status, at=self.at)
             self.send(AnswerRefund(name, tuple((leg, outcome) for leg in legs)))
         return self.order
-

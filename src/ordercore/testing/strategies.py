@@ -281,7 +281,9 @@ def tender_policies(draw: DrawFn, *, rates: bool = True, exclusions: bool = True
     rules = []
     for gateway in draw(st.permutations(["points", "balance", "stored_value"])):
         usual = [PointsRate(), PointsRate(1, 1)]
-        worth = [*usual, PointsRate(1, 10), PointsRate(100, 1), PointsRate(3, 7)] if rates else usual
+        worth = (
+            [*usual, PointsRate(1, 10), PointsRate(100, 1), PointsRate(3, 7)] if rates else usual
+        )
         rules.append(
             TenderRule(
                 gateway,

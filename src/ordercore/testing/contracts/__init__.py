@@ -12,8 +12,9 @@ event loop a test. What an adapter cannot do is steered by what it declares, nev
 
 from __future__ import annotations
 
+from ordercore.testing.contracts.asking import Contract
 from ordercore.testing.contracts.gateway import PaymentGatewayContract
 from ordercore.testing.contracts.stock import StockKeeperContract
 from ordercore.testing.contracts.store import OrderStoreContract
 
-__all__ = ["OrderStoreContract", "PaymentGatewayContract", "StockKeeperContract"]
+__all__ = ["Contract", "OrderStoreContract", "PaymentGatewayContract", "StockKeeperContract"]

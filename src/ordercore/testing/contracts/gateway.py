@@ -296,12 +296,14 @@ class PaymentGatewayContract(Contract):
         """Two halves go back, each under its own key; a third fails and moves nothing."""
         request, outcome = self.taken()
         half = self.amount // 2
-        for _ in range(2):
-            said = self.ask(self.gateway.refund(self.back(request, half, outcome.reference)))
-            assert said.status in _GOES_BACK
+        said = [
+            self.ask(self.gateway.refund(self.back(request, half, outcome.reference))).status
+            for _ in range(2)
+        ]
+        assert set(said) <= _GOES_BACK
         third = self.back(request, half, outcome.reference)
         assert self.refused(third)
-        if said.status is RefundStatus.ARRIVED:
+        if set(said) == {RefundStatus.ARRIVED}:
             self.assert_moved(0)
 
     def test_more_than_was_captured_does_not_go_back(self) -> None:
