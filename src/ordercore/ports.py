@@ -17,27 +17,51 @@ from ordercore.identity import IdSource
 from ordercore.ledger import Balance
 from ordercore.order import Order
 from ordercore.tender import (
+    ActionKind,
     Capabilities,
+    ChannelReply,
     ChargeRequest,
     Notification,
     Outcome,
+    OutcomeStatus,
+    PaymentAction,
     RefundOutcome,
     RefundRequest,
+    RefundStatus,
 )
 from ordercore.timeout import Timer
 from ordercore.value import value
 
 __all__ = [
+    # the ports
     "Answer",
     "Clock",
     "IdSource",
-    "Opened",
-    "OrderQuery",
     "OrderStore",
-    "OutboxItem",
     "PaymentGateway",
     "Publisher",
     "StockKeeper",
+    # what a store takes and gives
+    "Balance",
+    "Change",
+    "Opened",
+    "OrderQuery",
+    "OutboxItem",
+    "Receipt",
+    "Recorded",
+    "Timer",
+    # what a gateway takes and gives
+    "ActionKind",
+    "Capabilities",
+    "ChannelReply",
+    "ChargeRequest",
+    "Notification",
+    "Outcome",
+    "OutcomeStatus",
+    "PaymentAction",
+    "RefundOutcome",
+    "RefundRequest",
+    "RefundStatus",
 ]
 
 T = TypeVar("T")

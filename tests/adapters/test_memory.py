@@ -7,13 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.engine.world import CHANNEL, NOON, SHOPPER, World, after
 
 from ordercore import InvalidInput, OrderQuery, OutOfStock
 from ordercore.adapters.memory import AccountGateway, MemoryGateway, MemoryStock, numeric_tail
 from ordercore.errors import NotificationRefused
 from ordercore.tender import ChargeRequest, OutcomeStatus, RefundRequest, RefundStatus
 from ordercore.timeout import TimerKind
-from tests.engine.world import CHANNEL, NOON, SHOPPER, World, after
 
 
 def request(key: str = "o/1", amount: int = 1000, **fields: Any) -> ChargeRequest:
@@ -21,7 +21,9 @@ def request(key: str = "o/1", amount: int = 1000, **fields: Any) -> ChargeReques
     return ChargeRequest(key, "o", amount, "CNY", **fields)
 
 
-def back(key: str = "o/r#0", charge: str = "o/1", amount: int = 400, points: int = 0) -> RefundRequest:
+def back(
+    key: str = "o/r#0", charge: str = "o/1", amount: int = 400, points: int = 0
+) -> RefundRequest:
     """A refund of 4.00."""
     return RefundRequest(key, charge, "", amount, "CNY", points)
 
@@ -284,7 +286,8 @@ def test_orders_are_found_by_who_where_what_and_when() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "tail"), [("ORD-0000000023", "23"), ("HB-007", "7"), ("7-A", ""), ("", ""), ("000", "")]
+    ("number", "tail"),
+    [("ORD-0000000023", "23"), ("HB-007", "7"), ("7-A", ""), ("", ""), ("000", "")],
 )
 def test_the_tail_of_a_number_is_its_last_digits_without_zeros(number: str, tail: str) -> None:
     """What a customer reads out over the telephone."""

@@ -8,10 +8,18 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-
-from ordercore import AsyncOrderEngine, CountedIds, KeyReused, Manifest, NotAllowed, OrderEngine, OrderQuery
-from ordercore.errors import OrderNotFound
 from tests.engine.world import CHANNEL, FOUR, SHOPPER, STAFF, World, after
+
+from ordercore import (
+    AsyncOrderEngine,
+    CountedIds,
+    KeyReused,
+    Manifest,
+    NotAllowed,
+    OrderEngine,
+    OrderQuery,
+)
+from ordercore.errors import OrderNotFound
 
 
 class Later:
@@ -60,7 +68,9 @@ def engines(**options: Any) -> tuple[World, AsyncOrderEngine]:
     return world, engine
 
 
-async def whole_way(engine: Any, world: World, wait: Callable[[Any], Coroutine[Any, Any, Any]]) -> list[Any]:
+async def whole_way(
+    engine: Any, world: World, wait: Callable[[Any], Coroutine[Any, Any, Any]]
+) -> list[Any]:
     """Every verb once, by the plain engine or the asynchronous one."""
     quote = engine.quote(world.quote().cart)
     order = await wait(engine.place(quote, key="k", by=SHOPPER))
@@ -98,6 +108,7 @@ async def whole_way(engine: Any, world: World, wait: Callable[[Any], Coroutine[A
 )
 def test_the_asynchronous_engine_does_the_same_as_the_plain_one(options: dict[str, bool]) -> None:
     """The whole way, verb by verb: equal orders, plans, journals and books."""
+
     async def plainly(answer: Any) -> Any:
         return answer
 
@@ -136,9 +147,7 @@ def test_l13_tasks_that_pay_under_one_key_pay_once() -> None:
 
     async def go() -> None:
         order = await engine.place(world.quote(), key="k", by=SHOPPER)
-        await asyncio.gather(
-            *[engine.pay(order.id, FOUR, key="p", by=SHOPPER) for _ in range(10)]
-        )
+        await asyncio.gather(*[engine.pay(order.id, FOUR, key="p", by=SHOPPER) for _ in range(10)])
 
     asyncio.run(go())
     order = world.orders()[0]
@@ -152,9 +161,7 @@ def test_l13_tasks_that_place_under_one_key_place_once() -> None:
 
     async def go() -> list[Any]:
         quote = world.quote()
-        return await asyncio.gather(
-            *[engine.place(quote, key="k", by=SHOPPER) for _ in range(10)]
-        )
+        return await asyncio.gather(*[engine.place(quote, key="k", by=SHOPPER) for _ in range(10)])
 
     orders = asyncio.run(go())
     assert len({order.id for order in orders}) == 1

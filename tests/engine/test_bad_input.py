@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from tests.engine.world import CHANNEL, SHOPPER, STAFF, World
 
 from ordercore import (
-    Actor,
     Cart,
     CartLine,
     InvalidInput,
@@ -40,7 +40,6 @@ from ordercore.errors import (
 from ordercore.goods import LineId
 from ordercore.ledger import AccountKind, Entry
 from ordercore.party import SYSTEM
-from tests.engine.world import CHANNEL, SHOPPER, STAFF, World, order_a
 
 ABOVE = (tenders.Balance(Money("270.00", "CNY"), "c1"), *CHANNEL)
 
@@ -331,12 +330,3 @@ def test_l24_goods_are_a_manifest(verb: str, goods: Any) -> None:
         getattr(world.engine, verb)(order.id, goods, key="x", **fields)
     assert "Manifest.of" in caught.value.reason
     assert caught.value.path == "goods"
-
-
-def test_a_stranger_is_told_apart_from_a_guest() -> None:
-    """An order without a customer is whose key it is; one with a customer is that customer's."""
-    world = World()
-    guest = Cart("CNY", order_a().lines, customer=Party())
-    order = world.engine.place(world.engine.quote(guest), key="k", by=Actor.customer(""))
-    assert world.engine.pay(order.id, CHANNEL, key="p", by=Actor.customer("c2")).paid
-    assert world.get(order).shippable() == Manifest.of({"1": 1, "2": 1, "3": 1})

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.engine.world import CHANNEL, FOUR, SHOPPER, World
 
 from ordercore import KeyReused, NotAllowed, OrdercoreError, OutOfStock, PaymentResult, tenders
 from ordercore.adapters.memory import MemoryStock, MemoryStore
 from ordercore.engine import Flow, call, run_batch
 from ordercore.errors import GatewayTimeout, OrderNotFound, Stale, StoreError
-from tests.engine.world import CHANNEL, FOUR, SHOPPER, World
 
 
 class Counting(MemoryStore):
@@ -172,6 +172,7 @@ def test_lanes_of_different_length_do_not_wait_for_each_other() -> None:
 
 def test_an_error_in_a_batch_names_the_use_case_and_the_step() -> None:
     """The note is the same as in a single run."""
+
     def flow() -> Flow[int]:
         def port() -> int:
             raise GatewayTimeout("no answer")

@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.engine.world import CHANNEL, FOUR, SHOPPER, STAFF, StubbornGateway, World
 
 from ordercore.errors import GatewayTimeout
 from ordercore.testing.simulation import Fault, Simulation, Walk
-from tests.engine.world import CHANNEL, FOUR, SHOPPER, STAFF, StubbornGateway, World
 
 CRASHES = (Fault.CRASH_BEFORE, Fault.CRASH_AFTER)
 TIMEOUTS = (Fault.NO_ANSWER, Fault.LOST_ANSWER)

@@ -7,6 +7,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.engine.world import CHANNEL, FOUR, SHOPPER, World
 
 from ordercore import InvalidInput, Stale
 from ordercore.adapters.memory import MemoryGateway, MemoryStore
@@ -14,7 +15,6 @@ from ordercore.engine import Flow, Step, arun, call, run
 from ordercore.engine.shop import RETRIES_MAX
 from ordercore.errors import GatewayTimeout, StoreError
 from ordercore.testing.simulation import Fault, Simulation
-from tests.engine.world import CHANNEL, FOUR, SHOPPER, World
 
 if TYPE_CHECKING:
     from ordercore.change import Change
@@ -133,6 +133,7 @@ def test_the_async_runner_awaits_what_is_awaitable() -> None:
 
 def test_a_port_that_stops_is_a_mistake_and_not_an_end() -> None:
     """StopIteration from a port does not pass for the result of the flow."""
+
     def flow() -> Flow[int]:
         return (yield from call(Port().stop))
 
@@ -149,6 +150,7 @@ def test_a_step_is_named_by_its_port() -> None:
 
 def test_an_asynchronous_gateway_in_a_plain_engine_is_refused_by_name() -> None:
     """The payment's intent is written, and the error says which port to change."""
+
     class Later(MemoryGateway):
         async def authorize(self, request: ChargeRequest) -> Outcome:  # type: ignore[override]
             return super().authorize(request)
@@ -238,7 +240,7 @@ def test_a_crashed_flow_is_kept_and_runs_no_cleanup() -> None:
     assert walk.ended
     assert (cleaned, len(simulation.graveyard)) == ([], 1)
     with pytest.raises(RuntimeError):
-        walk.result  # noqa: B018
+        walk.result
     simulation.graveyard.clear()
 
 
@@ -276,6 +278,7 @@ def test_a_fault_strikes_before_or_after_the_call(
 
 def test_a_mistake_of_a_port_ends_the_test_and_not_the_walk() -> None:
     """Only errors of the library's tree are a port's word; any other is shown as it is."""
+
     class Broken(MemoryStore):
         def commit(self, changes: list[Change]) -> None:  # type: ignore[override]
             raise ZeroDivisionError

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.engine.world import SHOPPER, STAFF, THREE, World, order_a, world_policies
 
 from ordercore import (
     Actor,
@@ -22,7 +23,6 @@ from ordercore.errors import InvalidManifest, InvalidPolicy
 from ordercore.ledger import PostingPolicy
 from ordercore.order.standing import DeliveryStanding
 from ordercore.testing import laws
-from tests.engine.world import SHOPPER, STAFF, THREE, World, order_a, world_policies
 
 ONE = Manifest.of({"1": 1})
 
@@ -300,6 +300,7 @@ def test_allowed_says_what_may_be_done_and_why_not_the_rest() -> None:
 @pytest.mark.parametrize("stage", ["placed", "paid", "accepted", "shipped", "received"])
 def test_allowed_agrees_with_what_the_engine_does(stage: str, by: Actor) -> None:
     """What is said to be possible works, and what is said to be impossible is refused."""
+
     def fresh() -> tuple[World, Any]:
         if stage != "placed":
             return at_stage(stage)

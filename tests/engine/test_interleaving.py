@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.engine.world import CHANNEL, FOUR, SHOPPER, STAFF, StubbornGateway, World
 
 from ordercore import Manifest, Order, tenders
 from ordercore.testing.simulation import STEPS_MAX, Simulation, Walk
-from tests.engine.world import CHANNEL, FOUR, SHOPPER, STAFF, StubbornGateway, World
 
 CHANNELS: dict[str, dict[str, Any]] = {
     "at once": {},
@@ -183,9 +183,7 @@ def test_l8_any_two_flows_of_a_paid_order_meet_at_any_step(one: str, other: str)
 @pytest.mark.parametrize("then", [0, 2])
 @pytest.mark.parametrize("other", [name for name in UNPAID if name != "notify"])
 @pytest.mark.parametrize("one", ["pay four", "sweep at the deadline", "cancel", "notify"])
-def test_l7_two_flows_that_meet_and_both_die_are_recovered(
-    one: str, other: str, then: int
-) -> None:
+def test_l7_two_flows_that_meet_and_both_die_are_recovered(one: str, other: str, then: int) -> None:
     """Two processes stop in the middle of the same order and die there, or two calls later."""
     hold(CHANNELS["asks the payer"], begun, UNPAID[one], UNPAID[other], then)
 

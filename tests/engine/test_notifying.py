@@ -8,11 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from ordercore import Actor, ActorKind, NotAllowed, NotFound, standing
-from ordercore.errors import NotificationRefused, OrderNotFound
-from ordercore.order.standing import PaymentStanding
-from ordercore.tender import AttemptState, ChargeRequest
 from tests.engine.world import (
     CHANNEL,
     SHOPPER,
@@ -22,6 +17,11 @@ from tests.engine.world import (
     TalkingGateway,
     World,
 )
+
+from ordercore import Actor, ActorKind, NotAllowed, NotFound, standing
+from ordercore.errors import NotificationRefused, OrderNotFound
+from ordercore.order.standing import PaymentStanding
+from ordercore.tender import AttemptState, ChargeRequest
 
 
 def talking(offers: tuple[Any, ...] = CHANNEL) -> tuple[World, str]:
@@ -63,8 +63,12 @@ def test_l10_the_same_notification_twice_is_once() -> None:
 NEWS = ("waiting", "authorized", "captured", "declined")
 
 
-@pytest.mark.parametrize("news", [c for n in (2, 3, 4) for c in permutations(NEWS, n) if "captured" in c])
-def test_l10_any_order_of_the_news_of_one_attempt_ends_in_one_standing(news: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "news", [c for n in (2, 3, 4) for c in permutations(NEWS, n) if "captured" in c]
+)
+def test_l10_any_order_of_the_news_of_one_attempt_ends_in_one_standing(
+    news: tuple[str, ...],
+) -> None:
     """Whatever else was said, before or after: once the money is taken the order is paid."""
     world, key = talking()
     for status in news:
@@ -144,7 +148,7 @@ def test_l21_money_that_comes_for_a_closed_order_is_returned() -> None:
 
 def test_l21_late_money_is_booked_before_it_is_returned() -> None:
     """While it is on its way back the books say that the channel has it."""
-    from ordercore.testing.simulation import Simulation  # noqa: PLC0415
+    from ordercore.testing.simulation import Simulation
 
     world, order, key = closed_with_a_code()
     body = world.channel.pay(key)
@@ -231,7 +235,12 @@ def test_l12_a_channel_cannot_speak_of_anothers_attempt() -> None:
 
 @pytest.mark.parametrize(
     ("key", "error"),
-    [("nobody/1", OrderNotFound), ("{order}/9", NotFound), ("{order}", NotFound), ("", OrderNotFound)],
+    [
+        ("nobody/1", OrderNotFound),
+        ("{order}/9", NotFound),
+        ("{order}", NotFound),
+        ("", OrderNotFound),
+    ],
 )
 def test_l24_a_notification_of_nothing_known_is_not_found(key: str, error: Any) -> None:
     """An unknown order and an unknown attempt are errors of the tree."""

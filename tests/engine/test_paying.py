@@ -7,6 +7,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.engine.world import (
+    CHANNEL,
+    FOUR,
+    NOON,
+    SHOPPER,
+    STAFF,
+    THREE,
+    StubbornGateway,
+    World,
+    after,
+)
 
 from ordercore import (
     Actor,
@@ -30,17 +41,6 @@ from ordercore.order.standing import PaymentStanding
 from ordercore.tender import ActionKind, AttemptState, CapBase
 from ordercore.testing import laws
 from ordercore.testing.simulation import Simulation
-from tests.engine.world import (
-    CHANNEL,
-    FOUR,
-    NOON,
-    SHOPPER,
-    STAFF,
-    THREE,
-    StubbornGateway,
-    World,
-    after,
-)
 
 CASH = (tenders.Balance(Money("100.00", "CNY"), "c1"), tenders.Channel("wechat"))
 
@@ -234,7 +234,7 @@ def test_a_waiting_payment_that_failed_unheard_makes_room_for_another() -> None:
 
 
 def _request(order: Any, place: int) -> Any:
-    from ordercore.engine.discharging import charge_request  # noqa: PLC0415
+    from ordercore.engine.discharging import charge_request
 
     return charge_request(order, order.payments.attempts[place])
 
@@ -298,7 +298,7 @@ def test_an_error_of_a_gateway_is_a_decline_and_a_silence_is_not() -> None:
 
 
 def _broken() -> Exception:
-    from ordercore.errors import GatewayError  # noqa: PLC0415
+    from ordercore.errors import GatewayError
 
     return GatewayError("the card is not known")
 
@@ -458,7 +458,7 @@ def test_l12_tenders_that_cannot_pay_change_nothing(
     if asks_payer:
         world.pay(order, THREE)
     if error is None:
-        from ordercore.errors import CurrencyMismatch as error  # noqa: N813, PLC0415
+        from ordercore.errors import CurrencyMismatch as error  # noqa: N813
     with world.refused(error) as caught:
         world.engine.pay(order.id, offers, key="p", by=SHOPPER)
     assert caught.value.path == path

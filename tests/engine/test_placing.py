@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from tests.engine.world import NOON, SHOPPER, THREE, World, after, order_a
 
 from ordercore import (
     Actor,
@@ -16,6 +17,7 @@ from ordercore import (
     InvalidInput,
     KeyReused,
     Money,
+    NotAllowed,
     OrderKind,
     OutOfStock,
     Party,
@@ -32,10 +34,13 @@ from ordercore.errors import InsideTransaction, StoreError
 from ordercore.order import Placed
 from ordercore.testing.simulation import Simulation
 from ordercore.timeout import TimerKind
-from tests.engine.world import NOON, SHOPPER, THREE, World, after, order_a
 
-DEARER = Policies(pricing=PricingPolicy(tax=TaxPolicy(prices_include_tax=False, default=Percent.of("20"))))
-NO_RATE = Policies(pricing=PricingPolicy(tax=TaxPolicy((TaxRate(Percent.of("5"), "books"),), default=None)))
+DEARER = Policies(
+    pricing=PricingPolicy(tax=TaxPolicy(prices_include_tax=False, default=Percent.of("20")))
+)
+NO_RATE = Policies(
+    pricing=PricingPolicy(tax=TaxPolicy((TaxRate(Percent.of("5"), "books"),), default=None))
+)
 
 
 class JoinedStore(MemoryStore):
@@ -219,9 +224,7 @@ def test_l13_threads_that_place_under_one_key_get_one_order(stocked: bool) -> No
     world = World(stocked=stocked)
     quote = world.quote()
     with ThreadPoolExecutor(8) as pool:
-        calls = [
-            pool.submit(world.engine.place, quote, key="k", by=SHOPPER) for _ in range(16)
-        ]
+        calls = [pool.submit(world.engine.place, quote, key="k", by=SHOPPER) for _ in range(16)]
         orders = {call.result().id for call in calls}
     assert len(orders) == 1
     assert len(world.orders()) == 1
@@ -320,7 +323,11 @@ def test_placing_joins_the_hosts_transaction_where_the_keeper_does() -> None:
     """With a keeper in the same transaction, or none, an order is placed inside it."""
     for stock in (None, "joining"):
         world = World(store=JoinedStore(), stocked=False)
-        keeper = None if stock is None else JoiningStock(world.clock, {"SKU-1": 1, "SKU-2": 1, "SKU-3": 1})
+        keeper = (
+            None
+            if stock is None
+            else JoiningStock(world.clock, {"SKU-1": 1, "SKU-2": 1, "SKU-3": 1})
+        )
         order = world.another(stock=keeper).place(world.quote(), key="k", by=SHOPPER)
         assert order.state == "pending_payment"
 
@@ -332,9 +339,7 @@ def test_placing_inside_a_transaction_that_the_keeper_does_not_join_is_refused()
         world.engine.place(world.quote(), key="k", by=SHOPPER)
 
 
-@pytest.mark.parametrize(
-    "verb", ["pay", "cancel", "refund", "notify", "sweep", "pull", "relay"]
-)
+@pytest.mark.parametrize("verb", ["pay", "cancel", "refund", "notify", "sweep", "pull", "relay"])
 def test_a_flow_that_calls_out_is_refused_inside_a_transaction(verb: str) -> None:
     """An intent inside the host's open transaction would not be durable when a gateway is called."""
     world = World(store=JoinedStore(), stocked=False)
@@ -373,3 +378,39 @@ def test_a_key_is_1_to_200_characters(key: str) -> None:
         world.engine.place(world.quote(), key=key, by=SHOPPER)
     assert caught.value.path == "key"
     assert world.engine.place(world.quote(), key="k" * 200, by=SHOPPER).version == 1
+
+
+# --- Whose order --------------------------------------------------------------------------------
+
+
+def guest_cart() -> Cart:
+    """Order A in a cart that names no customer."""
+    return Cart("CNY", order_a().lines, customer=Party())
+
+
+def test_a_cart_without_a_customer_belongs_to_the_customer_who_places_it() -> None:
+    """Nobody else may pay it, or cancel it."""
+    world = World()
+    order = world.engine.place(world.engine.quote(guest_cart()), key="k", by=SHOPPER)
+    assert order.content.customer.id == "c1"
+    stranger = Actor.customer("c2")
+    with world.refused(NotAllowed):
+        world.engine.cancel(order.id, reason="no", key="c", by=stranger)
+    assert world.pay(order).paid
+
+
+def test_l13_a_key_of_one_customer_does_not_show_anothers_order() -> None:
+    """Two customers with equal carts and the same key: the second is refused, and sees nothing."""
+    world = World()
+    quote = world.engine.quote(guest_cart())
+    world.engine.place(quote, key="k", by=SHOPPER)
+    with world.refused(KeyReused):
+        world.engine.place(quote, key="k", by=Actor.customer("c2"))
+
+
+def test_l12_a_customer_places_nothing_for_another() -> None:
+    """The cart names its customer; a stranger does not place it."""
+    world = World()
+    with world.refused(NotAllowed):
+        world.engine.place(world.quote(), key="k", by=Actor.customer("c2"))
+    assert world.free() == [5, 5, 5]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.engine.world import BALANCE, FOUR, POINTS, SHOPPER, STAFF, THREE, World
 
 from ordercore import (
     Actor,
@@ -27,7 +28,6 @@ from ordercore import (
 from ordercore.errors import InvalidManifest, InvalidQuantity
 from ordercore.order.standing import PaymentStanding
 from ordercore.tender import RefundStatus
-from tests.engine.world import BALANCE, FOUR, POINTS, SHOPPER, STAFF, THREE, World
 
 
 def legs(result: Any) -> list[tuple[int, int]]:
@@ -37,7 +37,11 @@ def legs(result: Any) -> list[tuple[int, int]]:
 
 def back(world: World) -> tuple[int, int, int]:
     """What the shopper still lacks of points and balance, and what the channel holds."""
-    return POINTS - world.points.balance("c1"), BALANCE - world.balance.balance("c1"), world.channel.taken
+    return (
+        POINTS - world.points.balance("c1"),
+        BALANCE - world.balance.balance("c1"),
+        world.channel.taken,
+    )
 
 
 # --- Case 3 -------------------------------------------------------------------------------------
@@ -86,14 +90,21 @@ def test_case_3_three_refunds_in_any_order_give_back_exactly_all(
     world.check()
 
 
-@given(st.lists(st.sampled_from([{"1": 1}, {"1": 2}, {"2": 1}, {"2": 3}, {"1": 1, "2": 2}, {}]), max_size=8))
-def test_l8_no_sequence_of_refunds_gives_back_more_than_was_paid(asked: list[dict[str, int]]) -> None:
+@given(
+    st.lists(
+        st.sampled_from([{"1": 1}, {"1": 2}, {"2": 1}, {"2": 3}, {"1": 1, "2": 2}, {}]), max_size=8
+    )
+)
+def test_l8_no_sequence_of_refunds_gives_back_more_than_was_paid(
+    asked: list[dict[str, int]],
+) -> None:
     """Any refunds, refused or not: each tender gives back at most what it took, and the books agree."""
     world = World()
-    lines = (CartLine("SKU-1", 3, Money("33.33", "CNY")), CartLine("SKU-2", 4, Money("7.77", "CNY")))
-    cart = Cart(
-        "CNY", lines, shipping=ShippingCharge(Money("5.00", "CNY")), customer=Party("c1")
+    lines = (
+        CartLine("SKU-1", 3, Money("33.33", "CNY")),
+        CartLine("SKU-2", 4, Money("7.77", "CNY")),
     )
+    cart = Cart("CNY", lines, shipping=ShippingCharge(Money("5.00", "CNY")), customer=Party("c1"))
     order = world.engine.place(world.engine.quote(cart), key="k", by=SHOPPER)
     world.pay(order, FOUR)
     for i, goods in enumerate(asked):
@@ -208,9 +219,7 @@ def test_a_charge_is_refunded_when_it_is_named() -> None:
     )  # fmt: skip
     order = world.engine.place(world.engine.quote(cart), key="k", by=SHOPPER)
     world.pay(order, (tenders.Channel("wechat"),))
-    result = world.engine.refund(
-        order.id, reason="late", charges=("shipping",), key="r", by=STAFF
-    )
+    result = world.engine.refund(order.id, reason="late", charges=("shipping",), key="r", by=STAFF)
     assert (result.refund.amount, result.order.state) == (500, "paid")
     with world.refused(InvalidManifest):
         world.engine.refund(order.id, reason="late", charges=("shipping",), key="r2", by=STAFF)
@@ -318,7 +327,9 @@ def test_l13_canceling_twice_under_one_key_cancels_once(paid: bool) -> None:
     ],
     ids=str,
 )
-def test_l13_a_refunds_key_with_other_content_is_refused(other: dict[str, Any], later: bool) -> None:
+def test_l13_a_refunds_key_with_other_content_is_refused(
+    other: dict[str, Any], later: bool
+) -> None:
     """Other goods, another reason or other charges need another key."""
     world = World()
     order = world.paid()

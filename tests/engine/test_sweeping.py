@@ -7,14 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-
-from ordercore import InvalidInput, NotAllowed, OrderKind, standing, tenders
-from ordercore.adapters.memory import MemoryGateway, MemoryStore
-from ordercore.errors import GatewayError, GatewayTimeout, StoreError
-from ordercore.order.standing import PaymentStanding
-from ordercore.tender import AttemptState, ChargeRequest, Outcome, OutcomeStatus
-from ordercore.testing.simulation import Simulation
-from ordercore.timeout import TimerKind
 from tests.engine.world import (
     CHANNEL,
     FOUR,
@@ -24,6 +16,14 @@ from tests.engine.world import (
     World,
     after,
 )
+
+from ordercore import InvalidInput, NotAllowed, OrderKind, standing, tenders
+from ordercore.adapters.memory import MemoryGateway, MemoryStore
+from ordercore.errors import GatewayError, GatewayTimeout, StoreError
+from ordercore.order.standing import PaymentStanding
+from ordercore.tender import AttemptState, ChargeRequest, Outcome, OutcomeStatus
+from ordercore.testing.simulation import Simulation
+from ordercore.timeout import TimerKind
 
 
 def names(world: World, order: Any) -> list[str]:
@@ -158,6 +158,7 @@ def test_money_authorized_in_time_is_captured_and_not_undone_at_the_deadline() -
 
 def test_a_capture_that_fails_after_the_deadline_closes_the_order() -> None:
     """The order waits for the capture's answer, however late, and then ends by it."""
+
     class Refusing(MemoryGateway):
         down = True
 
@@ -194,6 +195,7 @@ def test_canceling_an_order_that_closes_at_its_deadline_still_cancels_it() -> No
 
 def test_a_channel_that_is_down_at_the_deadline_keeps_the_order_open() -> None:
     """No answer is no answer: the order waits *closing*, with its goods, until the channel speaks."""
+
     class Down(MemoryGateway):
         down = False
 
@@ -240,6 +242,7 @@ def test_an_open_attempt_is_resolved_after_a_minute() -> None:
 
 def test_a_gateway_that_stays_silent_is_asked_ever_more_rarely() -> None:
     """The pauses grow by the policy; the attempt stays open and is never guessed."""
+
     class Silent(MemoryGateway):
         def authorize(self, request: ChargeRequest) -> Outcome:
             raise GatewayTimeout(request.key)
@@ -372,11 +375,7 @@ def test_l20_a_timer_of_an_earlier_visit_does_nothing() -> None:
     world = World()
     order = world.shipped()
     before = world.snapshot()
-    old = [
-        timer
-        for made in world.store._history[order.id]
-        for timer in made.timers_set
-    ]
+    old = [timer for made in world.store._history[order.id] for timer in made.timers_set]
     assert {t.key.kind for t in old} >= {TimerKind.CLOSE_UNPAID, TimerKind.REMIND_PAYMENT}
     world.clock.advance(timedelta(days=6))
     for timer in old:
@@ -476,6 +475,7 @@ def test_l12_a_limit_out_of_bounds_is_refused(verb: str, limit: int) -> None:
 
 def test_an_error_of_a_gateway_in_a_sweep_is_a_decline() -> None:
     """A gateway that says that nothing was moved ends the attempt, also when a sweeper asks."""
+
     class Broken(MemoryGateway):
         silent = True
 
@@ -551,7 +551,7 @@ def test_l14_what_the_publisher_did_not_take_comes_again() -> None:
 
 def test_l14_what_was_published_and_not_acknowledged_comes_again() -> None:
     """At least once: a crash after publishing repeats the same events with the same sequence."""
-    from ordercore.engine.sweeping import relay  # noqa: PLC0415
+    from ordercore.engine.sweeping import relay
 
     world = World(store=MemoryStore())
     order = world.placed()

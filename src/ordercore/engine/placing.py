@@ -12,12 +12,14 @@ from ordercore.errors import (
     InvalidCart,
     InvalidInput,
     KeyReused,
+    NotAllowed,
     PriceChanged,
     Stale,
     UnknownLifecycle,
 )
 from ordercore.money import decimal_text
 from ordercore.order import Moved, OrderContent, Situation, place
+from ordercore.party import ActorKind, Party
 from ordercore.pricing import quote as price
 from ordercore.pricing.quote import extra_text
 
@@ -61,18 +63,29 @@ def _locked(shop: Shop, quote: Quote, now: datetime) -> Quote:
 
 
 def _content(
-    shop: Shop, quote: Quote, number: str, lifecycle: str, version: int, now: datetime,
+    shop: Shop, quote: Quote, owner: Party, number: str, chart: Lifecycle[Order], now: datetime,
     reservation: str,
 ) -> OrderContent:  # fmt: skip
     cart = quote.cart
     window = shop.policies.timeouts.of(cart.kind)
     return OrderContent(
-        shop.ids.new("ord"), number, cart.shop, cart.kind, lifecycle, version, quote.currency,
-        cart.customer, cart.address, quote.lines, quote.charges, quote.discounts, quote.taxes,
+        shop.ids.new("ord"), number, cart.shop, cart.kind, chart.name, chart.version,
+        quote.currency, owner, cart.address, quote.lines, quote.charges, quote.discounts, quote.taxes,
         quote.subtotal, quote.discount, quote.tax, quote.net, quote.total, quote.rounding,
         quote.scope, quote.at, now, now + window.pay_within, reservation,
         extra_text(cart.extra, "cart.extra") if cart.extra else "",
     )  # fmt: skip
+
+
+def _owner(quote: Quote, by: Actor) -> Party:
+    """Who the order belongs to: the cart's customer, or the customer who places it."""
+    customer = quote.cart.customer
+    if by.kind is not ActorKind.CUSTOMER or by.id == customer.id:
+        return customer
+    if customer.id:
+        reason = "a customer places an order for nobody else"
+        raise NotAllowed(reason, path="by", customer=customer.id)
+    return Party(by.id, customer.name, customer.email, customer.phone, customer.vat_id)
 
 
 def _chart(shop: Shop, lifecycle: str) -> Lifecycle[Order]:
@@ -82,12 +95,12 @@ def _chart(shop: Shop, lifecycle: str) -> Lifecycle[Order]:
         raise error.at("lifecycle") from None
 
 
-def _digest(quote: Quote, lifecycle: str) -> str:
+def _digest(quote: Quote, owner: Party, lifecycle: str) -> str:
     """What a key stands for: who buys what at which price, how, and where it goes."""
     cart = quote.cart
-    who, to = cart.customer, cart.address
+    to = cart.address
     return digest(
-        quote.currency, str(quote.total), lifecycle, cart.kind.value, who.id, who.email,
+        quote.currency, str(quote.total), lifecycle, cart.kind.value, owner.id, owner.email,
         to.name, *to.lines, to.city, to.region, to.postcode, to.country, to.phone,
         extra_text(cart.extra, "cart.extra") if cart.extra else "",
         *[
@@ -103,7 +116,8 @@ def place_order(shop: Shop, quote: Quote, key: str, by: Actor, lifecycle: str) -
     A crash between the two leaves a promise that a retry finds again, or that expires.
     """
     chart = _chart(shop, lifecycle)
-    content_digest = _digest(quote, lifecycle)
+    owner = _owner(quote, by)
+    content_digest = _digest(quote, owner, lifecycle)
     receipt = Receipt(quote.shop, checked_key(key), "Place", content_digest, "")
     stock = shop.stock
     if stock is not None and shop.store.joined and not stock.joins:
@@ -131,7 +145,7 @@ def place_order(shop: Shop, quote: Quote, key: str, by: Actor, lifecycle: str) -
     template = shop.policies.numbers
     count = yield from call(shop.store.next_number, template.sequence(now, quote.shop))
     number = template.render(now, quote.shop, count)
-    content = _content(shop, locked, number, chart.name, chart.version, now, reservation)
+    content = _content(shop, locked, owner, number, chart, now, reservation)
     decision = place(content, Situation(now, by, chart, shop.policies.posting))
     if stock is not None and any(isinstance(event, Moved) for event in decision.events):
         yield from call(stock.deduct, reservation)

@@ -26,7 +26,7 @@ from ordercore.order.events import Placed
 from ordercore.order.evolve import evolve
 from ordercore.order.order import Order, OrderContent
 from ordercore.order.rules import aftercare, closing, fulfilling, paying
-from ordercore.order.rules.deciding import Deciding, Refusal, Situation, refused
+from ordercore.order.rules.deciding import Deciding, Refusal, Situation
 from ordercore.party import ActorKind
 from ordercore.value import value
 
@@ -80,6 +80,9 @@ _KINDS: Mapping[CommandKind, type[Any]] = {
 }
 
 
+_NAMES: Mapping[type[Any], str] = {command: kind.value for kind, command in _KINDS.items()}
+
+
 @value
 class Decision:
     """The order after its events."""
@@ -103,7 +106,7 @@ def _refusal(command: type[Any], order: Order, situation: Situation) -> Refusal 
     by = situation.by
     if who is not None and by.kind not in who:
         return Refusal(f"a {by.kind.value} may not do this")
-    if by.kind is ActorKind.CUSTOMER and by.id and order.content.customer.id not in {"", by.id}:
+    if by.kind is ActorKind.CUSTOMER and by.id != order.content.customer.id:
         return Refusal("the order belongs to another customer")
     guard = _GUARDS.get(command)
     return guard(order, situation) if guard is not None else None
@@ -122,10 +125,25 @@ def decide(order: Order, command: Command, situation: Situation) -> Decision:
         raise InvalidInput(f"a {kind.__name__} is no command", path="command", allowed=known)
     refusal = _refusal(kind, order, situation)
     if refusal is not None:
-        raise refused(refusal, order, kind.__name__)
+        raise _refused(refusal, kind, order, situation)
     deciding = Deciding(order, situation)
     rule(deciding, command)
     return Decision(deciding.order, tuple(deciding.events))
+
+
+def _refused(
+    refusal: Refusal, command: type[Any], order: Order, situation: Situation
+) -> NotAllowed:
+    """The error for a refusal: what the actor may do instead, and which lifecycle events stand open."""
+    possible = tuple(p.command.value for p in allowed(order, situation) if p.possible)
+    return NotAllowed(
+        refusal.reason,
+        order=order.id,
+        state=order.state,
+        command=_NAMES.get(command, command.__name__),
+        allowed=possible,
+        events=refusal.allowed,
+    )
 
 
 def place(content: OrderContent, situation: Situation) -> Decision:

@@ -78,7 +78,7 @@ def _discount_rule(quote: Quote, off: AppliedDiscount, given: int) -> str:
     what = f"{_percent(off.ppm)} of what remained" if off.ppm else "fixed amount"
     label = f"{off.label!r}: " if off.label else ""
     if off.amount < off.asked:
-        what += f", asked {decimal_text(off.asked, quote.currency)}, capped at what remained"
+        what += f", asked {decimal_text(off.asked, quote.currency)}, capped"
     if not off.line:
         whole = decimal_text(off.amount, quote.currency)
         what += f"; this line's share of {whole} by largest remainder"

@@ -254,13 +254,13 @@ def _attributes(attributes: Mapping[str, str], path: str) -> tuple[tuple[str, st
     return pairs
 
 
-def _asked(off: Discount, left: int, currency: str, rounding: Rounding) -> int:
-    """What a discount asks for when ``left`` minor units remain."""
+def _asked(off: Discount, left: int, currency: str, rounding: Rounding) -> tuple[int, int]:
+    """What a discount asks for when ``left`` minor units remain, and the most it may give."""
     if type(off) is AmountOff:
         asked = to_minor(off.amount, currency, "amount")
         if asked < 0:
             raise InvalidCart("a discount is not negative", path="amount")
-        return asked
+        return asked, left
     if not isinstance(off, PercentOff):
         reason = f"a {type(off).__name__} is no discount"
         raise InvalidCart(reason, allowed=("PercentOff", "AmountOff"))
@@ -269,11 +269,11 @@ def _asked(off: Discount, left: int, currency: str, rounding: Rounding) -> int:
         raise InvalidCart(reason, path="percent", percent=str(off.percent))
     asked = divide(left * off.percent.ppm, 1_000_000, rounding)
     if off.cap is None:
-        return asked
+        return asked, left
     cap = to_minor(off.cap, currency, "cap")
     if cap < 0:
         raise InvalidCart("a cap is not negative", path="cap")
-    return min(asked, cap)
+    return asked, min(cap, left)
 
 
 def _discounted(
@@ -285,10 +285,10 @@ def _discounted(
     worked: list[tuple[Discount, int, int, int]] = []
     for off in discounts:
         try:
-            asked = _asked(off, left, currency, rounding)
+            asked, most = _asked(off, left, currency, rounding)
         except OrdercoreError as error:
             raise error.at(f"discounts[{len(worked)}]") from None
-        given = min(asked, left)
+        given = min(asked, most)
         left -= given
         worked.append((off, off.percent.ppm if type(off) is PercentOff else 0, asked, given))
     return worked

@@ -5,13 +5,13 @@ a runner. It stops a flow before any of its calls, lets another run meanwhile, d
 or makes a call and loses the answer. A host runs it over its own store and its own rules::
 
     for step in range(1, STEPS_MAX):
-        ...                                           # a fresh engine, a fresh order
+        ...  # a fresh engine, a fresh order
         simulation = Simulation(engine)
         walk = simulation.pay(order.id, offers, key="p", by=shopper)
         if not walk.strike(step, Fault.CRASH_AFTER):
-            break                                     # the flow has fewer steps: all were tried
+            break  # the flow has fewer steps: all were tried
         simulation.recover(clock)
-        ...                                           # nothing charged twice, nothing stranded
+        ...  # nothing charged twice, nothing stranded
 
 Random walks find few faults of this kind. What finds them is system: each step of a flow,
 each kind of fault, and at each step another flow in between.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ordercore.errors import NotAllowed
 from ordercore.order.events import Moved, RevenueRecognized
 from ordercore.order.evolve import FOLDS, answered
 from ordercore.pricing import TaxTotal
@@ -101,17 +100,6 @@ def _earned(order: Order) -> RevenueRecognized:
     return RevenueRecognized(
         tuple([TaxTotal(ppm, net, tax) for ppm, (net, tax) in goods.items()]),
         tuple([TaxTotal(ppm, net, tax) for ppm, (net, tax) in charges.items()]),
-    )
-
-
-def refused(refusal: Refusal, order: Order, command: str) -> NotAllowed:
-    """The error for a refusal."""
-    return NotAllowed(
-        refusal.reason,
-        path=command,
-        order=order.id,
-        state=order.state,
-        allowed=refusal.allowed,
     )
 
 

@@ -43,7 +43,7 @@ def may_pay(order: Order, situation: Situation) -> Refusal | None:
     if order.closing is not None:
         return Refusal("the order is closing")
     if order.payments.in_flight:
-        return Refusal("a payment is under way: wait for its end, or undo it")
+        return Refusal("a payment is under way: wait for its end")
     return None
 
 
