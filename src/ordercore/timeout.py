@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 
@@ -55,8 +55,7 @@ class TimerKind(enum.Enum):
     CONFIRM_RECEIPT = "confirm_receipt"
 
 
-@value
-class TimerKey:
+class TimerKey(NamedTuple):
     """A timer of an order is named by its kind and subject (a leg of a refund); setting it again moves it."""
 
     kind: TimerKind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.engine.world import (
@@ -24,6 +24,12 @@ from ordercore.order.standing import PaymentStanding
 from ordercore.tender import AttemptState, ChargeRequest, Outcome, OutcomeStatus
 from ordercore.testing.simulation import Simulation
 from ordercore.timeout import TimerKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ordercore.change import Change
+    from ordercore.timeout import Timer
 
 
 def names(world: World, order: Any) -> list[str]:
@@ -249,10 +255,7 @@ def test_a_gateway_that_stays_silent_is_asked_ever_more_rarely() -> None:
 
     world = World(channel=Silent)
     order = world.pay(world.placed(), CHANNEL).order
-    asked: list[float] = []
-    for minute in range(30):
-        if world.at(minute).moved:
-            asked.append(minute)
+    asked = [minute for minute in range(30) if world.at(minute).moved]
     assert asked == [1, 2, 7]
     assert world.get(order).payments.attempts[0].state is AttemptState.OPEN
 
@@ -373,9 +376,16 @@ def test_what_was_delivered_or_refunded_is_not_confirmed_by_time(way: str) -> No
 def test_l20_a_timer_of_an_earlier_visit_does_nothing() -> None:
     """Every kind of timer, put back after the order moved on: no event, no money, no stock."""
     world = World()
+    old: list[Timer] = []
+    commit = world.store.commit
+
+    def remembered(changes: Sequence[Change]) -> None:
+        old.extend(timer for made in changes for timer in made.timers_set)
+        commit(changes)
+
+    world.store.commit = remembered  # type: ignore[method-assign]
     order = world.shipped()
     before = world.snapshot()
-    old = [timer for made in world.store._history[order.id] for timer in made.timers_set]
     assert {t.key.kind for t in old} >= {TimerKind.CLOSE_UNPAID, TimerKind.REMIND_PAYMENT}
     world.clock.advance(timedelta(days=6))
     for timer in old:
@@ -464,11 +474,12 @@ def test_l12_a_limit_out_of_bounds_is_refused(verb: str, limit: int) -> None:
     world.placed()
     world.clock.set(after(30))
     before = world.snapshot()
+    act = {
+        "sweep": lambda: world.engine.sweep(limit=limit),
+        "relay": lambda: world.engine.relay(Collecting(), limit=limit),
+    }
     with pytest.raises(InvalidInput) as caught:
-        if verb == "sweep":
-            world.engine.sweep(limit=limit)
-        else:
-            world.engine.relay(Collecting(), limit=limit)
+        act[verb]()
     assert caught.value.path == "limit"
     assert world.snapshot() == before
 

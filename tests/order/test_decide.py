@@ -560,10 +560,11 @@ def test_shipping_what_is_not_there_is_refused() -> None:
 
 
 def test_a_refusal_lists_what_is_allowed() -> None:
-    """A refused command answers with the order's state and the events that are possible there."""
+    """A refused command answers with the order's state and the commands that its actor may send."""
     story = paid_a()
     with pytest.raises(Refused) as caught:
         story.send(Complete())
     assert caught.value.data["state"] == "paid"
-    assert caught.value.data["allowed"] == ("accept", "cancel")
-    assert caught.value.path == "Complete"
+    assert caught.value.data["command"] == "complete"
+    assert caught.value.data["allowed"] == ("accept", "cancel", "refund")
+    assert caught.value.data["events"] == ("accept", "cancel")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ordercore.change import Change, Receipt, Recorded
 from ordercore.errors import InvalidInput, KeyReused, NotificationRefused, OutOfStock, Stale
@@ -27,12 +27,14 @@ from ordercore.tender import (
 from ordercore.timeout import Timer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from ordercore.clock import Clock
+    from ordercore.event import Event
     from ordercore.ledger import Balance, Entry
     from ordercore.order import Order
+    from ordercore.party import Actor
     from ordercore.tender import ChargeRequest, RefundRequest
     from ordercore.timeout import TimerKey
 
@@ -52,6 +54,22 @@ def numeric_tail(number: str) -> str:
     return digits.lstrip("0")
 
 
+class _Told(NamedTuple):
+    """The events of one change, as the journal and the outbox need them: nothing else is kept alive."""
+
+    order_id: str
+    first: int
+    at: datetime
+    by: Actor
+    command: str
+    events: tuple[Event, ...]
+
+    def recorded(self) -> Iterator[Recorded]:
+        order_id, first, at, by, command, events = self
+        for i, happened in enumerate(events):
+            yield Recorded(order_id, first + i, at, by, command, happened)
+
+
 class MemoryStore:
     """Orders, events, timers, entries and receipts in dicts."""
 
@@ -60,13 +78,13 @@ class MemoryStore:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._orders: dict[str, Order] = {}
-        self._history: dict[str, list[Change]] = {}
+        self._history: dict[str, list[_Told]] = {}
         self._timers: dict[tuple[str, TimerKey], Timer] = {}
         self._leases: dict[tuple[str, TimerKey], datetime] = {}
         self._receipts: dict[tuple[str, str], Receipt] = {}
         self._entries: list[tuple[str, str, tuple[Entry, ...]]] = []
         self._numbers: dict[str, int] = {}
-        self._outbox: list[Change] = []
+        self._outbox: list[_Told] = []
         self._relayed: set[int] = set()
         self._position = 0
 
@@ -113,12 +131,14 @@ class MemoryStore:
         name = order.content.id
         self._orders[name] = order
         if change.events:
+            first = order.version - len(change.events) + 1
+            told = _Told(name, first, change.at, change.by, change.command, change.events)
             history = self._history.get(name)
             if history is None:
-                self._history[name] = [change]
+                self._history[name] = [told]
             else:
-                history.append(change)
-            self._outbox.append(change)
+                history.append(told)
+            self._outbox.append(told)
         if change.entries:
             self._entries.append((name, order.content.currency, change.entries))
         timers, leases = self._timers, self._leases
@@ -172,7 +192,7 @@ class MemoryStore:
     def journal(self, order_id: str) -> tuple[Recorded, ...]:
         """All events of one order, in order."""
         history = self._history.get(order_id, ())
-        return tuple(recorded for change in history for recorded in change.recorded())
+        return tuple(recorded for told in history for recorded in told.recorded())
 
     def claim_timers(self, now: datetime, limit: int, lease: timedelta) -> tuple[Timer, ...]:
         """Due timers, oldest first, leased."""
@@ -213,8 +233,8 @@ class MemoryStore:
         items: list[OutboxItem] = []
         with self._lock:
             position = self._position
-            for change in self._outbox:
-                for recorded in change.recorded():
+            for told in self._outbox:
+                for recorded in told.recorded():
                     position += 1
                     if position not in self._relayed:
                         items.append(OutboxItem(position, recorded))
@@ -227,8 +247,8 @@ class MemoryStore:
         with self._lock:
             self._relayed.update(positions)
             done = 0
-            for change in self._outbox:
-                span = range(self._position + 1, self._position + 1 + len(change.events))
+            for told in self._outbox:
+                span = range(self._position + 1, self._position + 1 + len(told.events))
                 if not all(position in self._relayed for position in span):
                     break
                 self._relayed.difference_update(span)

@@ -211,10 +211,7 @@ def answered(
 
 
 def _paid(decision: Decision) -> bool:
-    for event in decision.events:
-        if type(event) is Moved and event.via == "pay":
-            return True
-    return False
+    return any([type(event) is Moved and event.via == "pay" for event in decision.events])
 
 
 def discharge(
@@ -234,7 +231,7 @@ def discharge(
     """
     asked: set[tuple[str, AttemptState]] = set()
     refunds: set[str] = set()
-    if made is not None:
+    if made is not None and made.timers_set:
         yield from release(shop, made)
     for _ in range(ROUNDS_MAX):
         answers = yield from _answers(shop, order, asked, first=first, last=last)
@@ -242,7 +239,8 @@ def discharge(
             break
         recorded = yield from answered(shop, order, tuple(answers), by)
         order = recorded.order
-        yield from release(shop, recorded)
+        if recorded.timers_set:
+            yield from release(shop, recorded)
     if order.payments.refunds:
         order = yield from _refunds(shop, order, by, refunds, accepted=accepted)
     return order

@@ -13,9 +13,8 @@ Rules that a tidy test holds: no ``yield`` under ``finally`` or ``with``, no bro
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 from ordercore.errors import InvalidInput, OrdercoreError
 
@@ -31,17 +30,36 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Step:
-    """One call of a port, to be made by a runner."""
+class Step(tuple[Any, ...]):
+    """One call of a port, to be made by a runner: the function, its arguments, its keywords or ``None``.
 
-    __slots__ = ("args", "fn", "kw")
+    A tuple, because an order makes some twenty of them.
+    """
 
-    def __init__(
-        self, fn: Callable[..., Any], args: tuple[Any, ...], kw: dict[str, Any] | None = None
-    ) -> None:
-        self.fn = fn
-        self.args = args
-        self.kw = kw
+    __slots__ = ()
+
+    def __new__(
+        cls, fn: Callable[..., Any], args: tuple[Any, ...], kw: dict[str, Any] | None = None
+    ) -> Step:
+        return _step(cls, (fn, args, kw))
+
+    @property
+    def fn(self) -> Callable[..., Any]:
+        """The port's function."""
+        found: Callable[..., Any] = self[0]
+        return found
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """Its arguments."""
+        found: tuple[Any, ...] = self[1]
+        return found
+
+    @property
+    def kw(self) -> dict[str, Any] | None:
+        """Its keywords, ``None`` for none."""
+        found: dict[str, Any] | None = self[2]
+        return found
 
     @property
     def name(self) -> str:
@@ -54,27 +72,33 @@ class Step:
         return f"{self.name}(..)"
 
 
+_step = tuple.__new__
+
+
 Flow = Generator[Step, Any, T]
 """A use case under way: yields steps, returns its result."""
 
 
 def call(fn: Callable[P, T | Awaitable[T]], *args: P.args, **kw: P.kwargs) -> Flow[T]:
     """Ask a runner to call a port; ``yield from`` gives the answer."""
-    answer: T = yield Step(fn, args, kw or None)
+    answer: T = yield _step(Step, (fn, args, kw or None))
     return answer
 
 
-def _make(step: Step) -> Any:  # noqa: ANN401 - whatever the port answers
-    if step.kw is None:
-        answer = step.fn(*step.args)
-    else:
-        answer = step.fn(*step.args, **step.kw)
-    if inspect.isawaitable(answer):
-        close = getattr(answer, "close", None)
-        if close is not None:
-            close()
-        reason = f"{step.name} is asynchronous: use AsyncOrderEngine"
-        raise InvalidInput(reason, path=step.name)
+def _refuse(answer: Any, step: Step) -> NoReturn:
+    """An awaitable where a plain value was due: close it, and say which port."""
+    close = getattr(answer, "close", None)
+    if close is not None:
+        close()
+    raise InvalidInput(f"{step.name} is asynchronous: use AsyncOrderEngine", path=step.name)
+
+
+def _make(step: Step) -> Any:
+    """The port's answer to a step."""
+    fn, args, kw = step
+    answer = fn(*args) if kw is None else fn(*args, **kw)
+    if hasattr(answer, "__await__"):
+        _refuse(answer, step)
     return answer
 
 
@@ -90,12 +114,11 @@ def run(flow: Flow[T], name: str = "flow") -> T:
         step = flow.send(None)
         while True:
             count += 1
-            fn, args, kw = step.fn, step.args, step.kw
             try:
+                fn, args, kw = step
                 answer = fn(*args) if kw is None else fn(*args, **kw)
-                # a plain value has no __await__; the full test is for what has
                 if hasattr(answer, "__await__"):
-                    answer = _refuse_awaitable(answer, step)
+                    _refuse(answer, step)
             except Exception as error:  # noqa: BLE001 - handed to the flow, which decides
                 _note(error, name, count, step)
                 step = flow.throw(error)
@@ -104,13 +127,6 @@ def run(flow: Flow[T], name: str = "flow") -> T:
     except StopIteration as end:
         result: T = end.value
         return result
-
-
-def _refuse_awaitable(answer: Any, step: Step) -> Any:  # noqa: ANN401
-    close = getattr(answer, "close", None)
-    if close is not None:
-        close()
-    raise InvalidInput(f"{step.name} is asynchronous: use AsyncOrderEngine", path=step.name)
 
 
 async def arun(flow: Flow[T], name: str = "flow") -> T:

@@ -36,7 +36,7 @@ from ordercore.order import (
     decide,
     place,
 )
-from ordercore.party import SYSTEM
+from ordercore.party import SYSTEM, Party
 from ordercore.pricing import AmountOff, Cart, CartLine, OrderKind
 from ordercore.pricing.quote import extra_text
 from ordercore.tender import (
@@ -77,6 +77,7 @@ def order_a(kind: OrderKind = OrderKind.REGULAR) -> Cart:
         tuple(CartLine(f"SKU-{i}", 1, money("99.99", "CNY")) for i in (1, 2, 3)),
         (AmountOff(money("30.00", "CNY"), "coupon"),),
         kind=kind,
+        customer=Party("c-1"),
     )
 
 
