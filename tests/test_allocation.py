@@ -644,7 +644,7 @@ def test_known_draws_in_steps(
         (draw, ((1, 2), (0, 0), 1, (0, 1)), "units"),
         (draw, ((100, 3), (0, 0), 7, (10, 1)), "amount"),
     ],
-    ids=str,
+    ids=lambda given: getattr(given, "__name__", str(given)),
 )
 def test_draws_that_the_cells_do_not_allow_are_refused(
     call: Callable[..., object], given_input: tuple[object, ...], path: str

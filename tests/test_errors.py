@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ordercore import errors
-from ordercore.errors import GatewayTimeout, InvalidCart, OrdercoreError
+from ordercore.errors import GatewayTimeout, InvalidCart, NotAllowed, OrdercoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,3 +76,12 @@ def test_a_path_grows_from_the_inside_out(path: str, prefix: str, full: str) -> 
     error = InvalidCart("price a cart", path=path)
     assert error.at(prefix) is error
     assert error.path == full
+
+
+def test_an_error_can_be_pickled_and_copied() -> None:
+    """An error crosses processes with its class, reason, path and data."""
+    error = NotAllowed("it is closed", path="order", allowed=("refund",))
+    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert type(again) is NotAllowed
+        assert again.as_dict() == error.as_dict()
+        assert str(again) == str(error)

@@ -64,6 +64,10 @@ class OrdercoreError(Exception):
         where = f" (at {self.path})" if self.path else ""
         return f"{self.reason}{where}"
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Errors cross processes and logs: they can be pickled and copied with all they carry."""
+        return _rebuilt, (type(self), self.reason, self.path, self.data)
+
     def at(self, prefix: str) -> OrdercoreError:
         """Put ``prefix`` before the path of this error and return it."""
         if prefix:
@@ -79,6 +83,12 @@ class OrdercoreError(Exception):
             "path": self.path,
             "data": dict(self.data),
         }
+
+
+def _rebuilt(
+    cls: type[OrdercoreError], reason: str, path: str, data: dict[str, Plain]
+) -> OrdercoreError:
+    return cls(reason, path=path, **data)
 
 
 class InvalidInput(OrdercoreError):

@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.engine.world import CHANNEL, FOUR, SHOPPER, STAFF, StubbornGateway, World
 
 from ordercore import Manifest, Order, tenders
@@ -193,3 +195,37 @@ def test_l7_two_flows_that_meet_and_both_die_are_recovered(one: str, other: str,
 def test_l8_two_flows_of_a_paid_order_that_both_die_are_recovered(one: str, other: str) -> None:
     """Refunds and cancellations that were begun are finished by sweeps, once."""
     hold({}, begun, PAID[one], PAID[other], 1)
+
+
+ALL = {**UNPAID, **PAID, "pay channel": pay_channel}
+
+
+@given(st.data())
+def test_l7_any_walk_of_many_flows_and_crashes_is_recovered(data: st.DataObject) -> None:
+    """Up to six flows of one order, each run on, let be or killed at random, at any time of day."""
+    options = CHANNELS[data.draw(st.sampled_from(sorted(CHANNELS)), "channel")]
+    world = World(**options)
+    world.channel.decline("bad")
+    simulation = Simulation(world.engine)
+    order = world.placed()
+    walks: list[Walk[Any]] = []
+    for _ in range(data.draw(st.integers(1, 24), "turns")):
+        turn = data.draw(st.sampled_from(["start", "go", "go", "go", "crash", "wait"]), "turn")
+        if turn == "start" and len(walks) < 6:
+            name = data.draw(st.sampled_from(sorted(ALL)), "flow")
+            walks.append(ALL[name](world, simulation, order))
+        elif turn == "wait":
+            world.clock.advance(timedelta(minutes=data.draw(st.sampled_from([1, 5, 30]), "wait")))
+        elif walks:
+            walk = data.draw(st.sampled_from(walks), "walk")
+            if turn == "crash" and not walk.ended:
+                walk.crash()
+            else:
+                walk.go(data.draw(st.integers(1, 8), "steps"))
+    for walk in walks:
+        walk.go(STEPS_MAX)
+    told = [key for key in world.channel._charges if world.channel._charges[key].captured]
+    for key in told:  # a channel repeats itself until it is heard
+        world.engine.notify("wechat", {}, world.channel.notification(key))
+    simulation.recover(world.clock)
+    world.check()

@@ -17,13 +17,13 @@ from tests.engine.world import (
     after,
 )
 
-from ordercore import InvalidInput, NotAllowed, OrderKind, standing, tenders
+from ordercore import InvalidInput, Money, NotAllowed, OrderKind, standing, tenders
 from ordercore.adapters.memory import MemoryGateway, MemoryStore
 from ordercore.errors import GatewayError, GatewayTimeout, StoreError
 from ordercore.order.standing import PaymentStanding
 from ordercore.tender import AttemptState, ChargeRequest, Outcome, OutcomeStatus
 from ordercore.testing.simulation import Simulation
-from ordercore.timeout import TimerKind
+from ordercore.timeout import Timer, TimerKey, TimerKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -572,3 +572,79 @@ def test_l14_what_was_published_and_not_acknowledged_comes_again() -> None:
     assert world.engine.relay(publisher) == 1
     assert [told.sequence for told in publisher.events] == [1, 1]
     assert publisher.events[0] == publisher.events[1] == world.engine.journal(order.id)[0]
+
+
+class Failing(MemoryGateway):
+    """A channel whose functions of these names fail, and say that nothing was moved."""
+
+    names: frozenset[str] = frozenset()
+
+    def _fail(self, name: str) -> None:
+        if name in self.names:
+            raise GatewayError("the channel is down")
+
+    def void(self, request: ChargeRequest) -> Outcome:
+        """Fail, or void."""
+        self._fail("void")
+        return super().void(request)
+
+    def capture(self, request: ChargeRequest) -> Outcome:
+        """Fail, or capture."""
+        self._fail("capture")
+        return super().capture(request)
+
+    def close(self, request: ChargeRequest) -> Outcome:
+        """Fail, or close."""
+        self._fail("close")
+        return super().close(request)
+
+
+@pytest.mark.parametrize("name", ["void", "capture", "close"])
+def test_l7_an_error_in_what_ends_an_attempt_is_asked_again(name: str) -> None:
+    """That nothing was moved means that money is still held: the attempt is not taken as ended."""
+    world = World(channel=Failing, authorizes_first=name != "close", asks_payer=name == "close")
+    order = world.placed()
+    world.channel.names = frozenset({name})
+    offers = (tenders.Channel("wechat", Money("100.00", "CNY")), tenders.StoredValue("GC-9"))
+    if name == "void":  # the channel holds its part when another tender fails
+        world.channel.decline("short")
+        offers = (offers[0], tenders.Channel("wechat", account="short"))
+    now = world.pay(order, CHANNEL if name != "void" else offers).order
+    expected = {"void": "returning", "capture": "capturing", "close": "closing"}[name]
+    if name == "close":
+        world.at(30)
+        now = world.get(order)
+    assert now.payments.attempts[0].state.value == expected
+    assert now.state == "pending_payment"
+    world.at(31)
+    assert world.get(order).payments.attempts[0].state.value in {expected, "closing"}
+    world.channel.names = frozenset()
+    Simulation(world.engine).recover(world.clock)
+    assert world.get(order).state in {"closed", "paid"}
+    world.check()
+
+
+@pytest.mark.parametrize(
+    ("kind", "stage"),
+    [
+        (TimerKind.CONFIRM_RECEIPT, "shipped"),
+        (TimerKind.CLOSE_UNPAID, "placed"),
+        (TimerKind.REMIND_PAYMENT, "placed"),
+    ],
+    ids=lambda value: getattr(value, "value", value),
+)
+def test_l20_a_timer_of_an_earlier_visit_of_the_same_state_does_nothing(
+    kind: TimerKind, stage: str
+) -> None:
+    """The state is the same, but it was entered anew since the timer was set: it is not this visit's."""
+    world = World()
+    order = getattr(world, stage)()
+    key = TimerKey(kind)
+    world.store._timers[order.id, key] = Timer(order.id, key, after(1), order.visit - 1)
+    for other in list(world.store._timers):
+        if other[1] != key:
+            del world.store._timers[other]
+    sweep = world.at(2)
+    assert (sweep.served, sweep.moved) == (1, 0)
+    assert world.get(order) == order
+    assert world.store.timers() == ()

@@ -52,7 +52,7 @@ from ordercore.order import (
 from ordercore.order.decide import RULES
 from ordercore.order.evolve import FOLDS
 from ordercore.order.standing import DeliveryStanding, PaymentStanding
-from ordercore.party import Actor, ActorKind
+from ordercore.party import Actor, ActorKind, Party
 from ordercore.pricing import Cart, CartLine, PercentOff, PricingPolicy, quote
 from ordercore.tender import (
     AttemptState,
@@ -106,7 +106,7 @@ def paid_a() -> Story:
 def free_order() -> Story:
     """An order of one line that a coupon takes to nothing."""
     off = (PercentOff(Percent.of("100")),)
-    cart = Cart("EUR", (CartLine("A", 2, money("5.00", "EUR")),), off)
+    cart = Cart("EUR", (CartLine("A", 2, money("5.00", "EUR")),), off, customer=Party("c-1"))
     return Story(order_content(quote(cart, PricingPolicy(), START)))
 
 
@@ -396,6 +396,18 @@ def test_late_money_for_a_closed_order_is_sent_back() -> None:
     laws.books_tell_the_money(story.order, story.entries)
 
 
+def test_money_for_goods_that_are_gone_is_sent_back() -> None:
+    """Paid when the keeper no longer holds the goods, the order closes and the money goes back."""
+    story = story_a()
+    story.pay(Channel("wechat"), status=WAITING)
+    story.send(AnswerAttempts((("o-1/1", Outcome(CAPTURED)),), goods_lost=True))
+    assert story.order.payments.attempt("o-1/1").state is AttemptState.RETURNING
+    story.answer(OutcomeStatus.VOIDED, "o-1/1")
+    assert story.order.state == "closed"
+    assert "goods" in story.order.reason
+    laws.books_tell_the_money(story.order, story.entries)
+
+
 def test_an_order_of_nothing_is_paid_at_once_and_can_be_canceled() -> None:
     """What costs nothing needs no payment, and canceling it gives back nothing but the goods."""
     story = free_order()
@@ -476,8 +488,6 @@ def test_a_customer_may_not_do_what_staff_does() -> None:
 
 def test_an_order_of_another_customer_is_out_of_reach() -> None:
     """A customer acts on orders of their own only."""
-    from ordercore.party import Party
-
     cart = Cart("EUR", (CartLine("A", 1, money("1.00", "EUR")),), customer=Party("c-2"))
     story = Story(order_content(quote(cart, PricingPolicy(), START)))
     with pytest.raises(NotAllowed, match="belongs to another customer"):

@@ -282,7 +282,7 @@ class MemoryStore:
 class _Charge:
     """What a memory gateway knows of one key."""
 
-    __slots__ = ("amount", "arrived", "captured", "outcome", "points", "refunded")
+    __slots__ = ("amount", "arrived", "captured", "outcome", "points", "points_back", "refunded")
 
     def __init__(self, request: ChargeRequest | None, outcome: Outcome) -> None:
         self.amount = 0 if request is None else request.amount
@@ -290,6 +290,7 @@ class _Charge:
         self.outcome = outcome
         self.captured = 0
         self.refunded = 0
+        self.points_back = 0
         self.arrived = 0
 
 
@@ -433,7 +434,7 @@ class MemoryGateway:
             status = charge.outcome.status
             if status in {OutcomeStatus.AUTHORIZED, OutcomeStatus.CAPTURED}:
                 left = charge.amount - charge.refunded
-                self._give(request, left, charge.points if not charge.refunded else 0)
+                self._give(request, left, charge.points - charge.points_back)
                 charge.captured = charge.refunded
             if status is not OutcomeStatus.DECLINED:
                 charge.outcome = Outcome(OutcomeStatus.VOIDED, charge.outcome.reference)
@@ -456,6 +457,7 @@ class MemoryGateway:
                 self._refunds[request.key] = outcome
                 return outcome
             charge.refunded += request.amount
+            charge.points_back += request.points
             self._count += 1
             reference = f"{self.name}-r{self._count}"
             if self._refunds_arrive:

@@ -230,6 +230,11 @@ def _class_unstructuring(converter: Converter, cls: type[Any]) -> Any:
 @cache
 def _converter() -> Converter:
     from cattrs import Converter
+    from cattrs.cols import (
+        is_namedtuple,
+        namedtuple_dict_structure_factory,
+        namedtuple_dict_unstructure_factory,
+    )
 
     converter = Converter(
         forbid_extra_keys=True, omit_if_default=True, unstruct_collection_overrides={tuple: list}
@@ -253,6 +258,14 @@ def _converter() -> Converter:
     )
     converter.register_structure_hook(
         Manifest, lambda found, _: Manifest(converter.structure(found, manifest_items))
+    )
+    converter.register_unstructure_hook_factory(
+        is_namedtuple,
+        lambda cls: namedtuple_dict_unstructure_factory(cls, converter, omit_if_default=True),
+    )
+    converter.register_structure_hook_factory(
+        is_namedtuple,
+        lambda cls: namedtuple_dict_structure_factory(cls, converter, forbid_extra_keys=True),
     )
     _add_scalars(converter)
     _add_money(converter)

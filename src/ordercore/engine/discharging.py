@@ -155,16 +155,14 @@ def _ask_refund(shop: Shop, order: Order, refund: Refund, leg: int) -> Flow[Refu
     return outcome
 
 
-def _refunds(shop: Shop, order: Order, by: Actor, asked: set[str], *, accepted: bool) -> Flow[Order]:
+def _refunds(shop: Shop, order: Order, by: Actor, *, accepted: bool) -> Flow[Order]:
     """Ask for every leg that has no answer yet; with ``accepted``, also for those under way."""
     for refund in order.payments.refunds:
         answers: list[tuple[int, RefundOutcome]] = []
         for place, leg in enumerate(refund.legs):
-            name = f"{refund.id}#{place}"
             open_ = leg.status is None or leg.status is RefundStatus.UNKNOWN
-            if name in asked or not (open_ or (accepted and leg.status is RefundStatus.ACCEPTED)):
+            if not (open_ or (accepted and leg.status is RefundStatus.ACCEPTED)):
                 continue
-            asked.add(name)
             outcome = yield from _ask_refund(shop, order, refund, place)
             if outcome.status is not RefundStatus.UNKNOWN:
                 answers.append((place, outcome))
@@ -230,7 +228,6 @@ def discharge(
     by this very payment. ``last``: all pauses between tries are over.
     """
     asked: set[tuple[str, AttemptState]] = set()
-    refunds: set[str] = set()
     if made is not None and made.timers_set:
         yield from release(shop, made)
     for _ in range(ROUNDS_MAX):
@@ -242,7 +239,7 @@ def discharge(
         if recorded.timers_set:
             yield from release(shop, recorded)
     if order.payments.refunds:
-        order = yield from _refunds(shop, order, by, refunds, accepted=accepted)
+        order = yield from _refunds(shop, order, by, accepted=accepted)
     return order
 
 

@@ -138,7 +138,7 @@ def answer(deciding: Deciding, command: AnswerAttempts) -> None:
         deciding.apply_answers(tuple(told.values()))
     for name, outcome in late:
         _answer_late(deciding, name, outcome)
-    if command.goods_lost:
+    if command.goods_lost and deciding.lists("pay"):
         held = tuple([a.id for a in deciding.order.payments.current() if a.held])
         deciding.apply(ClosingAsked("cancel", "the goods are no longer there"))
         deciding.apply(UndoAsked(held, "the goods are no longer there"))
