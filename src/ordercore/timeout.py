@@ -239,9 +239,7 @@ def _withdrawn(
         found[_RELEASE] = at
 
 
-_TIMED: Mapping[
-    type[Event], Callable[[_Found, Any, Order, TimeoutPolicy, datetime], None]
-] = {
+_TIMED: Mapping[type[Event], Callable[[_Found, Any, Order, TimeoutPolicy, datetime], None]] = {
     Placed: _placed,
     Moved: _moved,
     ClosingAsked: _closing,

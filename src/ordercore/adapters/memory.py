@@ -158,9 +158,7 @@ class MemoryStore:
 
     def open(self, order_id: str, shop: str, key: str) -> Opened:
         """The order and the key's receipt."""
-        return Opened(
-            self._orders.get(order_id), self._receipts.get((shop, key)) if key else None
-        )
+        return Opened(self._orders.get(order_id), self._receipts.get((shop, key)) if key else None)
 
     def find(self, query: OrderQuery) -> tuple[Order, ...]:
         """Newest first; an exact number or tail before longer numbers that end in it."""
@@ -391,9 +389,7 @@ class MemoryGateway:
             charge = self._charges[key]
             if charge.outcome.status is OutcomeStatus.WAITING:
                 moment = at or self._clock.now()
-                charge.outcome = Outcome(
-                    OutcomeStatus.CAPTURED, charge.outcome.reference, moment
-                )
+                charge.outcome = Outcome(OutcomeStatus.CAPTURED, charge.outcome.reference, moment)
                 charge.captured = charge.amount
             return self.notification(key)
 
@@ -507,7 +503,12 @@ class AccountGateway(MemoryGateway):
     """Accounts in memory: points, balances, gift cards. A charge above what is there is declined."""
 
     def __init__(
-        self, name: str, clock: Clock, accounts: Mapping[str, int] | None = None, *, points: bool = False
+        self,
+        name: str,
+        clock: Clock,
+        accounts: Mapping[str, int] | None = None,
+        *,
+        points: bool = False,
     ) -> None:
         super().__init__(name, clock)
         self._points = points
@@ -590,9 +591,7 @@ class MemoryStock:
             for sku, units in goods.items():
                 self._stock[sku] = self._stock.get(sku, 0) + units
 
-    def reserve(
-        self, reservation: str, goods: Sequence[tuple[str, int]], until: datetime
-    ) -> None:
+    def reserve(self, reservation: str, goods: Sequence[tuple[str, int]], until: datetime) -> None:
         """Promise all or nothing."""
         with self._lock:
             self._lapse()

@@ -261,11 +261,11 @@ def _converter() -> Converter:
     )
     converter.register_unstructure_hook_factory(
         is_namedtuple,
-        lambda cls: namedtuple_dict_unstructure_factory(cls, converter, omit_if_default=True),
+        lambda cls: namedtuple_dict_unstructure_factory(cls, converter),
     )
     converter.register_structure_hook_factory(
         is_namedtuple,
-        lambda cls: namedtuple_dict_structure_factory(cls, converter, forbid_extra_keys=True),
+        lambda cls: namedtuple_dict_structure_factory(cls, converter),
     )
     _add_scalars(converter)
     _add_money(converter)

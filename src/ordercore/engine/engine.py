@@ -72,7 +72,7 @@ def _compose(
     lifecycles: Sequence[Lifecycle[Order]],
 ) -> Shop:
     """Put a shop together, and refuse policies that contradict each other or the lifecycles."""
-    from ordercore.lifecycle.charts.standard import standard  # noqa: PLC0415 - python-statemachine
+    from ordercore.lifecycle.charts.standard import standard
 
     known = Lifecycles((standard(FACTS), *lifecycles))
     policies = policies if policies is not None else Policies()
@@ -84,7 +84,13 @@ def _compose(
             where = f"posting.recognize_in[{i}]"
             raise InvalidPolicy(reason, path=where, allowed=tuple(sorted(states)))
     return Shop(
-        store, dict(gateways or {}), stock, policies, clock or SystemClock(), ids or SystemIds(), known
+        store,
+        dict(gateways or {}),
+        stock,
+        policies,
+        clock or SystemClock(),
+        ids or SystemIds(),
+        known,
     )
 
 

@@ -162,7 +162,7 @@ class _Lane:
         self.result: Any = None
         self.error: OrdercoreError | None = None
 
-    def go(self, answer: Any = None, error: Exception | None = None) -> None:  # noqa: ANN401
+    def go(self, answer: Any = None, error: Exception | None = None) -> None:
         """Resume the flow; an error of the library's tree ends this lane alone."""
         try:
             self.step = self.flow.send(answer) if error is None else self.flow.throw(error)
@@ -172,7 +172,9 @@ class _Lane:
             self.step, self.error = None, failed
 
 
-def run_batch(flows: Sequence[Flow[T]], store: OrderStore, name: str = "batch") -> list[T | OrdercoreError]:
+def run_batch(
+    flows: Sequence[Flow[T]], store: OrderStore, name: str = "batch"
+) -> list[T | OrdercoreError]:
     """Drive several flows abreast, and make their commits together.
 
     In each round every flow makes one step; the commits of a round become one commit, so many orders

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["advance"]
 
 
-def advance(shop: Shop, order_id: str, command: Command, content: str, key: str, by: Actor) -> Flow[Order]:
+def advance(
+    shop: Shop, order_id: str, command: Command, content: str, key: str, by: Actor
+) -> Flow[Order]:
     """Decide and commit one command under its key; ``content`` is what its digest is made of."""
     order = yield from load(shop, order_id)
     receipt = Receipt(

@@ -164,9 +164,7 @@ def _give_up(shop: Shop, order: Order, by: Actor) -> Flow[Order]:
     return (yield from discharge(shop, order, by))
 
 
-def notify(
-    shop: Shop, gateway: str, headers: Mapping[str, str], body: bytes
-) -> Flow[ChannelReply]:
+def notify(shop: Shop, gateway: str, headers: Mapping[str, str], body: bytes) -> Flow[ChannelReply]:
     """Take a channel's notification in; twice, late or out of order is all the same."""
     shop.outside()
     told = shop.gateway(gateway).parse(headers, body)

@@ -151,5 +151,3 @@ def relay(shop: Shop, publisher: Publisher, limit: int) -> Flow[int]:
         yield from call(publisher.publish, [item.recorded for item in items])
         yield from call(shop.store.acknowledge, [item.position for item in items])
     return len(items)
-
-
