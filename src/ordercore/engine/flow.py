@@ -14,7 +14,7 @@ Rules that a tidy test holds: no ``yield`` under ``finally`` or ``with``, no bro
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, Self, TypeVar
 
 from ordercore.errors import InvalidInput, OrdercoreError
 
@@ -40,7 +40,8 @@ class Step(tuple[Any, ...]):
 
     def __new__(
         cls, fn: Callable[..., Any], args: tuple[Any, ...], kw: dict[str, Any] | None = None
-    ) -> Step:
+    ) -> Self:
+        """Name the call; nothing is made yet."""
         return _step(cls, (fn, args, kw))
 
     @property
