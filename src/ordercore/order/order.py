@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ordercore.fulfillment import Delivery
-from ordercore.goods import LineId, Manifest, Quantity
+from ordercore.goods import Manifest, Quantity
 from ordercore.money import Rounding
 from ordercore.party import Address, Party
 from ordercore.pricing import (
@@ -22,7 +22,7 @@ from ordercore.pricing import (
     RoundingScope,
     TaxTotal,
 )
-from ordercore.tender import Payments
+from ordercore.tender import Payments, refundable
 from ordercore.value import value
 
 if TYPE_CHECKING:
@@ -167,16 +167,5 @@ class Order:
 
     def refundable(self) -> Manifest:
         """Units whose money is still with the shop."""
-        done: dict[LineId, int] = {}
-        for refund in self.payments.refunds:
-            for row in refund.rows:
-                done[row.row] = done.get(row.row, 0) + row.units
-        return Manifest(
-            tuple(
-                [
-                    (line.id, Quantity(line.quantity - done.get(line.id, 0)))
-                    for line in self.content.lines
-                    if line.quantity > done.get(line.id, 0)
-                ]
-            )
-        )
+        units, _ = refundable(self.content.lines, self.content.charges, self.payments)
+        return Manifest(tuple([(line, Quantity(left)) for line, left in units.items()]))

@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ordercore.ledger import AccountKind, Entry
+from ordercore.money import Percent
 from ordercore.order.events import RevenueRecognized
 from ordercore.order.evolve import FOLDS
 from ordercore.pricing import SHIPPING
@@ -40,11 +41,6 @@ _SIDE: Mapping[TenderKind, AccountKind] = {
     TenderKind.STORED_VALUE: _A.STORED_VALUE_LIABILITY,
     TenderKind.CHANNEL: _A.CLEARING,
 }
-
-
-def rate_detail(ppm: int) -> str:
-    """A rate as the detail of a tax account: 175000 ppm is ``17.5``."""
-    return f"{ppm // 10_000}.{ppm % 10_000:04d}".rstrip("0").rstrip(".")
 
 
 def _answered(before: Order, event: AttemptAnswered) -> tuple[Entry, ...]:
@@ -78,7 +74,7 @@ def _recognized(_before: Order, event: RevenueRecognized) -> tuple[Entry, ...]:
         entries.append(Entry(_A.REVENUE, "", -net))
     if freight:
         entries.append(Entry(_A.SHIPPING_INCOME, "", -freight))
-    entries += [Entry(_A.TAX_PAYABLE, rate_detail(ppm), -tax) for ppm, tax in taxes.items()]
+    entries += [Entry(_A.TAX_PAYABLE, str(Percent(ppm)), -tax) for ppm, tax in taxes.items()]
     return tuple(entries)
 
 
@@ -100,7 +96,7 @@ def _refund_requested(_before: Order, event: RefundRequested) -> tuple[Entry, ..
         entries.append(Entry(_A.REVENUE, "", net))
     if freight:
         entries.append(Entry(_A.SHIPPING_INCOME, "", freight))
-    entries += [Entry(_A.TAX_PAYABLE, rate_detail(ppm), tax) for ppm, tax in taxes.items()]
+    entries += [Entry(_A.TAX_PAYABLE, str(Percent(ppm)), tax) for ppm, tax in taxes.items()]
     return (*entries, transit)
 
 

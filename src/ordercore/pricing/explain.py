@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ordercore.money import decimal_text
+from ordercore.money import Percent, decimal_text
 from ordercore.pricing.tax import RoundingScope
 from ordercore.value import value
 
@@ -57,10 +57,6 @@ class Explanation:
         }
 
 
-def _percent(ppm: int) -> str:
-    return f"{ppm // 10_000}.{ppm % 10_000:04d}".rstrip("0").rstrip(".") + " %"
-
-
 def _tax_rule(quote: Quote, row: QuoteLine | QuoteCharge) -> str:
     inside = "inside the price: amount x r / (1 + r)" if row.tax_included else "on top: amount x r"
     if row.tax_ppm == 0:
@@ -70,12 +66,12 @@ def _tax_rule(quote: Quote, row: QuoteLine | QuoteCharge) -> str:
         RoundingScope.LINE: "rounded for the line",
         RoundingScope.ORDER: "rounded once per rate for the order, shared by largest remainder",
     }[quote.scope]
-    rate = _percent(row.tax_ppm)
+    rate = f"{Percent(row.tax_ppm)} %"
     return f"{rate} for category {row.tax_category!r}, {inside}, {level} ({quote.rounding.value})"
 
 
 def _discount_rule(quote: Quote, off: AppliedDiscount, given: int) -> str:
-    what = f"{_percent(off.ppm)} of what remained" if off.ppm else "fixed amount"
+    what = f"{Percent(off.ppm)} % of what remained" if off.ppm else "fixed amount"
     label = f"{off.label!r}: " if off.label else ""
     if off.amount < off.asked:
         what += f", asked {decimal_text(off.asked, quote.currency)}, capped"
