@@ -22,6 +22,7 @@ from tests.engine.world import (
 from ordercore import (
     Actor,
     ActorKind,
+    CommandKind,
     InvalidInput,
     KeyReused,
     Money,
@@ -522,3 +523,15 @@ def test_staff_may_pay_for_a_customer() -> None:
     told = world.engine.journal(order.id)
     assert [t.by for t in told] == [SHOPPER, STAFF, STAFF, STAFF]
     assert all(t.at == NOON for t in told)
+
+
+def test_a_payment_that_waits_for_its_payer_does_not_forbid_another() -> None:
+    """What `allowed` says and what `pay` does agree: a waiting QR code gives way to another payment."""
+    world = World(asks_payer=True)
+    order = world.placed()
+    waiting = world.engine.pay(order.id, THREE, key="p1", by=SHOPPER).order
+    assert standing(waiting).payment is PaymentStanding.PENDING
+    may = {found.command: found.possible for found in world.engine.allowed(waiting, SHOPPER)}
+    assert may[CommandKind.PAY]
+    world.channel._asks_payer = False
+    assert world.engine.pay(order.id, THREE, key="p2", by=SHOPPER).paid

@@ -53,6 +53,9 @@ _GUARDS: Mapping[type[Any], Guard] = {
     **closing.GUARDS,
 }
 
+_ASKED: Mapping[type[Any], Guard] = {**_GUARDS, Pay: paying.may_start}
+"""The same for who only asks: what may be begun, though something else must first be given up."""
+
 _STAFF = frozenset({ActorKind.STAFF, ActorKind.SYSTEM})
 _ALL = frozenset(ActorKind)
 _SHOPPER = frozenset({ActorKind.CUSTOMER, ActorKind.STAFF, ActorKind.SYSTEM})
@@ -100,7 +103,9 @@ class Permission:
     reason: str = ""
 
 
-def _refusal(command: type[Any], order: Order, situation: Situation) -> Refusal | None:
+def _refusal(
+    command: type[Any], order: Order, situation: Situation, guards: Mapping[type[Any], Guard]
+) -> Refusal | None:
     """The one guard that both the question and the act ask."""
     who = WHO.get(command)
     by = situation.by
@@ -108,7 +113,7 @@ def _refusal(command: type[Any], order: Order, situation: Situation) -> Refusal 
         return Refusal(f"a {by.kind.value} may not do this")
     if by.kind is ActorKind.CUSTOMER and by.id != order.content.customer.id:
         return Refusal("the order belongs to another customer")
-    guard = _GUARDS.get(command)
+    guard = guards.get(command)
     return guard(order, situation) if guard is not None else None
 
 
@@ -123,7 +128,7 @@ def decide(order: Order, command: Command, situation: Situation) -> Decision:
     if rule is None:
         known = tuple(found.__name__ for found in RULES)
         raise InvalidInput(f"a {kind.__name__} is no command", path="command", allowed=known)
-    refusal = _refusal(kind, order, situation)
+    refusal = _refusal(kind, order, situation, _GUARDS)
     if refusal is not None:
         raise _refused(refusal, kind, order, situation)
     deciding = Deciding(order, situation)
@@ -164,7 +169,7 @@ def allowed(order: Order, situation: Situation) -> tuple[Permission, ...]:
     """Every command: whether the actor may send it now, and why not the rest."""
     permissions = []
     for kind, command in _KINDS.items():
-        refusal = _refusal(command, order, situation)
+        refusal = _refusal(command, order, situation, _ASKED)
         if refusal is None and kind in {CommandKind.ACCEPT, CommandKind.COMPLETE}:
             refusal = _guarded(order, situation, kind.value)
         reason = "" if refusal is None else refusal.reason

@@ -15,6 +15,7 @@ from ordercore.testing.doubles import (
     FaultyStock,
     PortFault,
 )
+from ordercore.testing.simulation import Fault, Simulation, Walk
 from ordercore.testing.story import START, Story, order_a, order_content, standard_lifecycle
 from ordercore.testing.strategies import (
     Offered,
@@ -70,6 +71,10 @@ __all__ = [
     "PortFault",
     "FaultyGateway",
     "FaultyStock",
+    # races and crashes, step by step
+    "Fault",
+    "Simulation",
+    "Walk",
     # the laws, as functions
     "laws",
 ]

@@ -25,26 +25,38 @@ if TYPE_CHECKING:
     from ordercore.order.rules.deciding import Deciding, Guard, Rule, Situation
     from ordercore.tender import Outcome
 
-__all__ = ["GUARDS", "RULES", "close_unpaid", "conclude"]
+__all__ = ["GUARDS", "RULES", "close_unpaid", "conclude", "may_start"]
 
 _S = AttemptState
 _HELD = frozenset({_S.AUTHORIZED, _S.CAPTURING, _S.CAPTURED})
 _WAITS = frozenset({_S.OPEN, _S.WAITING})
 _LOST = frozenset({_S.DECLINED, _S.RETURNED, _S.RETURNING})
+_UNDER_WAY = "a payment is under way: wait for its end"
 _LATE = frozenset({_S.DECLINED, _S.RETURNED})
 
 
-def may_pay(order: Order, situation: Situation) -> Refusal | None:
-    """An order can be paid while its state lists ``pay``, nothing is in flight, and it is not closing."""
+def may_start(order: Order, situation: Situation) -> Refusal | None:
+    """A shopper may pay while the state lists ``pay`` and the order is not closing.
+
+    A payment that only waits for its payer is no hindrance: the new one takes its place.
+    """
     lifecycle = situation.lifecycle
     if "pay" not in lifecycle.table[order.state]:
         allowed = lifecycle.allowed(order.state, order)
         return Refusal(f"an order in state {order.state!r} is not to be paid", allowed)
     if order.closing is not None:
         return Refusal("the order is closing")
-    if order.payments.in_flight:
-        return Refusal("a payment is under way: wait for its end")
+    if any(attempt.live and attempt.state is not _S.WAITING for attempt in order.payments.attempts):
+        return Refusal(_UNDER_WAY)
     return None
+
+
+def may_pay(order: Order, situation: Situation) -> Refusal | None:
+    """A payment begins when no other is in flight: one that waited has been given up by then."""
+    refusal = may_start(order, situation)
+    if refusal is None and order.payments.in_flight:
+        refusal = Refusal(_UNDER_WAY)
+    return refusal
 
 
 def may_remind(order: Order, situation: Situation) -> Refusal | None:
