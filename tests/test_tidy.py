@@ -226,7 +226,9 @@ def swallowed(module: str, tree: ast.Module, _: str) -> Iterator[str]:
         if isinstance(node, ast.ExceptHandler):
             broad = node.type is None or ast.unparse(node.type) in {"Exception", "BaseException"}
             raises = any(isinstance(inner, ast.Raise) for inner in own(node.body))
-            hands_on = re.search(r"flow\.throw\(error\)|lane\.go\(error=error\)", ast.unparse(node))
+            hands_on = re.search(
+                r"flow\.throw\(_known\(error|lane\.go\(error=_known\(error", ast.unparse(node)
+            )
             if broad and not raises and not hands_on:
                 yield f"{module}:{node.lineno} broad `except` that does not raise"
 

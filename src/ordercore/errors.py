@@ -31,7 +31,8 @@
     |   |-- GatewayError
     |   |   |-- GatewayTimeout      no answer: the outcome is unknown
     |   |   `-- NotificationRefused   a notification whose signature or content is wrong
-    |   `-- StoreError
+    |   |-- StoreError
+    |   `-- PortFailed              a port raised an error that is not of this tree; see its cause
     `-- UnreadableData            stored data that cannot be read
         |-- CorruptDocument
         `-- NewerDocument           written by a later version of the library
@@ -270,6 +271,15 @@ class StoreError(OtherSideFailed):
 
     code = "store_error"
     http_status = 503
+
+
+class PortFailed(OtherSideFailed):
+    """A port raised an error that is not of this tree: ``__cause__`` has it, ``data["port"]`` names the call.
+
+    What the port did before is unknown; the order keeps its open attempts, and a sweep asks again.
+    """
+
+    code = "port_failed"
 
 
 class UnreadableData(OrdercoreError):

@@ -13,7 +13,7 @@ from ordercore import InvalidInput, Stale
 from ordercore.adapters.memory import MemoryGateway, MemoryStore
 from ordercore.engine import Flow, Step, arun, call, run
 from ordercore.engine.shop import RETRIES_MAX
-from ordercore.errors import GatewayTimeout, StoreError
+from ordercore.errors import GatewayTimeout, PortFailed, StoreError
 from ordercore.testing.simulation import Fault, Simulation
 
 if TYPE_CHECKING:
@@ -137,8 +137,11 @@ def test_a_port_that_stops_is_a_mistake_and_not_an_end() -> None:
     def flow() -> Flow[int]:
         return (yield from call(Port().stop))
 
-    with pytest.raises(RuntimeError):
-        run(flow())
+    with pytest.raises(PortFailed) as caught:
+        run(flow(), "a use case")
+    assert caught.value.data == {"port": "Port.stop", "error": "StopIteration"}
+    assert isinstance(caught.value.__cause__, StopIteration)
+    assert caught.value.__notes__ == ["in a use case, step 1: Port.stop(..)"]
 
 
 def test_a_step_is_named_by_its_port() -> None:

@@ -648,3 +648,22 @@ def test_l20_a_timer_of_an_earlier_visit_of_the_same_state_does_nothing(
     assert (sweep.served, sweep.moved) == (1, 0)
     assert world.get(order) == order
     assert world.store.timers() == ()
+
+
+def test_a_port_that_breaks_stops_one_timer_and_not_the_sweep() -> None:
+    """A gateway that raises an error of its own is told by its code; younger timers are served all the same."""
+
+    class Broken(MemoryGateway):
+        def close(self, request: ChargeRequest) -> Outcome:
+            raise ConnectionError("no route")
+
+    world = World(channel=Broken, asks_payer=True)
+    first = world.placed()
+    world.pay(first)
+    world.clock.advance(timedelta(seconds=1))
+    second = world.placed()
+    world.clock.set(after(31))
+    swept = world.engine.sweep()
+    assert (first.id, "port_failed") in swept.failed
+    assert world.get(second).state == "closed"
+    assert world.get(first).state == "pending_payment"

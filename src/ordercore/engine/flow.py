@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, Self, TypeVar
 
-from ordercore.errors import InvalidInput, OrdercoreError
+from ordercore.errors import InvalidInput, OrdercoreError, PortFailed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -103,8 +103,15 @@ def _make(step: Step) -> Any:
     return answer
 
 
-def _note(error: Exception, name: str, count: int, step: Step) -> None:
+def _known(error: Exception, name: str, count: int, step: Step) -> OrdercoreError:
+    """The port's error, of the library's tree, with a note of the use case and the step."""
+    if not isinstance(error, OrdercoreError):
+        what = type(error).__name__
+        known = PortFailed(f"{step.name} raised {what}: {error}", port=step.name, error=what)
+        known.__cause__ = error
+        error = known
     error.add_note(f"in {name}, step {count}: {step!r}")
+    return error
 
 
 def run(flow: Flow[T], name: str = "flow") -> T:
@@ -121,8 +128,7 @@ def run(flow: Flow[T], name: str = "flow") -> T:
                 if hasattr(answer, "__await__"):
                     _refuse(answer, step)
             except Exception as error:  # noqa: BLE001 - handed to the flow, which decides
-                _note(error, name, count, step)
-                step = flow.throw(error)
+                step = flow.throw(_known(error, name, count, step))
             else:
                 step = flow.send(answer)
     except StopIteration as end:
@@ -142,8 +148,7 @@ async def arun(flow: Flow[T], name: str = "flow") -> T:
                 if hasattr(answer, "__await__"):
                     answer = await answer
             except Exception as error:  # noqa: BLE001 - handed to the flow, which decides
-                _note(error, name, count, step)
-                step = flow.throw(error)
+                step = flow.throw(_known(error, name, count, step))
             else:
                 step = flow.send(answer)
     except StopIteration as end:
@@ -207,8 +212,7 @@ def _advance(lane: _Lane, step: Step, name: str) -> None:
     try:
         answer = _make(step)
     except Exception as error:  # noqa: BLE001 - handed to the flow, which decides
-        _note(error, name, lane.made, step)
-        lane.go(error=error)
+        lane.go(error=_known(error, name, lane.made, step))
     else:
         lane.go(answer)
 
