@@ -12,7 +12,7 @@ and an order is built from dozens of values.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
 
 import attrs
 
@@ -25,9 +25,19 @@ CHECKED = os.environ.get("ORDERCORE_CHECKED") == "1"
 
 _decorate: Callable[[type], type]
 if CHECKED:
-    _decorate = attrs.define(slots=True, frozen=True, eq=True, order=False)
+    _decorate = attrs.define(slots=True, frozen=True, eq=True, order=False, repr=False)
 else:
-    _decorate = attrs.define(slots=True, unsafe_hash=True, eq=True, order=False)
+    _decorate = attrs.define(slots=True, unsafe_hash=True, eq=True, order=False, repr=False)
+
+
+def _shown(self: Any) -> str:
+    """The class and its fields, as attrs would show them; one function for all values,
+    because writing and compiling one for each takes a tenth of the import."""
+    cls = type(self)
+    fields = (
+        f"{field.name}={getattr(self, field.name)!r}" for field in cls.__attrs_attrs__ if field.repr
+    )
+    return f"{cls.__qualname__}({', '.join(fields)})"
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(attrs.field,))
@@ -37,4 +47,7 @@ def value(cls: type[C]) -> type[C]:
     Fields are checked at the edge of the library, not in constructors:
     a constructor runs again on every change and on every load.
     """
-    return _decorate(cls)
+    made = _decorate(cls)
+    if "__repr__" not in vars(cls):
+        made.__repr__ = _shown  # type: ignore[assignment]
+    return made

@@ -533,7 +533,8 @@ class AccountGateway(MemoryGateway):
 
     def _accepts(self, request: ChargeRequest) -> str:
         why = super()._accepts(request)
-        if not why and self.balance(request.account) < self._units(request.amount, request.points):
+        asked = request.points if self._points else request.amount
+        if not why and self._accounts.get(request.account, 0) < asked:
             why = "not enough on the account"
         return why
 

@@ -32,11 +32,14 @@ from ordercore.tender import (
 from ordercore.timeout import TimerKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ordercore.change import Change
     from ordercore.engine.flow import Flow
     from ordercore.engine.shop import Shop
     from ordercore.order import Decision, Order
     from ordercore.party import Actor
+    from ordercore.ports import Answer, PaymentGateway
     from ordercore.tender import Attempt, Refund
 
 __all__ = ["discharge", "order_of_key", "pull", "release"]
@@ -48,6 +51,7 @@ _S = AttemptState
 _UNKNOWN = Outcome(OutcomeStatus.UNKNOWN)
 _UNSENT = Outcome(OutcomeStatus.DECLINED, reason="not sent: another tender failed first")
 _UNHEARD = Outcome(OutcomeStatus.VOIDED, reason="the gateway has never heard of it")
+_UNDECIDED = frozenset({OutcomeStatus.WAITING, OutcomeStatus.UNKNOWN})
 _OWED = frozenset({_S.OPEN, _S.CAPTURING, _S.CLOSING, _S.RETURNING})
 
 
@@ -64,32 +68,17 @@ def charge_request(order: Order, attempt: Attempt) -> ChargeRequest:
     )  # fmt: skip
 
 
-def _ask(shop: Shop, order: Order, attempt: Attempt) -> Flow[Outcome]:
-    """Make the one call that the attempt's state owes."""
-    gateway = shop.gateway(attempt.gateway)
-    request = charge_request(order, attempt)
-    state = attempt.state
-    try:
-        if state is _S.OPEN:
-            outcome = yield from call(gateway.authorize, request)
-        elif state is _S.CAPTURING:
-            outcome = yield from call(gateway.capture, request)
-        elif state is _S.RETURNING:
-            outcome = yield from call(gateway.void, request)
-        elif gateway.capabilities.closes:
-            outcome = yield from call(gateway.close, request)
-        else:
-            outcome = yield from call(gateway.lookup, request)
-            if outcome.status in {OutcomeStatus.WAITING, OutcomeStatus.UNKNOWN}:
-                outcome = yield from call(gateway.void, request)
-    except GatewayTimeout:
-        return _UNKNOWN
-    except GatewayError as error:
-        # nothing was moved: a charge has failed, anything else is asked again
-        if state is _S.OPEN:
-            return Outcome(OutcomeStatus.DECLINED, reason=error.reason)
-        return _UNKNOWN
-    return outcome
+def _owed(
+    gateway: PaymentGateway, state: AttemptState
+) -> Callable[[ChargeRequest], Answer[Outcome]]:
+    """The call that an attempt's state owes."""
+    if state is _S.OPEN:
+        return gateway.authorize
+    if state is _S.CAPTURING:
+        return gateway.capture
+    if state is _S.RETURNING:
+        return gateway.void
+    return gateway.close if gateway.capabilities.closes else gateway.lookup
 
 
 def _answers(
@@ -115,7 +104,19 @@ def _answers(
                 answers.append((attempt.id, _UNSENT))
             continue  # else the decision undoes it
         asked.add((attempt.id, state))
-        outcome = yield from _ask(shop, order, attempt)
+        gateway = shop.gateway(attempt.gateway)
+        port, request = _owed(gateway, state), charge_request(order, attempt)
+        try:
+            outcome = yield from call(port, request)
+            if port == gateway.lookup and outcome.status in _UNDECIDED:
+                outcome = yield from call(gateway.void, request)
+        except GatewayTimeout:
+            outcome = _UNKNOWN
+        except GatewayError as error:
+            # nothing was moved: a charge has failed, anything else is asked again
+            outcome = _UNKNOWN
+            if state is _S.OPEN:
+                outcome = Outcome(OutcomeStatus.DECLINED, reason=error.reason)
         if outcome.status is not OutcomeStatus.UNKNOWN:
             answers.append((attempt.id, outcome))
         elif last and outcome is not _UNKNOWN and _unheard(attempt):

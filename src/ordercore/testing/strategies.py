@@ -386,6 +386,8 @@ class _Chooser:
         """Legal commands; those of the main line several times, so that orders get far."""
         order = self.story.order
         kinds = {p.command for p in allowed(order, self.story.situation()) if p.possible}
+        if order.payments.in_flight:
+            kinds.discard(CommandKind.PAY)  # a payment that waits must first be given up
         main: list[Callable[[], Command]] = []
         aside: list[Callable[[], Command]] = []
         for kind, make in (
