@@ -73,6 +73,11 @@ class NumberTemplate:
         if "{" in rest or "}" in rest:
             reason = f"{self.text!r} has a field other than date, shop, seq"
             raise InvalidPolicy(reason, path=path, allowed=("{date}", "{shop}", "{seq:06}"))
+        if "}{seq" in self.text:
+            reason = (
+                f"{self.text!r} runs a field into the count: two of its numbers could be the same"
+            )
+            raise InvalidPolicy(f"{reason}; put a sign between them", path=path)
         if sum(1 for m in _FIELD.finditer(self.text) if m[1].startswith("seq")) != 1:
             raise InvalidPolicy(f"{self.text!r} needs exactly one {{seq}}", path=path)
 

@@ -115,7 +115,9 @@ def test_rounding_moves_a_line_by_less_than_a_unit(
     wanted: Cart, policy: PricingPolicy, rounding: Rounding
 ) -> None:
     """Rounded by line, a row's tax is less than one minor unit from its exact tax."""
-    tax = TaxPolicy(policy.tax.rates, policy.tax.prices_include_tax, rounding)
+    tax = TaxPolicy(
+        policy.tax.rates, policy.tax.prices_include_tax, rounding, default=policy.tax.default
+    )
     for row in quote(wanted, PricingPolicy(tax), START).rows():
         bottom = 1_000_000 + (row.tax_ppm if row.tax_included else 0)
         assert abs(row.tax * bottom - row.amount * row.tax_ppm) < bottom

@@ -205,7 +205,7 @@ def story() -> list[Change]:
     told.append(answered(told[-1].order))
     told += _refunded(told[-1].order, "rfd_1", late=True)
     told.append(changed(told[-1].order, Accept(), by=CLERK))
-    told.append(changed(told[-1].order, Ship("shp_1", Manifest(), "SF", "SF-1"), by=CLERK))
+    told.append(changed(told[-1].order, Ship("shp_1", None, "SF", "SF-1"), by=CLERK))
     told.append(changed(told[-1].order, Deliver(by_timer=True)))
     told.append(changed(told[-1].order, Complete(), by=CLERK))
     told += _refunded(told[-1].order, "rfd_2", late=False)

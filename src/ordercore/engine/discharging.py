@@ -14,11 +14,19 @@ Money that arrives for either after all is sent back (law L21).
 
 from __future__ import annotations
 
+import logging
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ordercore.engine.flow import call
 from ordercore.engine.shop import load, record, situation
-from ordercore.errors import GatewayError, GatewayTimeout, OutOfStock
+from ordercore.errors import (
+    GatewayError,
+    GatewayTimeout,
+    OtherSideFailed,
+    OutOfStock,
+    PortFailed,
+)
 from ordercore.order import AnswerAttempts, AnswerRefund, Moved, decide
 from ordercore.tender import (
     AttemptState,
@@ -50,6 +58,8 @@ ROUNDS_MAX = 12
 _S = AttemptState
 _UNKNOWN = Outcome(OutcomeStatus.UNKNOWN)
 _UNSENT = Outcome(OutcomeStatus.DECLINED, reason="not sent: another tender failed first")
+_REFUND_UNKNOWN = RefundOutcome(RefundStatus.UNKNOWN)
+_LOG = logging.getLogger("ordercore.engine")
 _UNHEARD = Outcome(OutcomeStatus.VOIDED, reason="the gateway has never heard of it")
 _UNDECIDED = frozenset({OutcomeStatus.WAITING, OutcomeStatus.UNKNOWN})
 _OWED = frozenset({_S.OPEN, _S.CAPTURING, _S.CLOSING, _S.RETURNING})
@@ -64,8 +74,48 @@ def charge_request(order: Order, attempt: Attempt) -> ChargeRequest:
     """The attempt as its gateway is asked about it."""
     return ChargeRequest(
         attempt.id, order.content.id, attempt.amount, order.content.currency, attempt.account,
-        attempt.points, order.content.pay_by, attempt.reference,
+        attempt.points, order.content.pay_by, attempt.reference, order.content.customer.id,
     )  # fmt: skip
+
+
+def _unanswered(error: OtherSideFailed) -> Outcome:
+    """No answer, or none that can be read: unknown, and told to whoever reads the log."""
+    if isinstance(error, PortFailed):
+        _LOG.error("%s", error, exc_info=error)
+    return _UNKNOWN
+
+
+def _timed(at: object) -> bool:
+    return at is None or (isinstance(at, datetime) and at.tzinfo is not None)
+
+
+def _sound(outcome: Outcome, gateway: PaymentGateway) -> Outcome:
+    """The outcome, if it is one that can be kept; a malformed one is no answer."""
+    if (
+        isinstance(outcome, Outcome)
+        and isinstance(outcome.status, OutcomeStatus)
+        and isinstance(outcome.reference, str)
+        and isinstance(outcome.reason, str)
+        and _timed(outcome.at)
+    ):
+        return outcome
+    name = type(gateway).__name__
+    return _unanswered(PortFailed(f"{name} gave a malformed outcome: {outcome!r}", port=name))
+
+
+def _sound_refund(outcome: RefundOutcome, gateway: PaymentGateway) -> RefundOutcome:
+    """The same for refunds."""
+    if (
+        isinstance(outcome, RefundOutcome)
+        and isinstance(outcome.status, RefundStatus)
+        and isinstance(outcome.reference, str)
+        and isinstance(outcome.reason, str)
+        and _timed(outcome.at)
+    ):
+        return outcome
+    name = type(gateway).__name__
+    _unanswered(PortFailed(f"{name} gave a malformed refund outcome: {outcome!r}", port=name))
+    return _REFUND_UNKNOWN
 
 
 def _owed(
@@ -86,7 +136,7 @@ def _answers(
     order: Order,
     asked: set[tuple[str, AttemptState]],
     *,
-    first: bool,
+    first: datetime | None,
     last: bool,
 ) -> Flow[list[tuple[str, Outcome]]]:
     """Ask every gateway that is owed a call, in the plan's order.
@@ -100,7 +150,7 @@ def _answers(
         if state not in _OWED or (attempt.id, state) in asked:
             continue
         if failed and state is _S.OPEN:
-            if first:
+            if first is not None and shop.clock.now() < first:
                 answers.append((attempt.id, _UNSENT))
             continue  # else the decision undoes it
         asked.add((attempt.id, state))
@@ -110,12 +160,14 @@ def _answers(
             outcome = yield from call(port, request)
             if port == gateway.lookup and outcome.status in _UNDECIDED:
                 outcome = yield from call(gateway.void, request)
-        except GatewayTimeout:
-            outcome = _UNKNOWN
+            outcome = _sound(outcome, gateway)
+        except (GatewayTimeout, PortFailed) as error:
+            outcome = _unanswered(error)
         except GatewayError as error:
-            # nothing was moved: a charge has failed, anything else is asked again
+            # Nothing was moved by this call: the first one for a charge has failed. An earlier call
+            # under the same key may have moved money, so a later one is asked again.
             outcome = _UNKNOWN
-            if state is _S.OPEN:
+            if state is _S.OPEN and first is not None:
                 outcome = Outcome(OutcomeStatus.DECLINED, reason=error.reason)
         if outcome.status is not OutcomeStatus.UNKNOWN:
             answers.append((attempt.id, outcome))
@@ -151,18 +203,23 @@ def _ask_refund(shop: Shop, order: Order, refund: Refund, leg: int) -> Flow[Refu
             outcome = yield from call(gateway.lookup_refund, request)
         else:
             outcome = yield from call(gateway.refund, request)
+    except PortFailed as error:
+        _unanswered(error)
+        return _REFUND_UNKNOWN
     except GatewayError:
-        return RefundOutcome(RefundStatus.UNKNOWN)
-    return outcome
+        return _REFUND_UNKNOWN
+    return _sound_refund(outcome, gateway)
 
 
-def _refunds(shop: Shop, order: Order, by: Actor, *, accepted: bool) -> Flow[Order]:
+def _refunds(shop: Shop, order: Order, by: Actor, *, accepted: bool, only: str) -> Flow[Order]:
     """Ask for every leg that has no answer yet; with ``accepted``, also for those under way."""
     for refund in order.payments.refunds:
         answers: list[tuple[int, RefundOutcome]] = []
         for place, leg in enumerate(refund.legs):
             open_ = leg.status is None or leg.status is RefundStatus.UNKNOWN
             if not (open_ or (accepted and leg.status is RefundStatus.ACCEPTED)):
+                continue
+            if only and only != f"{refund.id}#{place}":
                 continue
             outcome = yield from _ask_refund(shop, order, refund, place)
             if outcome.status is not RefundStatus.UNKNOWN:
@@ -174,7 +231,12 @@ def _refunds(shop: Shop, order: Order, by: Actor, *, accepted: bool) -> Flow[Ord
 
 
 def answered(
-    shop: Shop, order: Order, answers: tuple[tuple[str, Outcome], ...], by: Actor
+    shop: Shop,
+    order: Order,
+    answers: tuple[tuple[str, Outcome], ...],
+    by: Actor,
+    *,
+    told: bool = False,
 ) -> Flow[Change]:
     """Record answers. When they make the order paid, its goods are first made final at the keeper.
 
@@ -202,11 +264,11 @@ def answered(
                 return decision  # its commit is refused as stale
             yield from call(stock.deduct, reservation)
         except OutOfStock:
-            lost = AnswerAttempts(answers, goods_lost=True)
+            lost = AnswerAttempts(answers, goods_lost=True, told=told)
             return decide(before, lost, situation(shop, before, by))
         return decision
 
-    return (yield from record(shop, order, AnswerAttempts(answers), by, settle))
+    return (yield from record(shop, order, AnswerAttempts(answers, told=told), by, settle))
 
 
 def _paid(decision: Decision) -> bool:
@@ -220,13 +282,15 @@ def discharge(
     *,
     made: Change | None = None,
     accepted: bool = False,
-    first: bool = False,
+    first: datetime | None = None,
     last: bool = False,
+    leg: str = "",
 ) -> Flow[Order]:
     """Make all calls that ``order`` owes, until nothing is owed that was not already asked.
 
-    ``accepted``: ask for refunds under way too. ``first``: the attempts were written down just now,
-    by this very payment. ``last``: all pauses between tries are over.
+    ``accepted``: ask for refunds under way too; with ``leg``, for that one alone.
+    ``first``: the attempts were written down by this very payment, and nobody else looks at them
+    before this moment. ``last``: all pauses between tries are over.
     """
     asked: set[tuple[str, AttemptState]] = set()
     if made is not None and made.timers_set:
@@ -240,7 +304,7 @@ def discharge(
         if recorded.timers_set:
             yield from release(shop, recorded)
     if order.payments.refunds:
-        order = yield from _refunds(shop, order, by, accepted=accepted)
+        order = yield from _refunds(shop, order, by, accepted=accepted, only=leg)
     return order
 
 
@@ -253,9 +317,12 @@ def pull(shop: Shop, order: Order, by: Actor) -> Flow[Order]:
         gateway = shop.gateway(attempt.gateway)
         try:
             outcome = yield from call(gateway.lookup, charge_request(order, attempt))
+        except PortFailed as error:
+            _unanswered(error)
+            continue
         except GatewayError:
             continue
-        answers.append((attempt.id, outcome))
+        answers.append((attempt.id, _sound(outcome, gateway)))
     if not answers:
         return order
     made = yield from answered(shop, order, tuple(answers), by)

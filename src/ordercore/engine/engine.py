@@ -55,7 +55,6 @@ if TYPE_CHECKING:
 __all__ = ["AsyncOrderEngine", "OrderEngine"]
 
 STANDARD = "standard"
-NOTHING = Manifest()
 BATCH_MAX = 50
 """Most orders whose changes share one commit."""
 FIND_MAX = 500
@@ -95,10 +94,17 @@ def _compose(
 
 
 def _ship(
-    shop: Shop, order_id: str, goods: Manifest, carrier: str, tracking: str, key: str, by: Actor
+    shop: Shop,
+    order_id: str,
+    goods: Manifest | None,
+    carrier: str,
+    tracking: str,
+    key: str,
+    by: Actor,
 ) -> Flow[Order]:
-    command = Ship(f"{order_id}/s-{key}", checked_goods(goods), carrier, tracking)
-    content = f"{goods.items!r}|{carrier}|{tracking}"
+    goods = None if goods is None else checked_goods(goods)
+    command = Ship(f"{order_id}/s-{key}", goods, carrier, tracking)
+    content = f"{'-' if goods is None else goods.items!r}|{carrier}|{tracking}"
     return advance(shop, order_id, command, content, key, by)
 
 
@@ -188,7 +194,7 @@ class OrderEngine(_Verbs):
     def ship(
         self,
         order_id: str,
-        goods: Manifest = NOTHING,
+        goods: Manifest | None = None,
         *,
         carrier: str = "",
         tracking: str = "",
@@ -213,14 +219,16 @@ class OrderEngine(_Verbs):
     def refund(
         self,
         order_id: str,
-        goods: Manifest = NOTHING,
+        goods: Manifest | None = None,
         *,
         reason: str,
         charges: Sequence[str] | None = None,
         key: str,
         by: Actor,
     ) -> RefundResult:
-        """Refund units of lines over the tenders that paid them; without ``goods``, all that is left.
+        """Refund units of lines over the tenders that paid them.
+
+        Without ``goods`` and ``charges``, all that is left, shipping included.
 
         ``charges`` names charges to refund (``("shipping",)``); by default they go back with the last
         goods of an order of which nothing has left.
@@ -300,7 +308,7 @@ class AsyncOrderEngine(_Verbs):
     async def ship(
         self,
         order_id: str,
-        goods: Manifest = NOTHING,
+        goods: Manifest | None = None,
         *,
         carrier: str = "",
         tracking: str = "",
@@ -325,7 +333,7 @@ class AsyncOrderEngine(_Verbs):
     async def refund(
         self,
         order_id: str,
-        goods: Manifest = NOTHING,
+        goods: Manifest | None = None,
         *,
         reason: str,
         charges: Sequence[str] | None = None,

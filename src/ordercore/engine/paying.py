@@ -9,7 +9,7 @@ from ordercore.engine.discharging import answered, discharge, order_of_key, pull
 from ordercore.engine.flow import call
 from ordercore.engine.placing import checked_key
 from ordercore.engine.shop import checked_goods, digest, load, once, record, situation
-from ordercore.errors import NotificationRefused
+from ordercore.errors import InvalidManifest, InvalidTenders, NotAllowed, NotificationRefused
 from ordercore.money import to_minor
 from ordercore.order import (
     AnswerRefund,
@@ -20,7 +20,8 @@ from ordercore.order import (
     UndoPayment,
     decide,
 )
-from ordercore.party import Actor, ActorKind
+from ordercore.order.facts import paid_in_full
+from ordercore.party import SYSTEM, Actor, ActorKind
 from ordercore.tender import (
     AttemptState,
     ChannelReply,
@@ -31,7 +32,7 @@ from ordercore.tender import (
     TenderPlan,
     plan,
 )
-from ordercore.tender.tenders import Channel, Points, Tender, checked_tender
+from ordercore.tender.tenders import Balance, Channel, Points, Tender, checked_tender
 from ordercore.value import value
 
 if TYPE_CHECKING:
@@ -54,8 +55,17 @@ class PaymentResult:
 
     @property
     def paid(self) -> bool:
-        """Whether the order is paid in full."""
-        return self.order.payments.held == self.order.content.total
+        """Whether the order is paid in full, and the money is still with the shop."""
+        order = self.order
+        total = order.content.total
+        if order.state == "closed" or (total and order.payments.refunded >= total):
+            return False
+        return paid_in_full(order)
+
+    @property
+    def unresolved(self) -> bool:
+        """Whether a gateway has not answered yet: the sweeper asks again, nobody pays anew."""
+        return any(attempt.state is AttemptState.OPEN for attempt in self.order.payments.current())
 
 
 @value
@@ -83,8 +93,33 @@ def available(shop: Shop, offers: Sequence[Tender], currency: str) -> Flow[dict[
 def preview(shop: Shop, order_id: str, offers: Sequence[Tender]) -> Flow[TenderPlan]:
     """How an order would be paid with these offers; nothing is written."""
     order = yield from load(shop, order_id)
+    offers = owned(offers, order, SYSTEM)
     held = yield from available(shop, offers, order.currency)
     return plan(order.content.rows(), offers, shop.policies.tenders, order.currency, held)
+
+
+def owned(offers: Sequence[Tender], order: Order, by: Actor) -> tuple[Tender, ...]:
+    """The offers with their accounts: points and balances without one are the order's customer's.
+
+    A customer pays with no account but their own.
+    """
+    if not isinstance(offers, list | tuple):
+        raise InvalidTenders("tenders are a list: write [tenders.Channel(...)]", path="tenders")
+    owner = order.content.customer.id
+    found: list[Tender] = []
+    for i, offer in enumerate(offers):
+        checked_tender(offer, f"tenders[{i}]")
+        if isinstance(offer, Points | Balance):
+            if by.kind is ActorKind.CUSTOMER and offer.account not in {"", owner}:
+                raise NotAllowed("the account is another customer's", path=f"tenders[{i}].account")
+            if not offer.account and owner:
+                named = owner
+                if isinstance(offer, Points):
+                    offer = Points(offer.points, named, offer.gateway)  # noqa: PLW2901
+                else:
+                    offer = Balance(offer.amount, named, offer.gateway)  # noqa: PLW2901
+        found.append(offer)
+    return tuple(found)
 
 
 def _offer_text(offer: Tender, currency: str, path: str) -> str:
@@ -119,6 +154,7 @@ def pay(
     shop.outside()
     checked_key(key)
     order = yield from load(shop, order_id)
+    offers = owned(offers, order, by)
     held = yield from available(shop, offers, order.currency)
     named = [_offer_text(o, order.currency, f"tenders[{i}]") for i, o in enumerate(offers)]
     receipt = Receipt(order.shop, key, "Pay", digest(order_id, *named), order_id)
@@ -132,7 +168,8 @@ def pay(
         order = yield from _give_up(shop, order, by)
     order, made = yield from once(shop, order, receipt, by, make)
     if made is not None:
-        order = yield from discharge(shop, order, by, first=True)
+        until = made.at + shop.policies.timeouts.resolve_after
+        order = yield from discharge(shop, order, by, first=until)
     return _result(order)
 
 
@@ -179,7 +216,7 @@ def notify(shop: Shop, gateway: str, headers: Mapping[str, str], body: bytes) ->
             raise NotificationRefused(reason, path="amount", got=told.amount, due=attempt.amount)
         if told.currency and told.currency != order.currency:
             raise NotificationRefused("the notification is in another currency", path="currency")
-        made = yield from answered(shop, order, ((told.key, told.outcome),), by)
+        made = yield from answered(shop, order, ((told.key, told.outcome),), by, told=True)
         yield from discharge(shop, made.order, by, made=made)
         return told.reply
     name, place = _leg(order, told, gateway)
@@ -222,7 +259,7 @@ def cancel(shop: Shop, order_id: str, reason: str, key: str, by: Actor) -> Flow[
 def refund(
     shop: Shop,
     order_id: str,
-    goods: Manifest,
+    goods: Manifest | None,
     reason: str,
     charges: Sequence[str] | None,
     key: str,
@@ -231,9 +268,12 @@ def refund(
     """Refund units of lines, and whole charges; everything left where nothing is named."""
     shop.outside()
     order = yield from load(shop, order_id)
-    checked_goods(goods)
+    if goods is not None:
+        checked_goods(goods)
+    if charges is not None and not isinstance(charges, list | tuple):
+        raise InvalidManifest('charges are a list: write ("shipping",)', path="charges")
     named = "-" if charges is None else ",".join(charges)
-    text = digest(order_id, repr(goods.items), named, reason)
+    text = digest(order_id, "-" if goods is None else repr(goods.items), named, reason)
     receipt = Receipt(order.shop, checked_key(key), "Refund", text, order_id)
     name = f"{order_id}/r{digest(key)[:12]}"
 

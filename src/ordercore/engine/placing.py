@@ -15,6 +15,7 @@ from ordercore.errors import (
     NotAllowed,
     PriceChanged,
     Stale,
+    StoreError,
     UnknownLifecycle,
 )
 from ordercore.money import decimal_text
@@ -98,15 +99,18 @@ def _chart(shop: Shop, lifecycle: str) -> Lifecycle[Order]:
 def _digest(quote: Quote, owner: Party, lifecycle: str) -> str:
     """What a key stands for: who buys what at which price, how, and where it goes."""
     cart = quote.cart
-    to = cart.address
+    who, to = owner, cart.address
     return digest(
-        quote.currency, str(quote.total), lifecycle, cart.kind.value, owner.id, owner.email,
+        quote.currency, str(quote.total), lifecycle, cart.kind.value,
+        who.id, who.name, who.email, who.phone, who.vat_id,
         to.name, *to.lines, to.city, to.region, to.postcode, to.country, to.phone,
         extra_text(cart.extra, "cart.extra") if cart.extra else "",
         *[
-            f"{line.sku}*{line.quantity}={line.total}{line.attributes or ''}{line.extra}"
+            f"{line.id}:{line.sku}*{line.quantity}@{line.unit_price}={line.total}/{line.tax}"
+            f"{line.name}{line.attributes or ''}{line.extra}"
             for line in quote.lines
         ],
+        *[f"{charge.id}:{charge.name}={charge.total}/{charge.tax}" for charge in quote.charges],
     )  # fmt: skip
 
 
@@ -123,14 +127,14 @@ def place_order(shop: Shop, quote: Quote, key: str, by: Actor, lifecycle: str) -
     if stock is not None and shop.store.joined and not stock.joins:
         raise InsideTransaction("the stock keeper is not in the host's transaction")
     if stock is not None:
-        earlier = yield from repeated(shop, receipt)
+        earlier = yield from repeated(shop, receipt, by)
         if earlier is not None:
             return earlier
     now = shop.clock.now()
     try:
         locked = _locked(shop, quote, now)
     except (PriceChanged, InvalidInput):  # also a cart that has no price any more
-        earlier = yield from repeated(shop, receipt)
+        earlier = yield from repeated(shop, receipt, by)
         if earlier is None:
             raise
         return earlier
@@ -154,8 +158,12 @@ def place_order(shop: Shop, quote: Quote, key: str, by: Actor, lifecycle: str) -
     try:
         yield from call(shop.store.commit, (made,))
     except (KeyReused, Stale):  # stale: this very order was written, and the answer was lost
-        earlier = yield from repeated(shop, receipt)
+        earlier = yield from repeated(shop, receipt, by)
         if earlier is None:
             raise
         return earlier
+    except StoreError:
+        if stock is not None and decision.order.state != chart.initial:
+            yield from call(stock.release, reservation)  # what is final does not lapse by itself
+        raise
     return decision.order

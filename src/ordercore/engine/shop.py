@@ -19,6 +19,7 @@ from ordercore.errors import (
 )
 from ordercore.goods import Manifest
 from ordercore.order import Situation, decide
+from ordercore.party import ActorKind
 from ordercore.value import value
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def checked_goods(goods: Manifest) -> Manifest:
 
 def digest(*parts: str) -> str:
     """A short digest of a command's content; the same in every process."""
-    return blake2b("\x1f".join(parts).encode(), digest_size=12).hexdigest()
+    return blake2b("\x1f".join(parts).encode(errors="surrogatepass"), digest_size=12).hexdigest()
 
 
 def situation(shop: Shop, order: Order, by: Actor) -> Situation:
@@ -148,7 +149,7 @@ def _served(made: Change, key: TimerKey) -> Change:
     )  # fmt: skip
 
 
-def repeated(shop: Shop, receipt: Receipt) -> Flow[Order | None]:
+def repeated(shop: Shop, receipt: Receipt, by: Actor) -> Flow[Order | None]:
     """The order of an earlier command under the same key, ``None`` for a new key.
 
     Raises `KeyReused` when the key stood for something else (law L13).
@@ -161,6 +162,8 @@ def repeated(shop: Shop, receipt: Receipt) -> Flow[Order | None]:
         reason = f"key {receipt.key!r} already stands for another {known.command}"
         raise KeyReused(reason, path="key", key=receipt.key, order=known.order_id)
     order = yield from load(shop, known.order_id)
+    if by.kind is ActorKind.CUSTOMER and by.id != order.content.customer.id:
+        raise KeyReused("the key stands for another customer's order", path="key")
     return order
 
 
@@ -190,7 +193,7 @@ def once(
             if tries > RETRIES_MAX:
                 raise
         except (Refused, InvalidInput):
-            earlier = yield from repeated(shop, receipt)
+            earlier = yield from repeated(shop, receipt, by)
             if earlier is None:
                 raise
             return earlier, None

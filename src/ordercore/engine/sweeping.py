@@ -81,7 +81,7 @@ def _resolve(shop: Shop, timer: Timer, order: Order) -> Flow[bool]:
 
 
 def _resolve_refund(shop: Shop, timer: Timer, order: Order) -> Flow[bool]:
-    order = yield from discharge(shop, order, SYSTEM, accepted=True)
+    order = yield from discharge(shop, order, SYSTEM, accepted=True, leg=timer.key.subject)
     name, _, leg = timer.key.subject.rpartition("#")
     return order.payments.refund(name).legs[int(leg)].arrived
 

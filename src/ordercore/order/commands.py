@@ -65,10 +65,10 @@ class Accept:
 
 @value
 class Ship:
-    """Goods leave. An empty manifest is all that is left to ship."""
+    """Goods leave; without ``goods``, all that is left to ship."""
 
     id: str
-    goods: Manifest
+    goods: Manifest | None = None
     carrier: str = ""
     tracking: str = ""
 
@@ -103,10 +103,14 @@ class Close:
 
 @value
 class RefundOrder:
-    """Give back units of lines and whole charges. ``charges`` ``None``: those that go with the goods."""
+    """Give back units of lines and whole charges.
+
+    Without either, everything that is left. Without ``charges``, those that go with the last goods
+    of an order of which nothing has left.
+    """
 
     id: str
-    goods: Manifest
+    goods: Manifest | None
     reason: str
     charges: tuple[str, ...] | None = None
 
@@ -115,11 +119,12 @@ class RefundOrder:
 class AnswerAttempts:
     """Gateways spoke about attempts: (attempt, outcome) pairs.
 
-    ``goods_lost``: the stock keeper no longer holds the goods, so money that came is sent back.
+    ``told``: they did so by a notification, which may be old. ``goods_lost``: the stock keeper no longer holds the goods, so money that came is sent back.
     """
 
     answers: tuple[tuple[str, Outcome], ...]
     goods_lost: bool = False
+    told: bool = False
 
 
 @value

@@ -19,7 +19,15 @@ from ordercore.allocation import allocate, share_of_units
 from ordercore.errors import InvalidCart, InvalidQuantity, OrdercoreError
 from ordercore.goods import QUANTITY_MAX, LineId, quantity
 from ordercore.money import MINOR_MAX, Rounding, checked_minor, divide, exponent, to_minor
-from ordercore.pricing.cart import AmountOff, OrderKind, PercentOff
+from ordercore.party import Address, Party
+from ordercore.pricing.cart import (
+    AmountOff,
+    Cart,
+    CartLine,
+    OrderKind,
+    PercentOff,
+    ShippingCharge,
+)
 from ordercore.pricing.tax import RoundingScope, TaxPolicy
 from ordercore.value import value
 
@@ -27,8 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from ordercore.party import Address, Party
-    from ordercore.pricing.cart import Cart, CartLine, Discount, ShippingCharge
+    from ordercore.pricing.cart import Discount
 
 __all__ = [
     "EXTRA_BYTES_MAX",
@@ -51,6 +58,7 @@ EXTRA_BYTES_MAX = 4_096
 SHIPPING = LineId("shipping")
 """The name of the shipping charge where lines and charges stand together."""
 _DISCOUNTS_MAX = 100
+_INCLUDED = (None, True, False)
 
 
 @value
@@ -280,6 +288,8 @@ def _discounted(
     discounts: Sequence[Discount], left: int, currency: str, rounding: Rounding
 ) -> list[tuple[Discount, int, int, int]]:
     """Work through ``discounts`` on ``left`` minor units: each with its rate, what it asks and gives."""
+    if not isinstance(discounts, tuple | list):
+        raise InvalidCart("discounts are a tuple: write (discount,)", path="discounts")
     if len(discounts) > _DISCOUNTS_MAX:
         raise InvalidCart(f"more than {_DISCOUNTS_MAX} discounts", path="discounts")
     worked: list[tuple[Discount, int, int, int]] = []
@@ -298,6 +308,11 @@ def _priced(
     line: CartLine, index: int, currency: str, rounding: Rounding, applied: list[AppliedDiscount]
 ) -> _Priced:
     """Check one line and apply its own discounts; errors name the path within the line."""
+    if not isinstance(line, CartLine):
+        raise InvalidCart(f"a {type(line).__name__} is no CartLine")
+    if type(line.name) is not str or line.tax_included not in _INCLUDED:
+        where = "tax_included" if type(line.name) is str else "name"
+        raise InvalidCart("a name is a text, and tax_included True, False or None", path=where)
     number = line.quantity
     if type(number) is not int or not 0 < number <= QUANTITY_MAX:
         quantity(number, "quantity")
@@ -375,14 +390,36 @@ def _order_taxes(
     return taxes
 
 
+def _check_cart(cart: Cart) -> None:
+    """Types of what is not money: mistakes that an untyped host makes, told where they are."""
+    for name, kind in (("lines", tuple | list), ("discounts", tuple | list), ("kind", OrderKind),
+                       ("customer", Party), ("address", Address), ("shop", str)):  # fmt: skip
+        if not isinstance(getattr(cart, name), kind):
+            found = type(getattr(cart, name)).__name__
+            hint = ": a tuple of one is written (line,)" if kind == tuple | list else ""
+            raise InvalidCart(f"it is not a {found}{hint}", path=name)
+    address = cart.address
+    if not isinstance(address.lines, tuple | list):
+        raise InvalidCart("lines of an address are a tuple of texts", path="address.lines")
+    country = address.country
+    if country and not (isinstance(country, str) and len(country) == 2 and country.isupper()):
+        reason = "a country is two capitals of ISO 3166-1: 'DE'"
+        raise InvalidCart(reason, path="address.country", country=str(country)[:20])
+    if cart.shipping is not None and not isinstance(cart.shipping, ShippingCharge):
+        raise InvalidCart("it is not a ShippingCharge", path="shipping")
+
+
 def quote(cart: Cart, policy: PricingPolicy, at: datetime) -> Quote:
     """Price ``cart`` by ``policy`` at the moment ``at``; nothing is written anywhere.
 
     Raises `InvalidCart`, `InvalidMoney` or `InvalidQuantity` with the path of what is wrong.
     """
+    if not isinstance(cart, Cart):
+        raise InvalidCart(f"a {type(cart).__name__} is no cart", path="cart")
     currency = cart.currency
     try:
         exponent(currency)
+        _check_cart(cart)
         count = len(cart.lines)
         if not 0 < count <= LINES_MAX:
             raise InvalidCart(f"a cart has 1 to {LINES_MAX} lines, not {count}", path="lines")

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     from ordercore.party import Destination
 
-__all__ = ["RoundingScope", "TaxPolicy", "TaxRate", "included_tax"]
+SHIPPING_CATEGORY = "shipping"
+
+__all__ = ["SHIPPING_CATEGORY", "RoundingScope", "TaxPolicy", "TaxRate", "included_tax"]
 
 
 class RoundingScope(enum.Enum):
@@ -63,6 +65,9 @@ class TaxPolicy:
     """How a shop taxes: the rates, whether its prices include tax, rounding.
 
     ``default`` is the rate where no rate of ``rates`` fits; ``None`` refuses such a cart.
+    If it is not given, it is 0 % for a shop without rates, and ``None`` for one with rates:
+    a category that is misspelled is no reason to sell without tax.
+    Shipping without a rate of its own is taxed as ``standard``.
     The most special fit wins: country and region, then country, then any.
     """
 
@@ -70,7 +75,9 @@ class TaxPolicy:
     prices_include_tax: bool = True
     rounding: Rounding = Rounding.HALF_UP
     scope: RoundingScope = RoundingScope.LINE
-    default: Percent | None = Percent(0)
+    default: Percent | None = attrs.field(
+        default=attrs.Factory(lambda self: None if self.rates else Percent(0), takes_self=True)
+    )
     _index: Mapping[tuple[str, str, str], tuple[TaxRate, ...]] = attrs.field(
         init=False,
         eq=False,
@@ -90,6 +97,8 @@ class TaxPolicy:
                     rate.last_day is None or day <= rate.last_day
                 ):
                     return rate
+        if category == SHIPPING_CATEGORY and self.rates:
+            return self.rate("standard", to, day, path)
         if self.default is not None:
             return TaxRate(self.default, category)
         reason = f"no tax rate for category {category!r} in country {to.country!r} on {day}"

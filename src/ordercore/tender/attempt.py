@@ -262,9 +262,21 @@ for a *declined* attempt (the payer tried again in the wallet) as for a *returne
 (the gateway did not kill the key); whether it is kept or sent back is the order's decision."""
 
 
-def settled(state: AttemptState, status: OutcomeStatus) -> AttemptState | None:
-    """Where the news ``status`` moves an attempt in ``state``; ``None`` when it changes nothing."""
+_ASKED = frozenset({_S.CAPTURING, _S.CLOSING, _S.RETURNING})
+
+
+def settled(
+    state: AttemptState, status: OutcomeStatus, *, told: bool = False, taken: bool = False
+) -> AttemptState | None:
+    """Where the news ``status`` moves an attempt in ``state``; ``None`` when it changes nothing.
+
+    ``told``: a notification said so. It may speak of an earlier try, so *declined* is believed of an
+    attempt that we asked to capture, close or undo only as the answer to that very question.
+    ``taken``: its money was captured; then an undo ends with *voided* alone.
+    """
     new = _NEWS.get(status)
     if new is None or new not in _FORWARD[state]:
+        return None
+    if new is _S.DECLINED and state in _ASKED and (told or (taken and state is _S.RETURNING)):
         return None
     return _S.RETURNED if state is _S.RETURNING else new

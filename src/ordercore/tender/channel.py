@@ -87,7 +87,10 @@ class Outcome:
 
 @value
 class ChargeRequest:
-    """A charge as it is asked of a gateway. ``key`` is the idempotency key: the same key moves money once."""
+    """A charge as it is asked of a gateway. ``key`` is the idempotency key: the same key moves money once.
+
+    ``customer`` is whom the order belongs to: an account of somebody else is not to be charged.
+    """
 
     key: str
     order_id: str
@@ -97,6 +100,7 @@ class ChargeRequest:
     points: int = 0
     expires_at: datetime | None = None
     reference: str = ""
+    customer: str = ""
 
     @property
     def money(self) -> Money:
@@ -173,7 +177,6 @@ class Capabilities:
     """What a gateway can do, as it declares it.
 
     ``captures_at_once``: authorize answers *captured* and there is no capture.
-    ``refund_delay``: refunds are *accepted* first and arrive later.
     """
 
     captures_at_once: bool = True

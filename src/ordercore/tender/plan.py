@@ -15,6 +15,8 @@ from math import gcd, lcm
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+import attrs
+
 from ordercore.allocation import Column, allocate_within, matrix
 from ordercore.errors import InvalidPolicy, InvalidTenders
 from ordercore.goods import LineId
@@ -128,7 +130,7 @@ class PlannedTender:
 
     kind: TenderKind
     gateway: str
-    account: str
+    account: str = attrs.field(repr=False)
     amount: int
     points: int = 0
     kept: int = 0
@@ -297,11 +299,15 @@ def plan(
     room = _Room(rows, by_row=by_row)
     planned: list[PlannedTender] = []
     columns: list[Column] = []
-    for _, i, offer, rule, mask in declared:
+    used: dict[int, int] = {}  # what offers under one rule have taken of its cap
+    for place, i, offer, rule, mask in declared:
         held = available.get(i) if available else None
-        tender = _planned(offer, rule, rows, room, mask, held, currency, f"tenders[{i}]")
+        most = min(room.fits(mask), _cap(rule, rows, room.due) - used.get(place, 0))
+        tender = _planned(offer, rule, most, room, mask, held, currency, f"tenders[{i}]")
         if tender is None:
             continue
+        if rule.cap_share is not None or rule.cap_minor is not None:
+            used[place] = used.get(place, 0) + tender.amount
         room.take(tender.amount, mask, tender.quantum_minor)
         planned.append(tender)
         columns.append(Column(tender.amount, mask, tender.quantum_minor))
@@ -317,7 +323,7 @@ def plan(
 def _planned(
     offer: Tender,
     rule: TenderRule,
-    rows: Sequence[QuoteLine | QuoteCharge],
+    most: int,
     room: _Room,
     mask: tuple[bool, ...] | None,
     held: int | None,
@@ -326,7 +332,6 @@ def _planned(
 ) -> PlannedTender | None:
     """What one offer pays, ``None`` for nothing."""
     asked = _offered(offer, currency, path)
-    most = min(room.fits(mask), _cap(rule, rows, room.due))
     if isinstance(offer, Points):
         step = _step(offer, rule)
         most = min(most, room.steps(mask, step) * step)

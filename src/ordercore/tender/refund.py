@@ -114,7 +114,9 @@ def refund(
             raise InvalidManifest(reason_, path=f"[{name}]", line=name, left=left, asked=units)
         rows.append(_row(line, first, units, place, payments))
     places = {charge.id: (len(lines) + i, charge) for i, charge in enumerate(charges)}
-    for wanted in with_charges:
+    for i, wanted in enumerate(with_charges):
+        if wanted in with_charges[:i]:
+            raise InvalidManifest(f"charge {wanted!r} is named twice", path=f"[{wanted}]")
         charge_id = LineId(wanted)
         if charge_id not in places or done.get(charge_id):
             reason_ = f"there is no charge {wanted!r} left to refund"

@@ -13,6 +13,8 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
+import attrs
+
 from ordercore.errors import InvalidTenders
 from ordercore.value import value
 
@@ -39,7 +41,7 @@ class Points:
     """Up to this many loyalty points; caps and steps may use fewer, the rest stay with the customer."""
 
     points: int
-    account: str = ""
+    account: str = attrs.field(default="", repr=False)
     gateway: str = "points"
 
 
@@ -48,7 +50,7 @@ class Balance:
     """An amount of the customer's balance with the shop; without an amount, as much as is there and fits."""
 
     amount: Money | None = None
-    account: str = ""
+    account: str = attrs.field(default="", repr=False)
     gateway: str = "balance"
 
 
@@ -56,7 +58,7 @@ class Balance:
 class StoredValue:
     """An amount of a gift card; without an amount, as much as is there and fits."""
 
-    card: str
+    card: str = attrs.field(repr=False)
     amount: Money | None = None
     gateway: str = "stored_value"
 
@@ -75,7 +77,7 @@ class Channel:
 
     gateway: str
     amount: Money | None = None
-    account: str = ""
+    account: str = attrs.field(default="", repr=False)
 
 
 Tender = Points | Balance | StoredValue | Channel

@@ -47,7 +47,6 @@ T = TypeVar("T")
 STEPS_MAX = 10_000
 """Most steps of one walk; a flow with more does not end."""
 
-_NOTHING = Manifest()
 _PAUSES = (timedelta(minutes=1),) * 45 + (timedelta(hours=1),) * 30
 """A payment window by the minute, then more than the longest pause between two tries."""
 _SWEEPS_MAX = 20
@@ -211,7 +210,7 @@ class Simulation:
     def refund(
         self,
         order_id: str,
-        goods: Manifest = _NOTHING,
+        goods: Manifest | None = None,
         *,
         reason: str,
         charges: Sequence[str] | None = None,

@@ -237,7 +237,7 @@ class Story:
         if self.order.state == "paid":
             self.send(Accept())
         name = f"s-{len(self.order.delivery.shipments) + 1}"
-        self.send(Ship(name, Manifest.of(goods or {}), **fields))
+        self.send(Ship(name, None if goods is None else Manifest.of(goods), **fields))
         return self.order
 
     def complete(self) -> Order:
@@ -254,7 +254,7 @@ class Story:
     ) -> Order:
         """Ask ``goods`` back, by default all that is left; with ``status``, let every leg be answered so."""
         name = f"r-{len(self.order.payments.refunds) + 1}"
-        self.send(RefundOrder(name, Manifest.of(goods or {}), "returned"))
+        self.send(RefundOrder(name, None if goods is None else Manifest.of(goods), "returned"))
         if status is not None:
             legs = range(len(self.order.payments.refund(name).legs))
             outcome = RefundOutcome(status, at=self.at)

@@ -386,8 +386,7 @@ class _Chooser:
         """Legal commands; those of the main line several times, so that orders get far."""
         order = self.story.order
         kinds = {p.command for p in allowed(order, self.story.situation()) if p.possible}
-        if order.payments.in_flight:
-            kinds.discard(CommandKind.PAY)  # a payment that waits must first be given up
+        kinds -= {CommandKind.PAY} if order.payments.in_flight else set()  # first given up
         main: list[Callable[[], Command]] = []
         aside: list[Callable[[], Command]] = []
         for kind, make in (
@@ -425,7 +424,7 @@ class _Chooser:
 
     def ship(self) -> Command:
         order = self.story.order
-        goods = self.draw(st.just(Manifest()) | manifests_of(order, order.shippable()))
+        goods = self.draw(st.none() | manifests_of(order, order.shippable()))
         return Ship(f"s-{len(order.delivery.shipments) + 1}", goods, "post", "RR1")
 
     def deliver(self) -> Command:
@@ -454,7 +453,7 @@ class _Chooser:
         name = f"r-{len(order.payments.refunds) + 1}"
         if order.refundable() and self.draw(st.booleans()):
             return RefundOrder(name, self.draw(manifests_of(order, order.refundable())), "returned")
-        return RefundOrder(name, Manifest(), "all of it")
+        return RefundOrder(name, None, "all of it")
 
     def answer_refund(self) -> Command:
         payments = self.story.order.payments

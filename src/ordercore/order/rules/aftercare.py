@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["GUARDS", "RULES", "give_back"]
 
 
+_OPEN = frozenset({None, RefundStatus.UNKNOWN})
+
+
 def may_refund(order: Order, situation: Situation) -> Refusal | None:
     """Money goes back while the state lists ``refund`` and some is left to go back."""
     lifecycle = situation.lifecycle
@@ -63,10 +66,10 @@ def give_back(
         recognized=order.recognized,
     )  # fmt: skip
     gone = order.delivery.gone()
+    quantities = {line.id: line.quantity for line in content.lines}
     stays: list[tuple[LineId, Quantity]] = []
     for line_id, units in goods:
-        line = content.line(line_id)
-        back = min(units, line.quantity - gone.get(line_id, 0)) if line else 0
+        back = min(units, quantities.get(line_id, 0) - gone.get(line_id, 0))
         if back > 0:  # goods at hand stay; only what has left must come back
             stays.append((line_id, Quantity(back)))
     deciding.apply(RefundRequested(asked))
@@ -77,15 +80,18 @@ def give_back(
 def refund_order(deciding: Deciding, command: RefundOrder) -> None:
     """Refund what the command names; everything left where it names nothing."""
     order = deciding.order
-    goods = command.goods
+    goods = Manifest() if command.goods is None else command.goods
     charges = command.charges
-    if not goods and charges is None:
+    if command.goods is None and charges is None:
         units, left = refundable(order.content.lines, order.content.charges, order.payments)
         goods = Manifest(tuple((line, Quantity(n)) for line, n in units.items()))
         charges = tuple(left)
     give_back(deciding, command.id, goods, charges, command.reason)
     after = deciding.order
     if everything_refunding(after):
+        rest = after.shippable()
+        if rest:  # what cost nothing: with all money back, nothing more leaves
+            deciding.apply(Withdrawn(rest))
         deciding.move("refund", command.reason)
     elif deciding.lists("ship") and after.delivery.shipments and not after.shippable():
         deciding.move("ship")  # the rest was refunded: all that will leave has left
@@ -96,6 +102,8 @@ def answer_refund(deciding: Deciding, command: AnswerRefund) -> None:
     for place, outcome in command.answers:
         leg = deciding.order.payments.refund(command.refund).leg(place)
         status = outcome.status
+        if status is RefundStatus.ACCEPTED and leg.status not in _OPEN:
+            continue  # older news than what is known
         if leg.status is RefundStatus.ARRIVED or leg.status is status:
             continue
         if status is RefundStatus.UNKNOWN and leg.status is not None:

@@ -53,7 +53,9 @@ def ship(deciding: Deciding, command: Ship) -> None:
     if len(order.delivery.shipments) >= SHIPMENTS_MAX:
         raise InvalidManifest(f"an order has at most {SHIPMENTS_MAX} shipments", path="goods")
     left = order.shippable()
-    goods = command.goods or left
+    goods = left if command.goods is None else command.goods
+    if not goods:
+        raise InvalidManifest("a shipment has at least one unit", path="goods")
     rest = left - goods
     shipment = Shipment(command.id, goods, command.carrier, command.tracking, deciding.situation.at)
     deciding.apply(Shipped(shipment))

@@ -46,6 +46,9 @@ def may_start(order: Order, situation: Situation) -> Refusal | None:
         return Refusal(f"an order in state {order.state!r} is not to be paid", allowed)
     if order.closing is not None:
         return Refusal("the order is closing")
+    pay_by = order.content.pay_by
+    if pay_by is not None and situation.at > pay_by:
+        return Refusal(f"the time to pay ended at {pay_by.isoformat()}")
     if any(attempt.live and attempt.state is not _S.WAITING for attempt in order.payments.attempts):
         return Refusal(_UNDER_WAY)
     return None
@@ -109,7 +112,7 @@ def _answer_late(deciding: Deciding, name: str, outcome: Outcome) -> None:
     """Take one answer in; money that comes for a payment given up is sent back (law L21)."""
     attempt = deciding.order.payments.attempt(name)
     before = attempt.state
-    after = settled(before, outcome.status)
+    after = settled(before, outcome.status, taken=attempt.captured > attempt.returned)
     if after is None:
         return
     deciding.apply(_told(name, after, outcome))
@@ -139,11 +142,13 @@ def answer(deciding: Deciding, command: AnswerAttempts) -> None:
     for name, outcome in command.answers:
         if outcome.status is OutcomeStatus.UNKNOWN:
             continue
-        state = payments.attempt(name).state
+        attempt = payments.attempt(name)
+        state = attempt.state
         if state in _LATE or name in told:
             late.append((name, outcome))
             continue
-        after = settled(state, outcome.status)
+        taken = attempt.captured > attempt.returned
+        after = settled(state, outcome.status, told=command.told, taken=taken)
         if after is not None:
             told[name] = _told(name, after, outcome)
     if told:
