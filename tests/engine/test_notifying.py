@@ -21,7 +21,7 @@ from tests.engine.world import (
 from ordercore import Actor, ActorKind, NotAllowed, NotFound, standing
 from ordercore.errors import NotificationRefused, OrderNotFound
 from ordercore.order.standing import PaymentStanding
-from ordercore.tender import AttemptState, ChargeRequest
+from ordercore.tender import AttemptState, ChargeRequest, OutcomeStatus, settled
 
 
 def talking(offers: tuple[Any, ...] = CHANNEL) -> tuple[World, str]:
@@ -333,3 +333,14 @@ def test_l12_a_channel_has_no_say_in_other_commands() -> None:
         world.engine.cancel(told.order_id, reason="no", key="c", by=told.by)
     with world.refused(NotAllowed):
         world.engine.refund(told.order_id, reason="no", key="r", by=told.by)
+
+
+@pytest.mark.parametrize("state", ["capturing", "closing", "returning"])
+def test_l10_an_old_decline_does_not_end_what_was_asked_for(state: str) -> None:
+    """*Declined* of the payer's first try comes late: our own capture, close or undo is still to be answered."""
+    now = AttemptState(state)
+    assert settled(now, OutcomeStatus.DECLINED, told=True) is None
+    assert settled(now, OutcomeStatus.DECLINED) is not None
+    if now is AttemptState.RETURNING:
+        assert settled(now, OutcomeStatus.DECLINED, taken=True) is None
+        assert settled(now, OutcomeStatus.VOIDED, taken=True) is AttemptState.RETURNED

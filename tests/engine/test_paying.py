@@ -37,9 +37,10 @@ from ordercore import (
     standing,
     tenders,
 )
+from ordercore.adapters.memory import MemoryGateway
 from ordercore.errors import GatewayTimeout, InvalidMoney, InvalidTenders
 from ordercore.order.standing import PaymentStanding
-from ordercore.tender import ActionKind, AttemptState, CapBase
+from ordercore.tender import ActionKind, AttemptState, CapBase, ChargeRequest, Outcome
 from ordercore.testing import laws
 from ordercore.testing.simulation import Simulation
 
@@ -535,3 +536,43 @@ def test_a_payment_that_waits_for_its_payer_does_not_forbid_another() -> None:
     assert may[CommandKind.PAY]
     world.channel._asks_payer = False
     assert world.engine.pay(order.id, THREE, key="p2", by=SHOPPER).paid
+
+
+def test_a_customer_pays_with_no_account_but_their_own() -> None:
+    """Points without an account are the customer's own; another's are refused, and nothing is written."""
+    world = World()
+    order = world.placed()
+    with world.refused(NotAllowed) as caught:
+        world.engine.pay(
+            order.id, [tenders.Points(100, "c2"), tenders.Channel("wechat")], key="x", by=SHOPPER
+        )
+    assert caught.value.path == "tenders[0].account"
+    paid = world.engine.pay(
+        order.id, [tenders.Points(100), tenders.Channel("wechat")], key="y", by=SHOPPER
+    )
+    assert paid.order.payments.attempts[0].account == "c1"
+
+
+def test_an_order_is_not_paid_after_its_time() -> None:
+    """Also when no sweeper has closed it yet."""
+    world = World()
+    order = world.placed()
+    world.clock.set(after(31))
+    with world.refused(NotAllowed) as caught:
+        world.engine.pay(order.id, THREE, key="x", by=SHOPPER)
+    assert "the time to pay ended" in caught.value.reason
+
+
+def test_a_malformed_outcome_is_no_answer() -> None:
+    """A gateway that answers with something else moves the order nowhere; it is asked again."""
+
+    class Odd(MemoryGateway):
+        def authorize(self, request: ChargeRequest) -> Outcome:
+            said = super().authorize(request)
+            return Outcome(said.status, said.reference, NOON.replace(tzinfo=None))
+
+    world = World(channel=Odd)
+    result = world.engine.pay(world.placed().id, THREE, key="x", by=SHOPPER)
+    assert result.unresolved
+    assert not result.paid
+    assert result.order.payments.attempts[2].state is AttemptState.OPEN

@@ -296,7 +296,7 @@ def test_l13_refunding_twice_under_one_key_refunds_once(goods: dict[str, int]) -
     """The second call answers with the same refund, also when nothing is left to refund."""
     world = World()
     order = world.paid()
-    manifest = Manifest.of(goods)
+    manifest = Manifest.of(goods) if goods else None
     first = world.engine.refund(order.id, manifest, reason="no", key="r", by=STAFF)
     before = world.snapshot()
     assert world.engine.refund(order.id, manifest, reason="no", key="r", by=STAFF) == first
@@ -478,3 +478,25 @@ def test_each_tender_of_order_a_is_a_leg_of_its_refund() -> None:
     assert [leg.amount for leg in refund.legs] == [1234, 5000, 20763]
     gateways = [order.payments.attempt(leg.attempt).gateway for leg in refund.legs]
     assert gateways == ["points", "balance", "wechat"]
+
+
+def test_l8_a_charge_named_twice_is_refunded_once() -> None:
+    """Naming a charge again is refused: no cell of the matrix gives more than it holds."""
+    world = World()
+    order = world.paid()
+    with world.refused(InvalidManifest) as caught:
+        world.engine.refund(
+            order.id, charges=("shipping", "shipping"), reason="no", key="r", by=STAFF
+        )
+    assert caught.value.path == "[shipping]"
+
+
+@pytest.mark.parametrize("verb", ["ship", "refund"])
+def test_an_empty_manifest_is_nothing_and_not_everything(verb: str) -> None:
+    """A form with nothing ticked neither ships nor refunds the whole order."""
+    world = World()
+    order = world.paid()
+    world.engine.accept(order.id, key="a")
+    fields = {"reason": "no", "by": STAFF} if verb == "refund" else {}
+    with world.refused(InvalidManifest):
+        getattr(world.engine, verb)(order.id, Manifest.of({}), key="x", **fields)

@@ -235,7 +235,7 @@ class World:
         """Refund one unit of each line, or all that is left."""
         from ordercore import Manifest
 
-        goods = Manifest.of(dict.fromkeys(lines, 1))
+        goods = Manifest.of(dict.fromkeys(lines, 1)) if lines else None
         return self.engine.refund(
             order.id, goods, reason="returned", key=self.key(), by=STAFF
         ).order

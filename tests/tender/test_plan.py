@@ -345,3 +345,12 @@ def test_a_row_that_the_plan_does_not_have_is_refused() -> None:
     with pytest.raises(InvalidTenders) as caught:
         split(CARD).row("9")
     assert caught.value.path == "rows[9]"
+
+
+def test_a_cap_holds_for_all_offers_under_one_rule() -> None:
+    """Offering points twice does not pay more than points may pay."""
+    rule = TenderRule("points", cap_share=Percent.of("50"))
+    priced = quote(order_a(), PricingPolicy(), START)
+    twice = (Points(20_000, "a"), Points(20_000, "b"), Channel("card"))
+    planned = plan(priced.rows(), twice, TenderPolicy((rule,)), "CNY")
+    assert [tender.amount for tender in planned.tenders] == [13498, 13499]
