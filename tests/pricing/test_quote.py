@@ -436,3 +436,30 @@ def test_an_exported_scope_is_a_choice_of_three() -> None:
         for scope in RoundingScope
     }
     assert found == {RoundingScope.UNIT: 3105, RoundingScope.LINE: 3105, RoundingScope.ORDER: 3106}
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"lines": CartLine("TEA", 1, eur("1.00"))}, "cart.lines"),
+        ({"discounts": AmountOff(eur("1.00"))}, "cart.discounts"),
+        ({"kind": "flash_sale"}, "cart.kind"),
+        ({"customer": "ada"}, "cart.customer"),
+        ({"address": {"country": "DE"}}, "cart.address"),
+        ({"address": Address(lines="Main St 1")}, "cart.address.lines"),  # type: ignore[arg-type]
+        ({"address": Address(country="de")}, "cart.address.country"),
+        ({"shipping": eur("4.90")}, "cart.shipping"),
+        ({"lines": ({"sku": "TEA"},)}, "cart.lines[0]"),
+        (
+            {"lines": (CartLine("TEA", 1, eur("1.00"), tax_included="no"),)},
+            "cart.lines[0].tax_included",
+        ),  # type: ignore[arg-type]
+    ],
+    ids=lambda given: given if isinstance(given, str) else "",
+)
+def test_l24_a_field_of_another_type_is_named(fields: dict[str, Any], path: str) -> None:
+    """What a host without a type checker gets wrong is told where it stands, the forgotten comma first."""
+    whole: dict[str, Any] = {"currency": "EUR", "lines": (CartLine("TEA", 1, eur("1.00")),)}
+    with pytest.raises(InvalidCart) as caught:
+        quote(Cart(**{**whole, **fields}), PricingPolicy(), START)
+    assert caught.value.path == path

@@ -92,11 +92,10 @@ def _timed(at: object) -> bool:
 def _sound(outcome: Outcome, gateway: PaymentGateway) -> Outcome:
     """The outcome, if it is one that can be kept; a malformed one is no answer."""
     if (
-        isinstance(outcome, Outcome)
-        and isinstance(outcome.status, OutcomeStatus)
-        and isinstance(outcome.reference, str)
-        and isinstance(outcome.reason, str)
-        and _timed(outcome.at)
+        type(outcome) is Outcome
+        and type(outcome.status) is OutcomeStatus
+        and type(outcome.reference) is type(outcome.reason) is str
+        and (outcome.at is None or _timed(outcome.at))
     ):
         return outcome
     name = type(gateway).__name__
@@ -158,7 +157,11 @@ def _answers(
         port, request = _owed(gateway, state), charge_request(order, attempt)
         try:
             outcome = yield from call(port, request)
-            if port == gateway.lookup and outcome.status in _UNDECIDED:
+            if (
+                state is _S.CLOSING
+                and outcome.status in _UNDECIDED
+                and not gateway.capabilities.closes
+            ):
                 outcome = yield from call(gateway.void, request)
             outcome = _sound(outcome, gateway)
         except (GatewayTimeout, PortFailed) as error:

@@ -59,6 +59,7 @@ SHIPPING = LineId("shipping")
 """The name of the shipping charge where lines and charges stand together."""
 _DISCOUNTS_MAX = 100
 _INCLUDED = (None, True, False)
+_SEQUENCES = (tuple, list)
 
 
 @value
@@ -288,7 +289,7 @@ def _discounted(
     discounts: Sequence[Discount], left: int, currency: str, rounding: Rounding
 ) -> list[tuple[Discount, int, int, int]]:
     """Work through ``discounts`` on ``left`` minor units: each with its rate, what it asks and gives."""
-    if not isinstance(discounts, tuple | list):
+    if not isinstance(discounts, (tuple, list)):
         raise InvalidCart("discounts are a tuple: write (discount,)", path="discounts")
     if len(discounts) > _DISCOUNTS_MAX:
         raise InvalidCart(f"more than {_DISCOUNTS_MAX} discounts", path="discounts")
@@ -392,14 +393,25 @@ def _order_taxes(
 
 def _check_cart(cart: Cart) -> None:
     """Types of what is not money: mistakes that an untyped host makes, told where they are."""
-    for name, kind in (("lines", tuple | list), ("discounts", tuple | list), ("kind", OrderKind),
-                       ("customer", Party), ("address", Address), ("shop", str)):  # fmt: skip
-        if not isinstance(getattr(cart, name), kind):
-            found = type(getattr(cart, name)).__name__
-            hint = ": a tuple of one is written (line,)" if kind == tuple | list else ""
-            raise InvalidCart(f"it is not a {found}{hint}", path=name)
+    wrong: str = ""
+    what: object = None
+    if type(cart.lines) not in _SEQUENCES:
+        wrong, what = "lines", cart.lines
+    elif type(cart.discounts) not in _SEQUENCES:
+        wrong, what = "discounts", cart.discounts
+    elif type(cart.kind) is not OrderKind:
+        wrong, what = "kind", cart.kind
+    elif type(cart.customer) is not Party:
+        wrong, what = "customer", cart.customer
+    elif type(cart.address) is not Address:
+        wrong, what = "address", cart.address
+    elif type(cart.shop) is not str:
+        wrong, what = "shop", cart.shop
+    if wrong:
+        hint = ": a tuple of one is written (line,)" if wrong in {"lines", "discounts"} else ""
+        raise InvalidCart(f"it is not a {type(what).__name__}{hint}", path=wrong)
     address = cart.address
-    if not isinstance(address.lines, tuple | list):
+    if type(address.lines) not in _SEQUENCES:
         raise InvalidCart("lines of an address are a tuple of texts", path="address.lines")
     country = address.country
     if country and not (isinstance(country, str) and len(country) == 2 and country.isupper()):
