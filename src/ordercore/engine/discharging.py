@@ -299,6 +299,8 @@ def discharge(
     if made is not None and made.timers_set:
         yield from release(shop, made)
     for _ in range(ROUNDS_MAX):
+        if not any([attempt.state in _OWED for attempt in order.payments.attempts]):
+            break
         answers = yield from _answers(shop, order, asked, first=first, last=last)
         if not answers:
             break

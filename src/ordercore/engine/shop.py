@@ -6,7 +6,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from ordercore.change import Change, change
-from ordercore.engine.flow import call
+from ordercore.engine.flow import Step, call
 from ordercore.errors import (
     InsideTransaction,
     InvalidInput,
@@ -98,7 +98,7 @@ def situation(shop: Shop, order: Order, by: Actor) -> Situation:
 
 def load(shop: Shop, order_id: str) -> Flow[Order]:
     """The order; raises `OrderNotFound`."""
-    order = yield from call(shop.store.load, order_id)
+    order: Order | None = yield Step(shop.store.load, (order_id,))
     if order is None:
         raise OrderNotFound(f"no order {order_id!r}", path="order_id", order=order_id)
     return order
@@ -129,7 +129,7 @@ def record(
         if not made.events and not made.timers_cleared:
             return made
         try:
-            yield from call(shop.store.commit, (made,))
+            yield Step(shop.store.commit, ((made,),))
         except Stale:
             tries += 1
             if tries > RETRIES_MAX:
@@ -187,7 +187,7 @@ def once(
             made = change(
                 order, decision, where.at, by, receipt.command, shop.policies.timeouts, receipt
             )
-            yield from call(shop.store.commit, (made,))
+            yield Step(shop.store.commit, ((made,),))
         except Stale:
             tries += 1
             if tries > RETRIES_MAX:

@@ -86,6 +86,10 @@ class TenderRule:
     currency: str = ""
 
 
+_NO_RULE = TenderRule("")
+"""The rule of a gateway that has none: no cap, no step, nothing excluded."""
+
+
 @value
 class TenderPolicy:
     """The declared order of tenders: rules, first to last. A gateway without a rule comes after them."""
@@ -101,7 +105,7 @@ class TenderPolicy:
         for place, rule in enumerate(self.rules):
             if rule.gateway == gateway and rule.currency in {"", currency}:
                 return place, rule
-        return len(self.rules), TenderRule(gateway)
+        return len(self.rules), _NO_RULE
 
     def check(self, path: str = "tenders") -> None:
         """Raise `InvalidPolicy` for a step, a rate or a cap that cannot be."""
@@ -290,7 +294,8 @@ def plan(
     declared = []
     by_row = False
     for i, offer in enumerate(offers):
-        checked_tender(offer, f"tenders[{i}]")
+        if type(offer) not in KINDS:
+            checked_tender(offer, f"tenders[{i}]")
         place, rule = policy.rule(offer.gateway, currency)
         mask = _mask(rows, rule)
         by_row = by_row or mask is not None or _step(offer, rule) > 1

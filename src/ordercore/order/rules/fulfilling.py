@@ -37,7 +37,11 @@ _may_leave = _needs("ship", "shipped")
 def may_ship(order: Order, situation: Situation) -> Refusal | None:
     """Goods leave while the state lists ``ship`` and some are still to leave."""
     refusal = _may_leave(order, situation)
-    if refusal is None and not order.shippable():
+    if refusal is None:
+        gone = order.delivery.gone()
+        for line in order.content.lines:
+            if line.quantity > gone.get(line.id, 0):
+                return None
         refusal = Refusal("nothing is left to ship")
     return refusal
 
@@ -56,7 +60,7 @@ def ship(deciding: Deciding, command: Ship) -> None:
     goods = left if command.goods is None else command.goods
     if not goods:
         raise InvalidManifest("a shipment has at least one unit", path="goods")
-    rest = left - goods
+    rest = None if goods is left else left - goods
     shipment = Shipment(command.id, goods, command.carrier, command.tracking, deciding.situation.at)
     deciding.apply(Shipped(shipment))
     if not rest:
