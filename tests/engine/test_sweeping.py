@@ -21,7 +21,7 @@ from ordercore import InvalidInput, Money, NotAllowed, OrderKind, standing, tend
 from ordercore.adapters.memory import MemoryGateway, MemoryStore
 from ordercore.errors import GatewayError, GatewayTimeout, StoreError
 from ordercore.order.standing import PaymentStanding
-from ordercore.tender import AttemptState, ChargeRequest, Outcome, OutcomeStatus
+from ordercore.tender import AttemptState, Capabilities, ChargeRequest, Outcome, OutcomeStatus
 from ordercore.testing.simulation import Simulation
 from ordercore.timeout import Timer, TimerKey, TimerKind
 
@@ -666,3 +666,21 @@ def test_a_port_that_breaks_stops_one_timer_and_not_the_sweep() -> None:
     assert swept.moved == 1
     assert world.get(second).state == "closed"
     assert world.get(first).state == "pending_payment"
+
+
+def test_a_malformed_answer_to_a_lookup_is_no_answer() -> None:
+    """A gateway that cannot close is looked up at the deadline; told nothing, the engine undoes the attempt."""
+
+    class Odd(MemoryGateway):
+        def lookup(self, request: ChargeRequest) -> Outcome:
+            return None  # type: ignore[return-value]
+
+    world = World(channel=Odd, asks_payer=True)
+    world.channel.capabilities = Capabilities(closes=False)
+    order = world.placed()
+    world.pay(order)
+    world.clock.set(after(31))
+    assert world.engine.sweep().failed == ()
+    ended = world.get(order)
+    assert ended.state == "closed"
+    assert {attempt.state for attempt in ended.payments.attempts} == {AttemptState.RETURNED}

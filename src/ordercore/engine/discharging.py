@@ -89,31 +89,33 @@ def _timed(at: object) -> bool:
     return at is None or (isinstance(at, datetime) and at.tzinfo is not None)
 
 
+def _readable(outcome: Outcome | RefundOutcome, kind: type, status: type) -> bool:
+    """Whether an answer has the types that can be kept: a port may be written without a type checker."""
+    return (
+        type(outcome) is kind
+        and type(outcome.status) is status
+        and type(outcome.reference) is type(outcome.reason) is str
+        and _timed(outcome.at)
+    )
+
+
+def _malformed(outcome: object, gateway: PaymentGateway) -> PortFailed:
+    name = type(gateway).__name__
+    return PortFailed(f"{name} gave a malformed outcome: {outcome!r}", port=name)
+
+
 def _sound(outcome: Outcome, gateway: PaymentGateway) -> Outcome:
     """The outcome, if it is one that can be kept; a malformed one is no answer."""
-    if (
-        type(outcome) is Outcome
-        and type(outcome.status) is OutcomeStatus
-        and type(outcome.reference) is type(outcome.reason) is str
-        and (outcome.at is None or _timed(outcome.at))
-    ):
+    if _readable(outcome, Outcome, OutcomeStatus):
         return outcome
-    name = type(gateway).__name__
-    return _unanswered(PortFailed(f"{name} gave a malformed outcome: {outcome!r}", port=name))
+    return _unanswered(_malformed(outcome, gateway))
 
 
 def _sound_refund(outcome: RefundOutcome, gateway: PaymentGateway) -> RefundOutcome:
     """The same for refunds."""
-    if (
-        isinstance(outcome, RefundOutcome)
-        and isinstance(outcome.status, RefundStatus)
-        and isinstance(outcome.reference, str)
-        and isinstance(outcome.reason, str)
-        and _timed(outcome.at)
-    ):
+    if _readable(outcome, RefundOutcome, RefundStatus):
         return outcome
-    name = type(gateway).__name__
-    _unanswered(PortFailed(f"{name} gave a malformed refund outcome: {outcome!r}", port=name))
+    _unanswered(_malformed(outcome, gateway))
     return _REFUND_UNKNOWN
 
 
@@ -156,14 +158,13 @@ def _answers(
         gateway = shop.gateway(attempt.gateway)
         port, request = _owed(gateway, state), charge_request(order, attempt)
         try:
-            outcome = yield from call(port, request)
+            outcome = _sound((yield from call(port, request)), gateway)
             if (
                 state is _S.CLOSING
                 and outcome.status in _UNDECIDED
                 and not gateway.capabilities.closes
             ):
-                outcome = yield from call(gateway.void, request)
-            outcome = _sound(outcome, gateway)
+                outcome = _sound((yield from call(gateway.void, request)), gateway)
         except (GatewayTimeout, PortFailed) as error:
             outcome = _unanswered(error)
         except GatewayError as error:

@@ -32,7 +32,7 @@ from ordercore.tender import (
     TenderPlan,
     plan,
 )
-from ordercore.tender.tenders import KINDS, Balance, Channel, Points, Tender, checked_tender
+from ordercore.tender.tenders import Balance, Channel, Points, Tender, checked_tender
 from ordercore.value import value
 
 if TYPE_CHECKING:
@@ -107,8 +107,7 @@ def owned(offers: Sequence[Tender], order: Order, by: Actor) -> tuple[Tender, ..
     owner = order.content.customer.id
     found: list[Tender] = []
     for i, offer in enumerate(offers):
-        if type(offer) not in KINDS:
-            checked_tender(offer, f"tenders[{i}]")
+        checked_tender(offer, f"tenders[{i}]")
         if type(offer) is Points or type(offer) is Balance:
             if by.kind is ActorKind.CUSTOMER and offer.account not in {"", owner}:
                 raise NotAllowed("the account is another customer's", path=f"tenders[{i}].account")
@@ -211,11 +210,7 @@ def notify(shop: Shop, gateway: str, headers: Mapping[str, str], body: bytes) ->
         attempt = order.payments.attempt(told.key)
         if attempt.gateway != gateway:
             raise NotificationRefused("the attempt is of another gateway", path="key", key=told.key)
-        if told.amount is not None and told.amount != attempt.amount:
-            reason = f"the notification speaks of {told.amount}, the attempt of {attempt.amount}"
-            raise NotificationRefused(reason, path="amount", got=told.amount, due=attempt.amount)
-        if told.currency and told.currency != order.currency:
-            raise NotificationRefused("the notification is in another currency", path="currency")
+        _check_money(told, attempt.amount, order.currency, "attempt")
         made = yield from answered(shop, order, ((told.key, told.outcome),), by, told=True)
         yield from discharge(shop, made.order, by, made=made)
         return told.reply
@@ -226,6 +221,15 @@ def notify(shop: Shop, gateway: str, headers: Mapping[str, str], body: bytes) ->
     return told.reply
 
 
+def _check_money(told: Notification, amount: int, currency: str, what: str) -> None:
+    """Refuse a notification that speaks of other money than ours; one that names none is believed."""
+    if told.amount is not None and told.amount != amount:
+        reason = f"the notification speaks of {told.amount}, the {what} of {amount}"
+        raise NotificationRefused(reason, path="amount", got=told.amount, due=amount)
+    if told.currency and told.currency != currency:
+        raise NotificationRefused("the notification is in another currency", path="currency")
+
+
 def _leg(order: Order, told: Notification, gateway: str) -> tuple[str, int]:
     """The refund and the place of the leg that a notification speaks of."""
     name, _, digits = told.key.rpartition("#")
@@ -233,11 +237,7 @@ def _leg(order: Order, told: Notification, gateway: str) -> tuple[str, int]:
     leg = order.payments.refund(name).leg(place)
     if order.payments.attempt(leg.attempt).gateway != gateway:
         raise NotificationRefused("the refund is over another gateway", path="key", key=told.key)
-    if told.amount is not None and told.amount != leg.amount:
-        reason = f"the notification speaks of {told.amount}, the refund of {leg.amount}"
-        raise NotificationRefused(reason, path="amount", got=told.amount, due=leg.amount)
-    if told.currency and told.currency != order.currency:
-        raise NotificationRefused("the notification is in another currency", path="currency")
+    _check_money(told, leg.amount, order.currency, "refund")
     return name, place
 
 

@@ -294,8 +294,7 @@ def plan(
     declared = []
     by_row = False
     for i, offer in enumerate(offers):
-        if type(offer) not in KINDS:
-            checked_tender(offer, f"tenders[{i}]")
+        checked_tender(offer, f"tenders[{i}]")
         place, rule = policy.rule(offer.gateway, currency)
         mask = _mask(rows, rule)
         by_row = by_row or mask is not None or _step(offer, rule) > 1
