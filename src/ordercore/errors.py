@@ -17,6 +17,7 @@
     |   |   |-- UnknownLifecycle
     |   |   |-- UnknownEvent
     |   |   `-- UnknownGuard
+    |   |-- InvalidInvoice          an order or parties that cannot be invoiced as they are
     |   `-- InvalidDocument         a file or a JSON document from outside
     |-- Refused                   the call was right, the present state forbids it
     |   |-- NotAllowed              the order's state or a guard forbids it; says what is allowed
@@ -24,6 +25,7 @@
     |   |-- KeyReused               an idempotency key came again with other content
     |   |-- Stale                   somebody else changed the order first
     |   |-- OutOfStock
+    |   |-- CouponUnavailable       a code that the price counts on was taken meanwhile
     |   `-- InsideTransaction       a flow that calls out was run inside the host's transaction
     |-- NotFound                  no such order, attempt, refund, gateway
     |   `-- OrderNotFound
@@ -31,6 +33,7 @@
     |   |-- GatewayError
     |   |   |-- GatewayTimeout      no answer: the outcome is unknown
     |   |   `-- NotificationRefused   a notification whose signature or content is wrong
+    |   |-- RateUnavailable         no exchange rate, or only one that is too old
     |   |-- StoreError
     |   `-- PortFailed              a port raised an error that is not of this tree; see its cause
     `-- UnreadableData            stored data that cannot be read
@@ -177,6 +180,12 @@ class UnknownGuard(InvalidLifecycle):
     code = "unknown_guard"
 
 
+class InvalidInvoice(InvalidInput):
+    """An order, a refund or parties that cannot be invoiced as they are."""
+
+    code = "invalid_invoice"
+
+
 class InvalidDocument(InvalidInput):
     """A file or a document from outside that cannot be read."""
 
@@ -218,6 +227,12 @@ class OutOfStock(Refused):
     """The keeper cannot promise the goods; ``data["sku"]`` names the first that is short."""
 
     code = "out_of_stock"
+
+
+class CouponUnavailable(Refused):
+    """A code that the price counts on was taken, used or withdrawn meanwhile; ``data["coupon"]`` names it."""
+
+    code = "coupon_unavailable"
 
 
 class InsideTransaction(Refused):
@@ -264,6 +279,12 @@ class NotificationRefused(GatewayError):
 
     code = "notification_refused"
     http_status = 400
+
+
+class RateUnavailable(OtherSideFailed):
+    """No exchange rate for a pair, a purpose and a moment, or only one that is too old."""
+
+    code = "rate_unavailable"
 
 
 class StoreError(OtherSideFailed):

@@ -16,6 +16,16 @@ from ordercore.clock import Clock
 from ordercore.identity import IdSource
 from ordercore.ledger import Balance
 from ordercore.order import Order
+from ordercore.pricing import (
+    Coupon,
+    ExchangeRate,
+    ExternalTax,
+    PersonalQuota,
+    RatePurpose,
+    RegimeId,
+    TaxRequest,
+    VatIdCheck,
+)
 from ordercore.tender import (
     ActionKind,
     Capabilities,
@@ -36,11 +46,16 @@ __all__ = [
     # the ports
     "Answer",
     "Clock",
+    "CouponBook",
     "IdSource",
     "OrderStore",
     "PaymentGateway",
     "Publisher",
+    "QuotaSource",
+    "RateSource",
     "StockKeeper",
+    "TaxSource",
+    "VatIds",
     # what a store takes and gives
     "Balance",
     "Change",
@@ -50,6 +65,15 @@ __all__ = [
     "Receipt",
     "Recorded",
     "Timer",
+    # what the sources of prices take and give
+    "Coupon",
+    "ExchangeRate",
+    "ExternalTax",
+    "PersonalQuota",
+    "RatePurpose",
+    "RegimeId",
+    "TaxRequest",
+    "VatIdCheck",
     # what a gateway takes and gives
     "ActionKind",
     "Capabilities",
@@ -210,6 +234,61 @@ class StockKeeper(Protocol):
     def release(self, reservation: str, keep: Sequence[tuple[str, int]] = ()) -> Answer[None]:
         """Free all of a reservation but ``keep``, also what was deducted; twice is once."""
         ...
+
+
+class CouponBook(Protocol):
+    """Keeps coupon codes. A code that may be used once is held by one order at a time, whatever comes together."""
+
+    @property
+    def joins(self) -> bool:
+        """Whether it writes in the store's own transaction."""
+        ...
+
+    def find(self, codes: Sequence[str], customer: str) -> Answer[tuple[Coupon, ...]]:
+        """What is known of each code, with the counts of this customer; unknown codes are left out."""
+        ...
+
+    def hold(
+        self, holding: str, codes: Sequence[str], customer: str, until: datetime
+    ) -> Answer[None]:
+        """Hold all codes or none until a moment; raises `CouponUnavailable`. The same holding again is the same."""
+        ...
+
+    def use(self, holding: str) -> Answer[None]:
+        """Make a hold final; raises `CouponUnavailable` if it lapsed and a code was taken meanwhile."""
+        ...
+
+    def release(self, holding: str) -> Answer[None]:
+        """Free a hold, or give back a use; twice is once."""
+        ...
+
+
+class RateSource(Protocol):
+    """Knows exchange rates: the last published one, never an invented one."""
+
+    def rate(
+        self, base: str, quote: str, at: datetime, purpose: RatePurpose
+    ) -> Answer[ExchangeRate]:
+        """What one ``base`` is worth in ``quote`` for a purpose; raises `RateUnavailable`."""
+        ...
+
+
+class TaxSource(Protocol):
+    """An external tax engine: it taxes a whole cart after discounts, and its figures are taken as they are."""
+
+    def calculate(self, request: TaxRequest) -> Answer[ExternalTax]: ...
+
+
+class VatIds(Protocol):
+    """Checks the VAT id of a business that buys."""
+
+    def check(self, vat_id: str, at: datetime) -> Answer[VatIdCheck]: ...
+
+
+class QuotaSource(Protocol):
+    """Knows what a person has imported this year under a regime with a yearly limit."""
+
+    def used(self, regime: RegimeId, person: str, year: int) -> Answer[PersonalQuota]: ...
 
 
 class Publisher(Protocol):

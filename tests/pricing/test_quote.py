@@ -38,7 +38,7 @@ from ordercore.pricing import (
     quote,
 )
 from ordercore.pricing.explain import Explanation
-from ordercore.pricing.quote import EXTRA_BYTES_MAX, LINES_MAX
+from ordercore.pricing.quoting import EXTRA_BYTES_MAX, LINES_MAX
 from ordercore.testing import START, carts, laws, order_a, pricing_policies, quotes
 
 PLAIN = PricingPolicy()

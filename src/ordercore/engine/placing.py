@@ -22,7 +22,7 @@ from ordercore.money import decimal_text
 from ordercore.order import Moved, OrderContent, Situation, place
 from ordercore.party import ActorKind, Party
 from ordercore.pricing import quote as price
-from ordercore.pricing.quote import extra_text
+from ordercore.pricing.quoting import extra_text
 
 if TYPE_CHECKING:
     from datetime import datetime

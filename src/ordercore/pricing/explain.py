@@ -15,7 +15,8 @@ from ordercore.value import value
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ordercore.pricing.quote import AppliedDiscount, Quote, QuoteCharge, QuoteLine
+    from ordercore.pricing.discount import AppliedDiscount
+    from ordercore.pricing.quote import Quote, QuoteCharge, QuoteLine
 
 __all__ = ["Explanation", "explain"]
 
@@ -64,7 +65,9 @@ def _tax_rule(quote: Quote, row: QuoteLine | QuoteCharge) -> str:
     level = {
         RoundingScope.UNIT: "rounded for each unit",
         RoundingScope.LINE: "rounded for the line",
-        RoundingScope.ORDER: "rounded once per rate for the order, shared by largest remainder",
+        RoundingScope.RATE: "rounded once per rate for the order, shared by largest remainder",
+        RoundingScope.ORDER: "rounded once for the order, shared by largest remainder",
+        RoundingScope.NONE: "the order's total rounded once",
     }[quote.scope]
     rate = f"{Percent(row.tax_ppm)} %"
     return f"{rate} for category {row.tax_category!r}, {inside}, {level} ({quote.rounding.value})"

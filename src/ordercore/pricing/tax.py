@@ -7,7 +7,7 @@ is taxed by the rate of that day. Rates are exact (parts per million).
 from __future__ import annotations
 
 import enum
-from datetime import date
+from datetime import date, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,57 @@ if TYPE_CHECKING:
 
 SHIPPING_CATEGORY = "shipping"
 
-__all__ = ["SHIPPING_CATEGORY", "RoundingScope", "TaxPolicy", "TaxRate", "included_tax"]
+__all__ = [
+    "EU_COUNTRIES",
+    "SHIPPING_CATEGORY",
+    "ComponentRounding",
+    "ExternalRow",
+    "ExternalTax",
+    "PriceBasis",
+    "RoundedFigure",
+    "RoundingScope",
+    "ShippingTax",
+    "TaxPart",
+    "TaxPolicy",
+    "TaxRate",
+    "TaxRequest",
+    "TaxRequestRow",
+    "TaxTreatment",
+    "VatIdCheck",
+]
+
+EU_COUNTRIES = frozenset(
+    [
+        "AT",
+        "BE",
+        "BG",
+        "CY",
+        "CZ",
+        "DE",
+        "DK",
+        "EE",
+        "ES",
+        "FI",
+        "FR",
+        "GR",
+        "HR",
+        "HU",
+        "IE",
+        "IT",
+        "LT",
+        "LU",
+        "LV",
+        "MT",
+        "NL",
+        "PL",
+        "PT",
+        "RO",
+        "SE",
+        "SI",
+        "SK",
+    ]
+)
+"""The member states of the European Union, as of 2020-02-01 (ISO 3166-1; the EU itself writes EL for GR)."""
 
 
 class RoundingScope(enum.Enum):
@@ -34,14 +84,81 @@ class RoundingScope(enum.Enum):
     """Each unit's tax, then added up."""
     LINE = "line"
     """Each line's tax, then added up."""
-    ORDER = "order"
+    RATE = "rate"
     """Once per rate for the whole order, then shared over lines and charges
     (as a JP qualified invoice: once per rate and invoice)."""
+    ORDER = "order"
+    """Once for the whole order over all rates, then shared."""
+    NONE = "none"
+    """Only what is to be paid is rounded: the exact total of the order, once."""
+
+
+class ComponentRounding(enum.Enum):
+    """How several components of tax on one row (state and county, GST and PST) are rounded."""
+
+    SUM = "sum"
+    """The sum of the rates is one rate: its tax is rounded, then shared over the components."""
+    EACH = "each"
+    """Each component's tax is rounded by itself."""
+
+
+class RoundedFigure(enum.Enum):
+    """Which figure of a price that includes tax is rounded; the other is the difference."""
+
+    TAX = "tax"
+    NET = "net"
+
+
+class ShippingTax(enum.Enum):
+    """By what rate shipping and fees are taxed."""
+
+    OWN = "own"
+    """By their own category."""
+    MAIN = "main"
+    """As the main supply: the category of the lines that come to most."""
+    WEIGHTED = "weighted"
+    """In the proportion of the lines' rates: each rate's part of the charge is taxed by it."""
+
+
+class PriceBasis(enum.Enum):
+    """What stays fixed when a price that includes the home country's tax is sold elsewhere."""
+
+    GROSS_FIXED = "gross_fixed"
+    """The shown price: 120.00 in the UK is 120.00 in Germany, with 19.16 of tax inside."""
+    NET_FIXED = "net_fixed"
+    """The price without tax: 120.00 in the UK is 119.00 in Germany."""
+
+
+class TaxTreatment(enum.Enum):
+    """Why a row bears the tax it does. EN 16931 knows the same cases (UNTDID 5305)."""
+
+    __hash__ = object.__hash__
+
+    STANDARD = "standard"
+    """By its rate (S)."""
+    ZERO = "zero"
+    """By a rate of 0 % (Z)."""
+    EXEMPT = "exempt"
+    """The goods or the buyer are exempt (E)."""
+    REVERSE_CHARGE = "reverse_charge"
+    """The buyer accounts for it (AE): services to a business of another member state, Directive 2006/112/EC Art. 196."""
+    INTRA_COMMUNITY = "intra_community"
+    """Goods to a business of another member state (K), Art. 138."""
+    EXPORT = "export"
+    """Goods that leave the tax territory (G), Art. 146."""
+    OUT_OF_SCOPE = "out_of_scope"
+    """No supply: the sale of a multi-purpose voucher (O), Art. 30b(2)."""
 
 
 @value
 class TaxRate:
-    """One rate. ``country`` ``""`` is any; ``region`` ``""`` is any; dates are inclusive, ``None`` is open."""
+    """One rate. ``country`` ``""`` is any; ``region`` ``""`` is any; dates are inclusive, ``None`` is open.
+
+    ``component`` tells taxes apart that stand on the same goods (``"state"``, ``"county"``; ``"GST"``,
+    ``"PST"``): the most special rate of each component applies, and they add up.
+    ``compound`` is charged on the price and the components before it, in the order of the list.
+    ``postcode`` is a prefix. ``treatment`` makes a category exempt rather than zero-rated.
+    """
 
     percent: Percent
     category: str = "standard"
@@ -51,6 +168,84 @@ class TaxRate:
     last_day: date | None = None
     name: str = ""
     source: str = ""
+    component: str = ""
+    compound: bool = False
+    postcode: str = ""
+    treatment: TaxTreatment = TaxTreatment.STANDARD
+
+
+@value
+class TaxPart:
+    """One component of a row's tax: ``tax`` of ``ppm`` on ``net``, in minor units.
+
+    Components that stand on one another have the same net; parts of a charge that is taxed
+    in the proportion of the lines have each its own.
+    """
+
+    name: str
+    ppm: int
+    net: int
+    tax: int
+    compound: bool = False
+
+
+@value
+class VatIdCheck:
+    """What was found of a buyer's VAT id, by whom and when; frozen on the quote as evidence."""
+
+    vat_id: str
+    country: str
+    valid: bool
+    source: str
+    at: datetime
+
+
+@value
+class ExternalRow:
+    """The tax of one line or charge as an external engine has it; the parts add up to the tax."""
+
+    id: str
+    parts: tuple[TaxPart, ...]
+    treatment: TaxTreatment = TaxTreatment.STANDARD
+
+
+@value
+class ExternalTax:
+    """A whole calculation of an external engine, which the quote takes as it is."""
+
+    rows: tuple[ExternalRow, ...]
+    source: str
+    at: datetime
+    reference: str = ""
+
+
+@value
+class TaxRequestRow:
+    """One line or charge as an external engine is asked about it; amounts as in `QuoteLine`.
+
+    Tax stands on ``amount`` + ``funded``; ``sku`` is empty for a charge, and ``quantity`` 0.
+    """
+
+    id: str
+    sku: str
+    category: str
+    quantity: int
+    amount: int
+    funded: int
+    included: bool
+
+
+@value
+class TaxRequest:
+    """What an external tax engine is asked: rows after discounts, who buys, where to, when."""
+
+    currency: str
+    to: Destination
+    at: datetime
+    customer: str
+    vat_id: str
+    exempt: str
+    rows: tuple[TaxRequestRow, ...]
 
 
 def _by_key(rates: tuple[TaxRate, ...]) -> Mapping[tuple[str, str, str], tuple[TaxRate, ...]]:
@@ -68,7 +263,12 @@ class TaxPolicy:
     If it is not given, it is 0 % for a shop without rates, and ``None`` for one with rates:
     a category that is misspelled is no reason to sell without tax.
     Shipping without a rate of its own is taxed as ``standard``.
-    The most special fit wins: country and region, then country, then any.
+    The most special fit wins: postcode, then country and region, then country, then any.
+
+    ``home`` is where the shop's own tax applies; with `PriceBasis.NET_FIXED`, prices that include its tax
+    are taken without it when they are sold elsewhere. ``union`` are the countries (with ``home``)
+    whose businesses account for tax themselves: a buyer with a valid VAT id of another of them
+    pays none (see `TaxTreatment`).
     """
 
     rates: tuple[TaxRate, ...] = ()
@@ -78,6 +278,12 @@ class TaxPolicy:
     default: Percent | None = attrs.field(
         default=attrs.Factory(lambda self: None if self.rates else Percent(0), takes_self=True)
     )
+    rounded: RoundedFigure = RoundedFigure.TAX
+    components: ComponentRounding = ComponentRounding.SUM
+    charges: ShippingTax = ShippingTax.OWN
+    home: Destination | None = None
+    abroad: PriceBasis = PriceBasis.GROSS_FIXED
+    union: tuple[str, ...] = ()
     _index: Mapping[tuple[str, str, str], tuple[TaxRate, ...]] = attrs.field(
         init=False,
         eq=False,
@@ -115,8 +321,3 @@ class TaxPolicy:
                     reason = f"two rates for {left.category!r} in {place!r} overlap"
                     where = f"{path}.rates[{self.rates.index(right)}]"
                     raise InvalidPolicy(reason, path=where, first_day=str(right.first_day))
-
-
-def included_tax(amount: int, ppm: int) -> tuple[int, int]:
-    """The tax inside ``amount`` as an exact fraction (numerator, denominator): amount x r / (1 + r)."""
-    return amount * ppm, 1_000_000 + ppm

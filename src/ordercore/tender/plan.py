@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import enum
 from fractions import Fraction
-from math import gcd, lcm
+from math import lcm
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from ordercore.allocation import Column, allocate_within, matrix
 from ordercore.errors import InvalidPolicy, InvalidTenders
 from ordercore.goods import LineId
 from ordercore.money import MINOR_MAX, Percent, Rounding, decimal_text, to_minor
-from ordercore.pricing import SHIPPING, QuoteCharge, QuoteLine
+from ordercore.pricing import SHIPPING, PointsRate, QuoteCharge, QuoteLine
 from ordercore.tender.tenders import KINDS, Points, Tender, TenderKind, checked_tender
 from ordercore.value import value
 
@@ -49,19 +49,6 @@ class CapBase(enum.Enum):
     """The lines after discounts, with tax."""
     TOTAL = "total"
     """All that is due."""
-
-
-@value
-class PointsRate:
-    """What points are worth: ``points`` points are ``minor`` minor units of the order's currency."""
-
-    points: int = 100
-    minor: int = 100
-
-    def quantum(self) -> tuple[int, int]:
-        """The smallest whole trade: (points, minor units)."""
-        shared = gcd(self.points, self.minor)
-        return self.points // shared, self.minor // shared
 
 
 @value

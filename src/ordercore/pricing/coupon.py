@@ -1,0 +1,89 @@
+"""Coupon codes: what a promotion asks of one, what is known of one, why one is refused."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+
+from ordercore.value import value
+
+__all__ = ["Coupon", "CouponStatus", "CouponTerms", "RefusalReason", "RefusedCoupon"]
+
+
+@value
+class CouponTerms:
+    """How often the codes of a promotion may be used in all and by one customer; ``None`` is no limit.
+
+    A single-use code is used once whatever the limits; that stands on the code (`Coupon.single_use`).
+    """
+
+    total_limit: int | None = None
+    per_customer: int | None = None
+
+
+class CouponStatus(enum.Enum):
+    """What became of a code."""
+
+    __hash__ = object.__hash__
+
+    FREE = "free"
+    HELD = "held"
+    """By an order that is not paid yet, other than the one in question."""
+    USED = "used"
+    VOID = "void"
+    """Withdrawn by the shop."""
+
+
+@value
+class Coupon:
+    """What a coupon book knows of one code at one moment.
+
+    ``promotion`` is the id of the promotion that the code opens. ``holder`` is the customer it was given
+    to, empty for anybody. ``valid_until`` is the first moment at which it is no longer valid.
+    ``used_in_all`` and ``used_by_customer`` count uses and holds of the *promotion* under any code.
+    """
+
+    code: str
+    promotion: str
+    status: CouponStatus = CouponStatus.FREE
+    single_use: bool = True
+    holder: str = ""
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    used_in_all: int = 0
+    used_by_customer: int = 0
+
+
+class RefusalReason(enum.Enum):
+    """Why a code that the shopper gave did nothing."""
+
+    __hash__ = object.__hash__
+
+    UNKNOWN = "unknown"
+    """No book knows the code, or no promotion goes by it."""
+    USED = "used"
+    HELD = "held"
+    VOID = "void"
+    NOT_YET = "not_yet"
+    EXPIRED = "expired"
+    NOT_YOURS = "not_yours"
+    LIMIT = "limit"
+    """The promotion was used as often as it may be, in all or by this customer."""
+    BELOW_THRESHOLD = "below_threshold"
+    """``short`` minor units are missing."""
+    NOT_FOR_THIS_CART = "not_for_this_cart"
+    """Currency, kind, place, shop, group, tier, first order, or no goods in scope."""
+    EXCLUDED = "excluded"
+    """Another promotion that excludes it was better or came first."""
+    NOTHING_LEFT = "nothing_left"
+    """Nothing remained to be lowered: all is at its floor."""
+
+
+@value
+class RefusedCoupon:
+    """A code that did nothing, and why. ``short`` is what is missing to the threshold, in minor units."""
+
+    code: str
+    reason: RefusalReason
+    promotion: str = ""
+    short: int = 0

@@ -1,0 +1,84 @@
+"""Discounts as they were applied, and the cart's own discounts worked through."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ordercore.errors import InvalidCart, OrdercoreError
+from ordercore.money import divide, to_minor
+from ordercore.pricing.cart import AmountOff, Funder, PercentOff
+from ordercore.pricing.promotion import DiscountLevel
+from ordercore.value import value
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ordercore.money import Rounding
+    from ordercore.pricing.cart import Discount
+
+__all__ = ["AppliedDiscount", "discounted"]
+
+_DISCOUNTS_MAX = 100
+
+
+@value
+class AppliedDiscount:
+    """A discount as it was applied. With ``line``, it is off that line alone; else ``shares`` has each
+    line's part (none for shipping), and ``level`` says what it is off. ``ppm`` is 0 for a fixed amount.
+
+    ``promotion`` is empty for a discount that the cart itself brought; ``code`` is the coupon's.
+    """
+
+    line: str
+    label: str
+    ppm: int
+    asked: int
+    amount: int
+    shares: tuple[int, ...] = ()
+    level: DiscountLevel = DiscountLevel.ORDER
+    promotion: str = ""
+    funder: Funder = Funder.MERCHANT
+    code: str = ""
+    layer: str = ""
+
+
+def _asked(off: Discount, left: int, currency: str, rounding: Rounding) -> tuple[int, int]:
+    """What a discount asks for when ``left`` minor units remain, and the most it may give."""
+    if type(off) is AmountOff:
+        asked = to_minor(off.amount, currency, "amount")
+        if asked < 0:
+            raise InvalidCart("a discount is not negative", path="amount")
+        return asked, left
+    if not isinstance(off, PercentOff):
+        reason = f"a {type(off).__name__} is no discount"
+        raise InvalidCart(reason, allowed=("PercentOff", "AmountOff"))
+    if not 0 <= off.percent.ppm <= 1_000_000:
+        reason = f"a discount of {off.percent} % is not from 0 to 100 %"
+        raise InvalidCart(reason, path="percent", percent=str(off.percent))
+    asked = divide(left * off.percent.ppm, 1_000_000, rounding)
+    if off.cap is None:
+        return asked, left
+    cap = to_minor(off.cap, currency, "cap")
+    if cap < 0:
+        raise InvalidCart("a cap is not negative", path="cap")
+    return asked, min(cap, left)
+
+
+def discounted(
+    discounts: Sequence[Discount], left: int, currency: str, rounding: Rounding
+) -> list[tuple[Discount, int, int, int]]:
+    """Work through ``discounts`` on ``left`` minor units: each with its rate, what it asks and gives."""
+    if not isinstance(discounts, (tuple, list)):
+        raise InvalidCart("discounts are a tuple: write (discount,)", path="discounts")
+    if len(discounts) > _DISCOUNTS_MAX:
+        raise InvalidCart(f"more than {_DISCOUNTS_MAX} discounts", path="discounts")
+    worked: list[tuple[Discount, int, int, int]] = []
+    for off in discounts:
+        try:
+            asked, most = _asked(off, left, currency, rounding)
+        except OrdercoreError as error:
+            raise error.at(f"discounts[{len(worked)}]") from None
+        given = min(asked, most)
+        left -= given
+        worked.append((off, off.percent.ppm if type(off) is PercentOff else 0, asked, given))
+    return worked

@@ -1,0 +1,352 @@
+"""Promotions: who gets what off which goods, when, at whose cost.
+
+A promotion is a benefit with a scope and conditions. Promotions stand in layers (`Layer`), which apply
+in the order in which the policy lists them; inside a layer the lowest ``priority`` comes first, then the
+order of the list. Each works on what the earlier ones left, unless it says otherwise.
+"""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+import attrs
+
+from ordercore.money import Percent
+from ordercore.pricing.cart import Funder, OrderKind
+from ordercore.pricing.coupon import CouponTerms
+from ordercore.value import value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ordercore.money import Money
+    from ordercore.pricing.basket import Basket
+
+__all__ = [
+    "Benefit",
+    "BuyGet",
+    "Choose",
+    "Conditions",
+    "DiscountLevel",
+    "EveryOff",
+    "HostRule",
+    "Layer",
+    "LineAmount",
+    "LinePercent",
+    "OffBase",
+    "OrderAmount",
+    "OrderPercent",
+    "Per",
+    "PriceKind",
+    "Promotion",
+    "PromotionRule",
+    "Scope",
+    "SetTotal",
+    "ShippingOff",
+    "ShippingTo",
+    "SkuPrice",
+    "SpecialPrice",
+    "Spread",
+    "Step",
+    "Steps",
+]
+
+
+class DiscountLevel(enum.Enum):
+    """What a discount is off."""
+
+    __hash__ = object.__hash__
+
+    LINE = "line"
+    ORDER = "order"
+    SHIPPING = "shipping"
+
+
+class Spread(enum.Enum):
+    """By what a discount on several lines is shared over them."""
+
+    __hash__ = object.__hash__
+
+    REMAINING = "remaining"
+    """By what remains of each, as shown (with tax where the price has it)."""
+    NET = "net"
+    """By what remains of each without tax."""
+    LIST = "list"
+    """By list amount."""
+
+
+class OffBase(enum.Enum):
+    """What a percentage is of."""
+
+    __hash__ = object.__hash__
+
+    REMAINING = "remaining"
+    LIST = "list"
+
+
+class Per(enum.Enum):
+    """What a fixed amount is off: each unit, or the line."""
+
+    __hash__ = object.__hash__
+
+    UNIT = "unit"
+    LINE = "line"
+
+
+class PriceKind(enum.Enum):
+    """Why an article has a special price."""
+
+    __hash__ = object.__hash__
+
+    FLASH = "flash"
+    GROUP = "group"
+    MEMBER = "member"
+    TIER = "tier"
+    """By number of units."""
+
+
+class Choose(enum.Enum):
+    """Which promotions of a layer apply."""
+
+    __hash__ = object.__hash__
+
+    ALL = "all"
+    """Each, one after the other."""
+    BEST = "best"
+    """The one that takes off most."""
+    FIRST = "first"
+    """The first that takes off anything."""
+
+
+# --- Which goods, and when ---------------------------------------------------------------------
+
+
+@value
+class Scope:
+    """Which lines take part: those that match every list that is not empty, and no exception.
+
+    ``vouchers`` takes in voucher products, which are left out otherwise;
+    ``bundles`` the components of bundles, whose price is lowered already.
+    """
+
+    skus: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    brands: tuple[str, ...] = ()
+    except_skus: tuple[str, ...] = ()
+    except_categories: tuple[str, ...] = ()
+    except_brands: tuple[str, ...] = ()
+    bundles: bool = True
+    vouchers: bool = False
+
+
+@value
+class Conditions:
+    """When a promotion applies: every condition that is set must hold.
+
+    ``at_least`` is measured on what remains of the lines in scope, as shown; ``at_least_units`` counts
+    their units. ``starts`` is the first moment, ``ends`` the first moment after.
+    """
+
+    kinds: tuple[OrderKind, ...] = ()
+    groups: tuple[str, ...] = ()
+    tiers: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+    shops: tuple[str, ...] = ()
+    first_order: bool = False
+    starts: datetime | None = None
+    ends: datetime | None = None
+    at_least: Money | None = None
+    at_least_units: int = 0
+
+
+# --- What is given -----------------------------------------------------------------------------
+
+
+@value
+class SkuPrice:
+    """A unit price of one article, from ``from_units`` units of it on one line."""
+
+    sku: str
+    price: Money
+    from_units: int = 1
+
+
+@value
+class SpecialPrice:
+    """Other unit prices: of a flash sale, of a group, of members, by number of units.
+
+    Of several prices for an article the one with the most ``from_units`` that is reached holds.
+    A price above the list price changes nothing.
+    """
+
+    prices: tuple[SkuPrice, ...]
+    kind: PriceKind = PriceKind.FLASH
+
+
+@value
+class LinePercent:
+    """A percentage off each line in scope, each rounded by itself; ``cap`` bounds them together."""
+
+    percent: Percent
+    of: OffBase = OffBase.REMAINING
+    cap: Money | None = None
+
+
+@value
+class LineAmount:
+    """A fixed amount off each line in scope, or off each of its units."""
+
+    amount: Money
+    per: Per = Per.LINE
+
+
+@value
+class BuyGet:
+    """For each ``buy`` units in scope, ``get`` more of them at ``percent`` off, the cheapest first.
+
+    Units are counted over all lines in scope. ``times`` bounds how often, 0 is no bound.
+    """
+
+    buy: int
+    get: int
+    percent: Percent = Percent(1_000_000)
+    times: int = 0
+
+
+@value
+class EveryOff:
+    """For each full ``every`` of the lines in scope, ``off``: every 200 less 20. ``times`` 0 is no bound."""
+
+    every: Money
+    off: Money
+    times: int = 0
+
+
+@value
+class Step:
+    """From ``at_least`` on: an ``amount`` or a ``percent`` off, one of the two."""
+
+    at_least: Money
+    amount: Money | None = None
+    percent: Percent | None = None
+
+
+@value
+class Steps:
+    """Tiers of reduction: the highest step that is reached holds (100 less 10, 300 less 50)."""
+
+    steps: tuple[Step, ...]
+
+
+@value
+class OrderPercent:
+    """A percentage off what remains of all lines in scope together, at most ``cap``."""
+
+    percent: Percent
+    cap: Money | None = None
+
+
+@value
+class OrderAmount:
+    """A fixed amount off all lines in scope together, at most what remains of them."""
+
+    amount: Money
+
+
+@value
+class SetTotal:
+    """The lines in scope cost ``total`` together.
+
+    With ``units``, each full set of that many units costs ``total`` ("any 3 for 20.00"):
+    the dearest units fill the sets, the others keep their price.
+    """
+
+    total: Money
+    units: int = 0
+
+
+@value
+class ShippingOff:
+    """A percentage off shipping, at most ``cap``; 100 % is free shipping."""
+
+    percent: Percent = Percent(1_000_000)
+    cap: Money | None = None
+
+
+@value
+class ShippingTo:
+    """Shipping costs at most ``price``."""
+
+    price: Money
+
+
+class PromotionRule(Protocol):
+    """A promotion of the host's own: a pure function of the basket."""
+
+    def __call__(self, basket: Basket) -> Mapping[str, int]:
+        """What to take off, in minor units by line id; lines left out give nothing."""
+        ...
+
+
+@value
+class HostRule:
+    """A benefit that the host computes. ``name`` stands for ``rule`` in documents and explanations.
+
+    What it takes off is held to the same bounds as any other: whole minor units,
+    no line below its floor; anything else raises `InvalidPolicy`.
+    """
+
+    name: str
+    rule: PromotionRule = attrs.field(eq=False, repr=False)
+    level: DiscountLevel = DiscountLevel.ORDER
+
+
+Benefit = (
+    SpecialPrice
+    | LinePercent
+    | LineAmount
+    | BuyGet
+    | EveryOff
+    | Steps
+    | OrderPercent
+    | OrderAmount
+    | SetTotal
+    | ShippingOff
+    | ShippingTo
+    | HostRule
+)
+"""What a promotion gives. The first four and their like are off lines, `EveryOff` to `SetTotal` off
+the order, the shipping ones off shipping."""
+
+
+@value
+class Promotion:
+    """A benefit, for whom, when, on which goods, and who pays for it.
+
+    ``id`` is unique in the policy. ``group`` names an exclusivity group: of all promotions in one group
+    at most one applies to an order, the first that the layers come to (in a layer that chooses
+    the best, the best). ``coupon`` makes it wait for a code (see `Coupon`).
+    Amounts are in one currency; for a cart in another the promotion does not apply.
+    """
+
+    id: str
+    benefit: Benefit
+    label: str = ""
+    scope: Scope = Scope()
+    when: Conditions = Conditions()
+    priority: int = 0
+    group: str = ""
+    funder: Funder = Funder.MERCHANT
+    spread: Spread = Spread.REMAINING
+    coupon: CouponTerms | None = None
+
+
+@value
+class Layer:
+    """Promotions that stand at one place in the order of application."""
+
+    name: str
+    promotions: tuple[Promotion, ...]
+    choose: Choose = Choose.ALL
