@@ -70,7 +70,7 @@ class RefusalReason(enum.Enum):
     LIMIT = "limit"
     """The promotion was used as often as it may be, in all or by this customer."""
     BELOW_THRESHOLD = "below_threshold"
-    """``short`` minor units are missing."""
+    """``short`` minor units or ``short_units`` units are missing."""
     NOT_FOR_THIS_CART = "not_for_this_cart"
     """Currency, kind, place, shop, group, tier, first order, or no goods in scope."""
     EXCLUDED = "excluded"
@@ -81,9 +81,11 @@ class RefusalReason(enum.Enum):
 
 @value
 class RefusedCoupon:
-    """A code that did nothing, and why. ``short`` is what is missing to the threshold, in minor units."""
+    """A code that did nothing, and why. ``short`` is what is missing to the threshold, in minor units;
+    ``short_units`` what is missing where units are counted."""
 
     code: str
     reason: RefusalReason
     promotion: str = ""
     short: int = 0
+    short_units: int = 0

@@ -65,7 +65,8 @@ class DiscountLevel(enum.Enum):
 
 
 class Spread(enum.Enum):
-    """By what a discount on several lines is shared over them."""
+    """By what a discount on several lines is shared over them. No line is lowered below its floor:
+    where one would be, the others bear the more."""
 
     __hash__ = object.__hash__
 
@@ -178,7 +179,8 @@ class SpecialPrice:
     """Other unit prices: of a flash sale, of a group, of members, by number of units.
 
     Of several prices for an article the one with the most ``from_units`` that is reached holds.
-    A price above the list price changes nothing.
+    A price above the list price changes nothing, and a line that earlier promotions
+    brought below it is not lowered again.
     """
 
     prices: tuple[SkuPrice, ...]
@@ -204,9 +206,13 @@ class LineAmount:
 
 @value
 class BuyGet:
-    """For each ``buy`` units in scope, ``get`` more of them at ``percent`` off, the cheapest first.
+    """For each ``buy`` units in scope, ``get`` more of them at ``percent`` off.
 
-    Units are counted over all lines in scope. ``times`` bounds how often, 0 is no bound.
+    Units are counted over all lines in scope: each full group of ``buy + get`` units earns ``get``
+    reduced ones, and these are the cheapest of the whole, so the customer pays for the dearest
+    (6 units, buy 2 get 1: the two cheapest of the six). What a unit costs is what earlier promotions
+    left of its line, shared over the line's units. A percentage is rounded once per line.
+    ``times`` bounds the number of groups, 0 is no bound.
     """
 
     buy: int
@@ -260,7 +266,8 @@ class SetTotal:
     """The lines in scope cost ``total`` together.
 
     With ``units``, each full set of that many units costs ``total`` ("any 3 for 20.00"):
-    the dearest units fill the sets, the others keep their price.
+    the dearest units fill the sets, the others keep their price. A set of units that cost
+    no more than ``total`` is not made, so buying more never takes a reduction away.
     """
 
     total: Money
@@ -295,7 +302,9 @@ class HostRule:
     """A benefit that the host computes. ``name`` stands for ``rule`` in documents and explanations.
 
     What it takes off is held to the same bounds as any other: whole minor units,
-    no line below its floor; anything else raises `InvalidPolicy`.
+    lines in scope, no line below its floor; anything else raises `InvalidPolicy`, as does a rule that fails.
+    At `DiscountLevel.SHIPPING` it answers with ``{"shipping": ...}``.
+    The rule gets a copy of the basket, so changing that changes nothing.
     """
 
     name: str
@@ -326,8 +335,10 @@ class Promotion:
     """A benefit, for whom, when, on which goods, and who pays for it.
 
     ``id`` is unique in the policy. ``group`` names an exclusivity group: of all promotions in one group
-    at most one applies to an order, the first that the layers come to (in a layer that chooses
-    the best, the best). ``coupon`` makes it wait for a code (see `Coupon`).
+    at most one applies to an order, of the first layer that has one to apply. If that layer has several
+    of the group, it is the one that takes off most, measured and applied where the first of them
+    stands; in a layer that chooses the first, the first. ``coupon`` makes it wait for a code
+    (see `Coupon`).
     Amounts are in one currency; for a cart in another the promotion does not apply.
     """
 
