@@ -9,7 +9,8 @@ from __future__ import annotations
 import enum
 from datetime import date, datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ordercore.party import Destination
+    from ordercore.pricing.profile import RoundingProfile
 
 SHIPPING_CATEGORY = "shipping"
 
@@ -88,7 +90,8 @@ class RoundingScope(enum.Enum):
     """Once per rate for the whole order, then shared over lines and charges
     (as a JP qualified invoice: once per rate and invoice)."""
     ORDER = "order"
-    """Once for the whole order over all rates, then shared."""
+    """Once for the whole order over all rates, then shared (once for each component, where those are
+    rounded one by one)."""
     NONE = "none"
     """Only what is to be paid is rounded: the exact total of the order, once."""
 
@@ -99,7 +102,8 @@ class ComponentRounding(enum.Enum):
     SUM = "sum"
     """The sum of the rates is one rate: its tax is rounded, then shared over the components."""
     EACH = "each"
-    """Each component's tax is rounded by itself."""
+    """Each component's tax is rounded by itself, at the level of the policy's scope. Where one other figure
+    is rounded (the net inside a price, or what is to be paid) there is nothing to round each of: as ``SUM``."""
 
 
 class RoundedFigure(enum.Enum):
@@ -248,11 +252,23 @@ class TaxRequest:
     rows: tuple[TaxRequestRow, ...]
 
 
-def _by_key(rates: tuple[TaxRate, ...]) -> Mapping[tuple[str, str, str], tuple[TaxRate, ...]]:
-    index: dict[tuple[str, str, str], list[TaxRate]] = {}
-    for rate in rates:
-        index.setdefault((rate.country, rate.region, rate.category), []).append(rate)
-    return {key: tuple(found) for key, found in index.items()}
+class _Rates(NamedTuple):
+    """The rates of a policy by place and category, each with its position in the list.
+
+    ``plain`` is true where no rate has a component or a postcode: then one rate fits, the first found.
+    """
+
+    by_key: Mapping[tuple[str, str, str], tuple[tuple[int, TaxRate], ...]]
+    plain: bool
+
+
+def _by_key(rates: tuple[TaxRate, ...]) -> _Rates:
+    index: dict[tuple[str, str, str], list[tuple[int, TaxRate]]] = {}
+    plain = True
+    for place, rate in enumerate(rates):
+        index.setdefault((rate.country, rate.region, rate.category), []).append((place, rate))
+        plain = plain and not rate.component and not rate.postcode
+    return _Rates({key: tuple(found) for key, found in index.items()}, plain)
 
 
 @value
@@ -268,7 +284,7 @@ class TaxPolicy:
     ``home`` is where the shop's own tax applies; with `PriceBasis.NET_FIXED`, prices that include its tax
     are taken without it when they are sold elsewhere. ``union`` are the countries (with ``home``)
     whose businesses account for tax themselves: a buyer with a valid VAT id of another of them
-    pays none (see `TaxTreatment`).
+    pays none (see `TaxTreatment`). List ``XI`` there as well to sell goods to Northern Ireland in this way.
     """
 
     rates: tuple[TaxRate, ...] = ()
@@ -284,7 +300,7 @@ class TaxPolicy:
     home: Destination | None = None
     abroad: PriceBasis = PriceBasis.GROSS_FIXED
     union: tuple[str, ...] = ()
-    _index: Mapping[tuple[str, str, str], tuple[TaxRate, ...]] = attrs.field(
+    _index: _Rates = attrs.field(
         init=False,
         eq=False,
         repr=False,
@@ -292,32 +308,128 @@ class TaxPolicy:
     )
 
     def rate(self, category: str, to: Destination, day: date, path: str = "") -> TaxRate:
-        """The rate for ``category`` at ``to`` on ``day``; raises `InvalidCart` where none fits."""
-        for key in (
-            (to.country, to.region, category),
-            (to.country, "", category),
-            ("", "", category),
-        ):
-            for rate in self._index.get(key, ()):
-                if (rate.first_day is None or rate.first_day <= day) and (
-                    rate.last_day is None or day <= rate.last_day
-                ):
-                    return rate
+        """The rate for ``category`` at ``to`` on ``day``, the first of several components;
+        raises `InvalidCart` where none fits."""
+        return self.components_of(category, to, day, path)[0]
+
+    def components_of(
+        self, category: str, to: Destination, day: date, path: str = ""
+    ) -> tuple[TaxRate, ...]:
+        """The rate of each component for ``category`` at ``to`` on ``day``, in the order of the list.
+
+        Of one component's rates the most special wins: the longest postcode, then region, then country.
+        Raises `InvalidCart` at ``path`` where none fits and there is no default.
+        """
+        found = self._fitting(category, to, day)
+        if found:
+            return found
         if category == SHIPPING_CATEGORY and self.rates:
-            return self.rate("standard", to, day, path)
+            return self.components_of("standard", to, day, path)
         if self.default is not None:
-            return TaxRate(self.default, category)
+            return (TaxRate(self.default, category),)
         reason = f"no tax rate for category {category!r} in country {to.country!r} on {day}"
         known = tuple(sorted({rate.category for rate in self.rates}))
         raise InvalidCart(reason, path=path, category=category, country=to.country, known=known)
 
+    def _fitting(self, category: str, to: Destination, day: date) -> tuple[TaxRate, ...]:
+        by_key, plain = self._index
+        country = to.country
+        best: dict[str, tuple[tuple[int, int], int, TaxRate]] = {}
+        for level, key in enumerate(
+            ((country, to.region, category), (country, "", category), ("", "", category))
+        ):
+            for place, rate in by_key.get(key, ()):
+                if (rate.first_day is not None and day < rate.first_day) or (
+                    rate.last_day is not None and rate.last_day < day
+                ):
+                    continue
+                if plain:
+                    return (rate,)
+                if not to.postcode.startswith(rate.postcode):
+                    continue
+                rank = (len(rate.postcode), -level)
+                known = best.get(rate.component)
+                if known is None or known[0] < rank:
+                    best[rate.component] = (rank, place, rate)
+        return tuple([rate for _, _, rate in sorted(best.values(), key=lambda one: one[1])])
+
+    def rounded_as(self, profile: RoundingProfile) -> TaxPolicy:
+        """The same rates, rounded as ``profile`` says."""
+        return TaxPolicy(
+            self.rates,
+            self.prices_include_tax,
+            profile.rounding,
+            profile.scope,
+            self.default,
+            profile.rounded,
+            profile.components,
+            self.charges,
+            self.home,
+            self.abroad,
+            self.union,
+        )
+
     def check(self, path: str = "tax") -> None:
-        """Raise `InvalidPolicy` where two rates for the same goods and place overlap in time."""
-        for found in self._index.values():
-            dated = sorted(found, key=lambda rate: rate.first_day or date.min)
-            for left, right in pairwise(dated):
-                if left.last_day is None or (right.first_day or date.min) <= left.last_day:
-                    place = left.country or "any country"
-                    reason = f"two rates for {left.category!r} in {place!r} overlap"
-                    where = f"{path}.rates[{self.rates.index(right)}]"
-                    raise InvalidPolicy(reason, path=where, first_day=str(right.first_day))
+        """Raise `InvalidPolicy` where a rate is malformed, where two rates for the same goods, place and
+        component overlap in time, or where ``home`` is missing or no country."""
+        for place, rate in enumerate(self.rates):
+            reason = _wrong_rate(rate)
+            if reason:
+                raise InvalidPolicy(reason, path=f"{path}.rates[{place}]")
+        if self.default is not None and _wrong_percent(self.default):
+            reason = "a rate is 0 to 10,000 percent, as a Percent"
+            raise InvalidPolicy(reason, path=f"{path}.default")
+        self._check_overlaps(path)
+        if self.home is None and (self.union or self.abroad is PriceBasis.NET_FIXED):
+            reason = "a union and net_fixed prices need a home: whose tax do the prices include"
+            raise InvalidPolicy(reason, path=f"{path}.home")
+        if self.home is not None and not _is_country(self.home.country):
+            raise InvalidPolicy(_COUNTRY, path=f"{path}.home.country")
+        for place, country in enumerate(self.union):
+            if not _is_country(country):
+                raise InvalidPolicy(_COUNTRY, path=f"{path}.union[{place}]")
+
+    def _check_overlaps(self, path: str) -> None:
+        same: dict[tuple[str, ...], list[tuple[date, int, TaxRate]]] = {}
+        for place, rate in enumerate(self.rates):
+            key = (rate.country, rate.region, rate.category, rate.postcode, rate.component)
+            same.setdefault(key, []).append((rate.first_day or date.min, place, rate))
+        for found in same.values():
+            for (_, _, left), (first, later, _) in pairwise(sorted(found, key=itemgetter(0, 1))):
+                if left.last_day is None or first <= left.last_day:
+                    where = left.country or "any country"
+                    reason = f"two rates for {left.category!r} in {where!r} overlap"
+                    raise InvalidPolicy(
+                        reason,
+                        path=f"{path}.rates[{later}]",
+                        first_day=str(self.rates[later].first_day),
+                    )
+
+
+_PPM_MAX = 100_000_000  # 10,000 percent, as `Percent.of` reads it
+_COUNTRY = "a country is two capitals of ISO 3166-1: 'DE'"
+
+
+def _is_country(code: object) -> bool:
+    return isinstance(code, str) and len(code) == 2 and code.isascii() and code.isupper()
+
+
+def _wrong_percent(percent: object) -> bool:
+    if not isinstance(percent, Percent) or type(percent.ppm) is not int:
+        return True
+    return not 0 <= percent.ppm <= _PPM_MAX
+
+
+def _wrong_rate(rate: TaxRate) -> str:
+    """What is wrong with one rate by itself, ``""`` for nothing."""
+    if _wrong_percent(rate.percent):
+        return "a rate is 0 to 10,000 percent, as a Percent"
+    if rate.country and not _is_country(rate.country):
+        return _COUNTRY
+    if not rate.country and (rate.region or rate.postcode):
+        return "a region and a postcode need their country"
+    if rate.treatment is not TaxTreatment.STANDARD and rate.percent.ppm:
+        return f"goods that are {rate.treatment.value} bear 0 percent"
+    if rate.first_day is not None and rate.last_day is not None and rate.last_day < rate.first_day:
+        return "a rate ends before it begins"
+    return ""
