@@ -18,11 +18,14 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 CORE = {"attrs", "babel", "cattrs", "py-moneyed", "python-statemachine"}
 # Heavy for a start, or not installed with the core: the root imports none of them.
 LATE = {"babel", "cattrs", "cyclopts", "hypothesis", "moneyed", "pytest", "rich", "sqlalchemy"}
-LATE |= {"statemachine"}
+LATE |= {"facturx", "statemachine"}
 # An extra -> the module that it serves, and the packages that it brings.
 EXTRAS = {
     "sql": ("ordercore.adapters.sql", {"sqlalchemy"}),
     "cli": ("ordercore.cli", {"cyclopts", "rich"}),
+    "fx": ("ordercore.adapters.ecb", {"currency_converter"}),
+    "validate": ("ordercore.adapters.vat_ids", {"stdnum"}),
+    "einvoice": ("ordercore.adapters.einvoice", {"facturx"}),
 }
 DEVELOPMENT = {"hypothesis", "pytest"}
 
