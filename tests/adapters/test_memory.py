@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -9,10 +10,20 @@ from typing import Any
 import pytest
 from tests.engine.world import CHANNEL, NOON, SHOPPER, World, after
 
-from ordercore import InvalidInput, OrderQuery, OutOfStock
-from ordercore.adapters.memory import AccountGateway, MemoryGateway, MemoryStock, numeric_tail
-from ordercore.errors import NotificationRefused
+from ordercore import InvalidInput, OrderQuery, OutOfStock, SettableClock
+from ordercore.adapters.memory import (
+    AccountGateway,
+    MemoryCouponBook,
+    MemoryGateway,
+    MemoryStock,
+    numeric_tail,
+)
+from ordercore.errors import CouponUnavailable, NotificationRefused
+from ordercore.ports import Answer, CouponBook
+from ordercore.pricing import CouponStatus
 from ordercore.tender import ChargeRequest, OutcomeStatus, RefundRequest, RefundStatus
+from ordercore.testing import START
+from ordercore.testing.contracts.coupons import CouponBookContract
 from ordercore.timeout import TimerKind
 
 
@@ -26,6 +37,18 @@ def back(
 ) -> RefundRequest:
     """A refund of 4.00."""
     return RefundRequest(key, charge, "", amount, "CNY", points)
+
+
+def issued(book: MemoryCouponBook) -> MemoryCouponBook:
+    """A book with the codes of the contract."""
+    for code in ("ONCE-1", "ONCE-2"):
+        book.issue(code, "once")
+    book.issue("OPEN", "open", single_use=False)
+    for code in ("TWICE-A", "TWICE-B"):
+        book.issue(code, "twice", single_use=False, total_limit=2)
+    book.issue("EACH", "each", single_use=False, per_customer=1)
+    book.issue("ADA", "gift", holder="ada")
+    return book
 
 
 def gateway(**options: bool) -> MemoryGateway:
@@ -349,3 +372,96 @@ def test_l14_the_outbox_forgets_what_was_acknowledged_in_any_order() -> None:
     world.placed()
     (new,) = world.store.outbox(100)
     assert new.position not in positions
+
+
+# --- Coupons ------------------------------------------------------------------------------------
+
+
+class TestMemoryCouponBook(CouponBookContract):
+    """The coupon book in memory."""
+
+    def make_book(self) -> Answer[CouponBook]:
+        """The codes of the contract."""
+        self.clock = SettableClock(START)
+        return issued(MemoryCouponBook(self.clock))
+
+    def advance(self, by: timedelta) -> None:
+        """Let the clock go on."""
+        self.clock.advance(by)
+
+
+class TestAwaitedCouponBook(TestMemoryCouponBook):
+    """The same, asynchronous."""
+
+    async def make_book(self) -> CouponBook:
+        """Each answer comes a turn of the loop later."""
+        self.clock = SettableClock(START)
+        book: Any = issued(MemoryCouponBook(self.clock))
+
+        class Later:
+            joins = False
+
+            async def find(self, *args: Any) -> Any:
+                await asyncio.sleep(0)
+                return book.find(*args)
+
+            async def hold(self, *args: Any) -> None:
+                await asyncio.sleep(0)
+                book.hold(*args)
+
+            async def use(self, *args: Any) -> None:
+                book.use(*args)
+
+            async def release(self, *args: Any) -> None:
+                book.release(*args)
+
+        return Later()
+
+
+def test_a_withdrawn_code_is_void_but_stays_with_the_order_that_holds_it() -> None:
+    """Withdrawing looks forward: a hold is made final, a new or a lapsed one is refused."""
+    world = World()
+    book = MemoryCouponBook(world.clock)
+    for code in ("A", "B"):
+        book.issue(code, "p")
+        book.hold(f"h-{code}", (code,), "c1", after(30))
+        book.void(code)
+    assert [c.status for c in book.find(("A", "B"), "c1")] == [CouponStatus.VOID] * 2
+    book.use("h-A")
+    world.clock.set(after(30))
+    with pytest.raises(CouponUnavailable):
+        book.use("h-B")
+    with pytest.raises(InvalidInput):
+        book.void("C")
+
+
+def test_a_code_is_issued_once_with_one_set_of_terms() -> None:
+    """The same again is the same; other terms, an empty code and a limit of nothing are refused."""
+    book = MemoryCouponBook(World().clock)
+    until = after(60)
+    for _ in range(2):
+        book.issue("A", "p", valid_until=until, total_limit=3)
+    (found,) = book.find(("A", "A"), "")
+    assert (found.valid_from, found.valid_until, found.holder) == (None, until, "")
+    with pytest.raises(InvalidInput):
+        book.issue("A", "p")
+    wrong: list[tuple[str, dict[str, Any]]] = [
+        ("", {}), ("B", {"total_limit": 0}), ("B", {"per_customer": -1}),
+        ("B", {"valid_from": NOON.replace(tzinfo=None)}),
+    ]  # fmt: skip
+    for code, terms in wrong:
+        with pytest.raises(InvalidInput):
+            book.issue(code, "p", **terms)
+    assert book.find(("B",), "") == ()
+    with pytest.raises(InvalidInput):
+        book.find([str(number) for number in range(101)], "")
+
+
+def test_a_shown_price_is_kept_after_its_code_ran_out() -> None:
+    """Whether a code is valid is asked when a cart is priced; a hold asks whether it is free."""
+    world = World()
+    book = MemoryCouponBook(world.clock)
+    book.issue("A", "p", valid_until=after(10))
+    world.clock.set(after(11))
+    book.hold("h", ("A",), "c1", after(30))
+    assert book.find(("A",), "c1")[0].status is CouponStatus.HELD

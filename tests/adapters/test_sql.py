@@ -4,6 +4,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -15,10 +16,13 @@ from sqlalchemy.dialects import postgresql
 from tests.stored import story
 
 from ordercore.adapters.sql import SqlStore
+from ordercore.adapters.sql.coupons import SqlCouponBook
 from ordercore.adapters.sql.schema import FindShape, NumberMatch, Statements, Tables
 from ordercore.change import Change, Receipt
+from ordercore.clock import SettableClock
 from ordercore.errors import (
     CorruptDocument,
+    CouponUnavailable,
     InvalidInput,
     KeyReused,
     NewerDocument,
@@ -29,7 +33,10 @@ from ordercore.errors import (
 from ordercore.ledger import AccountKind, Entry
 from ordercore.order import Accept, Moved, Placed, Remind
 from ordercore.party import Party
-from ordercore.ports import OrderQuery
+from ordercore.ports import CouponBook, OrderQuery
+from ordercore.pricing import Coupon, CouponStatus
+from ordercore.testing import START
+from ordercore.testing.contracts.coupons import CouponBookContract
 from ordercore.timeout import TimerKey, TimerKind
 
 DAY = timedelta(days=1)
@@ -887,3 +894,162 @@ def test_a_transition_of_a_loaded_order_commits(store: SqlStore) -> None:
     assert TimerKey(TimerKind.CLOSE_UNPAID) not in [
         t.key for t in store.claim_timers(FAR, 9, LEASE)
     ]
+
+
+# Coupons.
+
+
+def issued(book: SqlCouponBook) -> SqlCouponBook:
+    """A book with the codes of the contract."""
+    for code in ("ONCE-1", "ONCE-2"):
+        book.issue(code, "once")
+    book.issue("OPEN", "open", single_use=False)
+    for code in ("TWICE-A", "TWICE-B"):
+        book.issue(code, "twice", single_use=False, total_limit=2)
+    book.issue("EACH", "each", single_use=False, per_customer=1)
+    book.issue("ADA", "gift", holder="ada")
+    return book
+
+
+class TestSqliteMemoryCouponBook(CouponBookContract):
+    """The coupon book on SQLite in memory."""
+
+    url = "sqlite://"
+
+    def make_book(self) -> CouponBook:
+        """On the connections of a store."""
+        self.clock = SettableClock(START)
+        self.store = SqlStore(self.url)
+        return issued(SqlCouponBook(self.store, self.clock))
+
+    def close_book(self, book: CouponBook) -> None:
+        """Close the store."""
+        self.store.close()
+
+    def advance(self, by: timedelta) -> None:
+        """Let the clock go on."""
+        self.clock.advance(by)
+
+
+class TestSqliteFileCouponBook(TestSqliteMemoryCouponBook):
+    """The coupon book on an SQLite file."""
+
+    @pytest.fixture(autouse=True)
+    def _file(self, path: Path, _one_loop_a_test: None) -> None:
+        self.url = f"sqlite:///{path}"
+
+    @pytest.fixture(autouse=True)
+    def _one_book_a_test(self, _file: None, _one_loop_a_test: None) -> Iterator[None]:
+        self.book = self.ask(self.make_book())
+        yield
+        self.ask(self.close_book(self.book))
+
+
+def test_of_two_processes_one_holds_a_code(path: Path) -> None:
+    """Two books on one file, each with connections of its own, do not give a code twice."""
+    clock = SettableClock(START)
+    with SqlStore(f"sqlite:///{path}") as here, SqlStore(f"sqlite:///{path}") as there:
+        books = [SqlCouponBook(store, clock) for store in (here, there)]
+        books[0].issue("A", "p")
+
+        def one(number: int) -> bool:
+            try:
+                books[number % 2].hold(f"h-{number}", ("A",), "c", START + DAY)
+            except CouponUnavailable:
+                return False
+            return True
+
+        with ThreadPoolExecutor(16) as pool:
+            assert sum(pool.map(one, range(64))) == 1
+
+
+def test_codes_survive_their_process(path: Path) -> None:
+    """What was issued, held and used is there for the next process."""
+    clock = SettableClock(START)
+    with SqlStore(f"sqlite:///{path}") as store:
+        book = SqlCouponBook(store, clock)
+        book.issue("A", "p", valid_from=START, valid_until=START + DAY, per_customer=2)
+        book.hold("h", ("A",), "c", START + MINUTE)
+        book.use("h")
+    with SqlStore(f"sqlite:///{path}", create=False) as store:
+        found = SqlCouponBook(store, SettableClock(START + DAY)).find(("A",), "c")
+    assert found == (
+        Coupon("A", "p", CouponStatus.USED, valid_from=START, valid_until=START + DAY,
+               used_in_all=1, used_by_customer=1),
+    )  # fmt: skip
+
+
+def test_a_withdrawn_code_in_the_table_is_void_but_stays_with_its_order(store: SqlStore) -> None:
+    """A hold on it is made final, a new or a lapsed one is refused."""
+    clock = SettableClock(START)
+    book = SqlCouponBook(store, clock)
+    for code in ("A", "B"):
+        book.issue(code, "p")
+        book.hold(f"h-{code}", (code,), "c", START + MINUTE)
+        book.void(code)
+    assert [c.status for c in book.find(("A", "B"), "c")] == [CouponStatus.VOID] * 2
+    book.use("h-A")
+    clock.advance(MINUTE)
+    with pytest.raises(CouponUnavailable):
+        book.use("h-B")
+    with pytest.raises(InvalidInput):
+        book.void("C")
+
+
+def test_a_code_in_the_table_is_issued_once_with_one_set_of_terms(store: SqlStore) -> None:
+    """The same again is the same; other terms, an empty code and a limit of nothing are refused."""
+    book = SqlCouponBook(store, SettableClock(START))
+    for _ in range(2):
+        book.issue("A", "p", total_limit=3)
+    wrong: list[tuple[str, dict[str, Any]]] = [
+        ("A", {}), ("", {}), ("B", {"total_limit": 0}), ("B", {"per_customer": -1}),
+        ("B", {"valid_from": START.replace(tzinfo=None)}),
+    ]  # fmt: skip
+    for code, terms in wrong:
+        with pytest.raises(InvalidInput):
+            book.issue(code, "p", **terms)
+    assert book.find(("B",), "") == ()
+    with pytest.raises(InvalidInput):
+        book.find([str(number) for number in range(101)], "")
+
+
+def test_a_book_in_the_hosts_transaction_writes_there(path: Path, store: SqlStore) -> None:
+    """On a joined store a hold is the host's: rolled back with it, committed with it."""
+    clock = SettableClock(START)
+    book = SqlCouponBook(store, clock)
+    book.issue("A", "p")
+    assert not book.joins
+    host = create_engine(f"sqlite:///{path}")
+    for kept in (False, True):
+        with host.connect() as connection, connection.begin() as transaction:
+            joined = SqlCouponBook(SqlStore.on(connection), clock)
+            assert joined.joins
+            joined.hold("h", ("A",), "c", START + DAY)
+            if not kept:
+                transaction.rollback()
+        status = book.find(("A",), "c")[0].status
+        assert status is (CouponStatus.HELD if kept else CouponStatus.FREE)
+    host.dispose()
+
+
+def test_tables_of_coupons_are_made_in_the_hosts_transaction_on_demand(tmp_path: Path) -> None:
+    """Inside the host's transaction nothing is made unasked; `create` makes the tables there."""
+    host = create_engine(f"sqlite:///{tmp_path / 'host.db'}")
+    with host.begin() as connection:
+        store = SqlStore.on(connection, prefix="shop_")
+        store.create()
+        book = SqlCouponBook(store, SettableClock(START), prefix="shop_")
+        with pytest.raises(StoreError):
+            book.find(("A",), "c")
+        book.create()
+        book.issue("A", "p")
+        assert book.find(("A",), "c")[0].status is CouponStatus.FREE
+    host.dispose()
+
+
+def test_coupon_tables_of_a_later_version_are_told(store: SqlStore, path: Path) -> None:
+    """A book does not touch tables that a newer library made."""
+    SqlCouponBook(store, SettableClock(START))
+    rows(path, "UPDATE ordercore_meta SET value = 9 WHERE name = 'coupons_schema'")
+    with pytest.raises(NewerDocument):
+        SqlCouponBook(store, SettableClock(START))

@@ -1,9 +1,10 @@
 """Orders in a SQL database: SQLite out of the box (extra ``sql``).
 
 `SqlStore` keeps orders, events, timers, ledger entries and receipts in tables of its own,
-in a file of its own or on the host's connection.
+in a file of its own or on the host's connection. `SqlCouponBook` keeps coupon codes beside them.
 """
 
+from ordercore.adapters.sql.coupons import SqlCouponBook
 from ordercore.adapters.sql.store import SqlStore
 
-__all__ = ["SqlStore"]
+__all__ = ["SqlCouponBook", "SqlStore"]

@@ -13,8 +13,15 @@ event loop a test. What an adapter cannot do is steered by what it declares, nev
 from __future__ import annotations
 
 from ordercore.testing.contracts.asking import Contract
+from ordercore.testing.contracts.coupons import CouponBookContract
 from ordercore.testing.contracts.gateway import PaymentGatewayContract
 from ordercore.testing.contracts.stock import StockKeeperContract
 from ordercore.testing.contracts.store import OrderStoreContract
 
-__all__ = ["Contract", "OrderStoreContract", "PaymentGatewayContract", "StockKeeperContract"]
+__all__ = [
+    "Contract",
+    "CouponBookContract",
+    "OrderStoreContract",
+    "PaymentGatewayContract",
+    "StockKeeperContract",
+]

@@ -1,0 +1,261 @@
+"""The store in memory."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, NamedTuple
+
+from ordercore.change import Change, Receipt, Recorded
+from ordercore.errors import InvalidInput, KeyReused, Stale
+from ordercore.ledger import balances, check_balanced
+from ordercore.ports import Opened, OrderQuery, OutboxItem
+from ordercore.timeout import Timer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime, timedelta
+
+    from ordercore.event import Event
+    from ordercore.ledger import Balance, Entry
+    from ordercore.order import Order
+    from ordercore.party import Actor
+    from ordercore.timeout import TimerKey
+
+__all__ = ["MemoryStore", "numeric_tail"]
+
+_new = tuple.__new__  # makes a tuple with names as fast as one without
+FIND_MAX = 500
+"""Most orders of one answer."""
+
+
+def numeric_tail(number: str) -> str:
+    """The digits that a number ends in, without leading zeros."""
+    digits = ""
+    for sign in reversed(number):
+        if not sign.isdigit():
+            break
+        digits = sign + digits
+    return digits.lstrip("0")
+
+
+class _Told(NamedTuple):
+    """The events of one change, as the journal and the outbox need them: nothing else is kept alive."""
+
+    order_id: str
+    first: int
+    at: datetime
+    by: Actor
+    command: str
+    events: tuple[Event, ...]
+
+    def recorded(self) -> Iterator[Recorded]:
+        order_id, first, at, by, command, events = self
+        for i, happened in enumerate(events):
+            yield Recorded(order_id, first + i, at, by, command, happened)
+
+
+class MemoryStore:
+    """Orders, events, timers, entries and receipts in dicts."""
+
+    joined = False
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._orders: dict[str, Order] = {}
+        self._history: dict[str, list[_Told]] = {}
+        self._timers: dict[tuple[str, TimerKey], Timer] = {}
+        self._leases: dict[tuple[str, TimerKey], datetime] = {}
+        self._receipts: dict[tuple[str, str], Receipt] = {}
+        self._entries: list[tuple[str, str, tuple[Entry, ...]]] = []
+        self._numbers: dict[str, int] = {}
+        self._outbox: list[_Told] = []
+        self._relayed: set[int] = set()
+        self._position = 0
+
+    def commit(self, changes: Sequence[Change]) -> None:
+        """Write all or nothing."""
+        with self._lock:
+            if len(changes) > 1:
+                self._check_all(changes)
+            else:
+                for change in changes:
+                    self._check(change, self._orders.get(change.order.content.id))
+            for change in changes:
+                self._write(change)
+
+    def _check(self, change: Change, held: Order | None) -> None:
+        expected = change.version_before
+        found = 0 if held is None else held.version
+        if found != expected:
+            raise Stale(
+                "the order was changed by somebody else",
+                path=change.order.id, expected=expected, found=found,
+            )  # fmt: skip
+        receipt = change.receipt
+        if receipt is not None and (receipt.shop, receipt.key) in self._receipts:
+            raise KeyReused("the key was used before", path="key", key=receipt.key)
+        if change.entries:
+            check_balanced(change.entries)
+
+    def _check_all(self, changes: Sequence[Change]) -> None:
+        ahead: dict[str, Order] = {}
+        keys: set[tuple[str, str]] = set()
+        for change in changes:
+            order = change.order
+            self._check(change, ahead.get(order.id, self._orders.get(order.id)))
+            ahead[order.id] = order
+            if change.receipt is not None:
+                key = (change.receipt.shop, change.receipt.key)
+                if key in keys:
+                    raise KeyReused("the key was used before", path="key", key=key[1])
+                keys.add(key)
+
+    def _write(self, change: Change) -> None:
+        order = change.order
+        name = order.content.id
+        self._orders[name] = order
+        if change.events:
+            first = order.version - len(change.events) + 1
+            told = _new(_Told, (name, first, change.at, change.by, change.command, change.events))
+            history = self._history.get(name)
+            if history is None:
+                self._history[name] = [told]
+            else:
+                history.append(told)
+            self._outbox.append(told)
+        if change.entries:
+            self._entries.append((name, order.content.currency, change.entries))
+        timers, leases = self._timers, self._leases
+        for key in change.timers_cleared:
+            timers.pop((name, key), None)
+            leases.pop((name, key), None)
+        for timer in change.timers_set:
+            timers[name, timer.key] = timer
+            leases.pop((name, timer.key), None)
+        receipt = change.receipt
+        if receipt is not None:
+            self._receipts[receipt.shop, receipt.key] = receipt
+
+    def load(self, order_id: str) -> Order | None:
+        """The order, or ``None``."""
+        return self._orders.get(order_id)
+
+    def open(self, order_id: str, shop: str, key: str) -> Opened:
+        """The order and the key's receipt."""
+        return Opened(self._orders.get(order_id), self._receipts.get((shop, key)) if key else None)
+
+    def find(self, query: OrderQuery) -> tuple[Order, ...]:
+        """Newest first; an exact number or tail before longer numbers that end in it."""
+        if not 0 < query.limit <= FIND_MAX:
+            raise InvalidInput(f"1 to {FIND_MAX} orders, not {query.limit}", path="limit")
+        tail = query.number if query.number.isdigit() else ""
+        found = []
+        for order in list(self._orders.values()):
+            content = order.content
+            if query.number:
+                exact = content.number == query.number or (
+                    bool(tail) and numeric_tail(content.number) == tail.lstrip("0")
+                )
+                if not exact and not (tail and content.number.endswith(tail)):
+                    continue
+            else:
+                exact = False
+            if (
+                (not query.customer or content.customer.id == query.customer)
+                and (not query.shop or content.shop == query.shop)
+                and (not query.states or order.state in query.states)
+                and (query.placed_from is None or content.placed_at >= query.placed_from)
+                and (query.placed_before is None or content.placed_at < query.placed_before)
+            ):
+                found.append((not exact, -content.placed_at.timestamp(), content.id, order))
+        found.sort(key=lambda row: row[:3])
+        return tuple(row[3] for row in found[: query.limit])
+
+    def journal(self, order_id: str) -> tuple[Recorded, ...]:
+        """All events of one order, in order."""
+        history = self._history.get(order_id, ())
+        return tuple(recorded for told in history for recorded in told.recorded())
+
+    def claim_timers(self, now: datetime, limit: int, lease: timedelta) -> tuple[Timer, ...]:
+        """Due timers, oldest first, leased."""
+        with self._lock:
+            due = [
+                (timer.due, where[0], timer.key.kind.value, timer.key.subject, where)
+                for where, timer in self._timers.items()
+                if timer.due <= now and self._leases.get(where, now) <= now
+            ]
+            due.sort(key=lambda row: row[:4])
+            claimed = []
+            for *_, where in due[:limit]:
+                timer = self._timers[where]
+                timer = Timer(timer.order_id, timer.key, timer.due, timer.visit, timer.tries + 1)
+                self._timers[where] = timer
+                self._leases[where] = now + lease
+                claimed.append(timer)
+            return tuple(claimed)
+
+    def settle_timers(self, claimed: Sequence[tuple[Timer, datetime | None]]) -> None:
+        """Drop or move claimed timers that nobody set otherwise."""
+        with self._lock:
+            for timer, due in claimed:
+                where = (timer.order_id, timer.key)
+                held = self._timers.get(where)
+                if held is None or held.due != timer.due or held.visit != timer.visit:
+                    continue
+                self._leases.pop(where, None)
+                if due is None:
+                    del self._timers[where]
+                else:
+                    self._timers[where] = Timer(
+                        timer.order_id, timer.key, due, timer.visit, held.tries
+                    )
+
+    def outbox(self, limit: int) -> tuple[OutboxItem, ...]:
+        """Events not acknowledged, in commit order."""
+        items: list[OutboxItem] = []
+        with self._lock:
+            position = self._position
+            for told in self._outbox:
+                for recorded in told.recorded():
+                    position += 1
+                    if position not in self._relayed:
+                        items.append(OutboxItem(position, recorded))
+                if len(items) >= limit:
+                    break
+        return tuple(items[:limit])
+
+    def acknowledge(self, positions: Sequence[int]) -> None:
+        """Forget events that the publisher took."""
+        with self._lock:
+            self._relayed.update(positions)
+            done = 0
+            for told in self._outbox:
+                span = range(self._position + 1, self._position + 1 + len(told.events))
+                if not all(position in self._relayed for position in span):
+                    break
+                self._relayed.difference_update(span)
+                self._position = span.stop - 1
+                done += 1
+            del self._outbox[:done]
+
+    def next_number(self, sequence: str) -> int:
+        """The next number."""
+        with self._lock:
+            number = self._numbers.get(sequence, 0) + 1
+            self._numbers[sequence] = number
+            return number
+
+    def trial_balance(self, order_id: str | None = None) -> tuple[Balance, ...]:
+        """Balances of all orders, or of one."""
+        with self._lock:
+            return balances(
+                (currency, entry)
+                for name, currency, entries in self._entries
+                if order_id is None or name == order_id
+                for entry in entries
+            )
+
+    def timers(self) -> tuple[Timer, ...]:
+        """All timers, for tests and for a look."""
+        with self._lock:
+            return tuple(self._timers.values())
