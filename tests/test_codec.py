@@ -6,7 +6,7 @@ import subprocess
 import sys
 import types
 import typing
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,8 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:
         return TEXTS
     if hint is bool:
         return st.booleans()
+    if hint is date:
+        return st.dates()
     if hint is datetime:
         return st.datetimes(timezones=st.just(UTC))
     if isinstance(hint, type) and issubclass(hint, enum.Enum):

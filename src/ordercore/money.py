@@ -16,6 +16,7 @@ from __future__ import annotations
 import enum
 import re
 from decimal import Context, Decimal, InvalidOperation, localcontext
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ordercore.errors import (
@@ -156,31 +157,46 @@ def checked_minor(amount: int, path: str = "") -> int:
     raise AmountTooLarge(reason, path=path)
 
 
-def _scaled(amount: Decimal, currency: str, path: str) -> int:
-    """Exact minor units of a decimal; independent of the decimal context."""
+@lru_cache(maxsize=4096)
+def _scaled(amount: Decimal, currency: str) -> int:
+    """Exact minor units of a decimal; independent of the decimal context.
+
+    A shop has few different prices, and reading one costs more than looking it up.
+    """
     try:
         scale = _SCALES[currency]
     except (KeyError, TypeError):
-        raise _unknown(currency).at(path) from None
+        raise _unknown(currency) from None
     if amount.adjusted() > _ADJUSTED_MAX:
         reason = f"the amount is above 10**{_ADJUSTED_MAX}; the limit is 10**15 minor units"
-        raise AmountTooLarge(reason, path=path)
+        raise AmountTooLarge(reason)
     if amount.adjusted() < -_ADJUSTED_MAX and amount:
-        raise InvalidMoney(f"{currency} has {EXPONENTS[currency]} decimals", path=path)
+        raise InvalidMoney(f"{currency} has {EXPONENTS[currency]} decimals")
     try:
         top, bottom = amount.as_integer_ratio()
     except (ValueError, OverflowError):
-        raise InvalidMoney(f"{amount} is not an amount", path=path, amount=str(amount)) from None
+        raise InvalidMoney(f"{amount} is not an amount", amount=str(amount)) from None
     whole, rest = divmod(top * scale, bottom)
     if rest:
         digits = EXPONENTS[currency]
         reason = (
             f"{amount} has more decimals than {currency} has ({digits}): round it by a rule first"
         )
-        raise InvalidMoney(reason, path=path, amount=str(amount), decimals=digits)
+        raise InvalidMoney(reason, amount=str(amount), decimals=digits)
     if whole > MINOR_MAX or whole < -MINOR_MAX:
-        checked_minor(whole, path)
+        checked_minor(whole)
     return whole
+
+
+def _minor_of(amount: Decimal, currency: str, path: str) -> int:
+    """The same, with the path in what is raised; a decimal or a code that has no hash is refused too."""
+    try:
+        return _scaled(amount, currency)
+    except OrdercoreError as error:
+        raise error.at(path) from None
+    except TypeError:  # a signaling NaN, a code that is a list
+        _SCALES.get(str(currency)) or exponent(str(currency))
+        raise InvalidMoney(f"{amount} is not an amount", path=path, amount=str(amount)) from None
 
 
 def to_minor(amount: Money, currency: str | None = None, path: str = "") -> int:
@@ -205,7 +221,10 @@ def to_minor(amount: Money, currency: str | None = None, path: str = "") -> int:
     if currency is not None and code != currency:
         reason = f"the amount is in {code}, but {currency} is meant"
         raise CurrencyMismatch(reason, path=path, got=code, expected=currency)
-    return _scaled(decimal, code, path)
+    try:
+        return _scaled(decimal, code)
+    except (OrdercoreError, TypeError):
+        return _minor_of(decimal, code, path)
 
 
 def parse_minor(text: str, currency: str, path: str = "") -> int:
@@ -215,7 +234,7 @@ def parse_minor(text: str, currency: str, path: str = "") -> int:
         raise InvalidMoney(reason, path=path)
     if len(text) > _TEXT_MAX or _PLAIN.fullmatch(text) is None:
         raise InvalidMoney(f"{text[:40]!r} is not an amount", path=path)
-    return _scaled(Decimal(text), currency, path)
+    return _minor_of(Decimal(text), currency, path)
 
 
 def money(amount: str | Decimal, currency: str) -> Money:
@@ -228,7 +247,7 @@ def money(amount: str | Decimal, currency: str) -> Money:
         reason = f"a {type(amount).__name__} is not exact: write money('{amount}', '{currency}')"
         raise InvalidMoney(reason, path="amount")
     if isinstance(amount, Decimal):
-        return from_minor(_scaled(amount, currency, "amount"), currency)
+        return from_minor(_minor_of(amount, currency, "amount"), currency)
     return from_minor(parse_minor(amount, currency, "amount"), currency)
 
 

@@ -255,7 +255,7 @@ class CouponBook(Protocol):
         ...
 
     def use(self, holding: str) -> Answer[None]:
-        """Make a hold final; raises `CouponUnavailable` if it lapsed and a code was taken meanwhile."""
+        """Make a hold final; raises `CouponUnavailable` if it was released, or lapsed and a code was taken."""
         ...
 
     def release(self, holding: str) -> Answer[None]:

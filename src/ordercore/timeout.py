@@ -52,6 +52,8 @@ class TimerKind(enum.Enum):
     """Ask, or ask again, for one leg of a refund."""
     REFUND_LATE = "refund_late"
     RELEASE_STOCK = "release_stock"
+    SETTLE_COUPONS = "settle_coupons"
+    """Make the codes of an order final, or give them back."""
     CONFIRM_RECEIPT = "confirm_receipt"
 
 

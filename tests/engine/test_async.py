@@ -72,7 +72,7 @@ async def whole_way(
     engine: Any, world: World, wait: Callable[[Any], Coroutine[Any, Any, Any]]
 ) -> list[Any]:
     """Every verb once, by the plain engine or the asynchronous one."""
-    quote = engine.quote(world.quote().cart)
+    quote = await wait(engine.quote(world.quote().cart))
     order = await wait(engine.place(quote, key="k", by=SHOPPER))
     shown = await wait(engine.preview(order.id, FOUR))
     paid = await wait(engine.pay(order.id, FOUR, key="p", by=SHOPPER))

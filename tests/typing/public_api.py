@@ -133,7 +133,7 @@ async def the_async_engine_answers(
     engine: AsyncOrderEngine, cart: Cart, by: Actor, publisher: Publisher
 ) -> None:
     """The async engine answers the same, awaited; what touches no port is not awaited."""
-    quote = engine.quote(cart)
+    quote = await engine.quote(cart)
     assert_type(quote, Quote)
     order = await engine.place(quote, key="k-1", by=by)
     assert_type(order, Order)

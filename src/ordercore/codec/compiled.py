@@ -12,7 +12,7 @@ from __future__ import annotations
 import enum
 import types
 import typing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from json.decoder import JSONDecoder
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any
@@ -125,6 +125,7 @@ class Compiler:
             "truth": {True: "true", False: "false"},
             "micros": micros,
             "moment": moment,
+            "day": date.fromisoformat,
         }
 
     def writer(self, cls: type[Any], without: str = "") -> Callable[[Any], str]:
@@ -194,6 +195,8 @@ class Compiler:
             return f"{{truth[{x}]}}"
         if hint is datetime:
             return f"{{micros({x})}}"
+        if hint is date:
+            return f'"{{{x}.isoformat()}}"'
         if isinstance(hint, type) and issubclass(hint, enum.Enum):
             assert all(encode_basestring(member.value) == f'"{member.value}"' for member in hint)
             return f'"{{{x}._value_}}"'  # twice as fast as .value
@@ -276,6 +279,8 @@ class Compiler:
             return f"type({x}) is not {hint.__name__}", x
         if hint is datetime:
             return "", f"moment({x})"
+        if hint is date:
+            return "", f"day({x})"
         if isinstance(hint, type) and issubclass(hint, enum.Enum):
             by_value = self._make("member", hint, "", lambda me: [
                 f"{me} = {self._keep({member.value: member for member in hint})}"

@@ -19,8 +19,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ordercore.engine.flow import call
-from ordercore.engine.shop import load, record, situation
+from ordercore.engine.shop import COUPONS, load, record, situation
 from ordercore.errors import (
+    CouponUnavailable,
     GatewayError,
     GatewayTimeout,
     OtherSideFailed,
@@ -47,10 +48,11 @@ if TYPE_CHECKING:
     from ordercore.engine.shop import Shop
     from ordercore.order import Decision, Order
     from ordercore.party import Actor
-    from ordercore.ports import Answer, PaymentGateway
+    from ordercore.ports import Answer, PaymentGateway, StockKeeper
     from ordercore.tender import Attempt, Refund
+    from ordercore.timeout import TimerKey
 
-__all__ = ["discharge", "order_of_key", "pull", "release"]
+__all__ = ["discharge", "order_of_key", "pull", "release", "settle_promises"]
 
 ROUNDS_MAX = 12
 """Most rounds of calls and records in one discharge; what is left goes on by its timer."""
@@ -62,6 +64,7 @@ _REFUND_UNKNOWN = RefundOutcome(RefundStatus.UNKNOWN)
 _LOG = logging.getLogger("ordercore.engine")
 _UNHEARD = Outcome(OutcomeStatus.VOIDED, reason="the gateway has never heard of it")
 _UNDECIDED = frozenset({OutcomeStatus.WAITING, OutcomeStatus.UNKNOWN})
+_PROMISES = frozenset({TimerKind.RELEASE_STOCK, TimerKind.SETTLE_COUPONS})
 _OWED = frozenset({_S.OPEN, _S.CAPTURING, _S.CLOSING, _S.RETURNING})
 
 
@@ -242,37 +245,45 @@ def answered(
     *,
     told: bool = False,
 ) -> Flow[Change]:
-    """Record answers. When they make the order paid, its goods are first made final at the keeper.
+    """Record answers. When they make the order paid, its goods and its codes are first made final.
 
-    Goods that are gone by then (the promise lapsed and somebody else took them) turn the payment back.
+    Those that are gone by then (the promise lapsed and somebody else took them) turn the payment back.
     """
 
     def settle(before: Order, decision: Decision) -> Flow[Decision]:
-        stock, reservation = shop.stock, before.content.reservation
-        if stock is None or not reservation or not _paid(decision):
+        if not _paid(decision):
             return decision
+        stock, book, content = shop.stock, shop.coupons, before.content
         try:
-            yield from call(stock.deduct, reservation)
-        except OutOfStock:
-            pass
-        else:
-            return decision
-        try:
-            until = shop.clock.now() + shop.policies.stock.reserve_slack
-            yield from call(stock.reserve, reservation, before.stock_kept(), until)
-            # Only now look again: whoever closes the order after this look also frees these goods,
-            # and who closed it before has freed them already, so nobody else would.
-            now = yield from load(shop, before.id)
-            if now.version != before.version:
-                yield from call(stock.release, reservation, now.stock_kept())
-                return decision  # its commit is refused as stale
-            yield from call(stock.deduct, reservation)
-        except OutOfStock:
+            if stock is not None and content.reservation:
+                try:
+                    yield from call(stock.deduct, content.reservation)
+                except OutOfStock:
+                    yield from _regain(shop, stock, before)
+            if book is not None and content.coupon_holding:
+                # Who closed the order before this has released the codes, and such a holding cannot
+                # be used any more; who closes it after this gives the use back.
+                yield from call(book.use, content.coupon_holding)
+        except (OutOfStock, CouponUnavailable):
             lost = AnswerAttempts(answers, goods_lost=True, told=told)
             return decide(before, lost, situation(shop, before, by))
         return decision
 
     return (yield from record(shop, order, AnswerAttempts(answers, told=told), by, settle))
+
+
+def _regain(shop: Shop, stock: StockKeeper, before: Order) -> Flow[None]:
+    """Promise goods anew whose promise has lapsed, and make that final; raises `OutOfStock`."""
+    reservation = before.content.reservation
+    until = shop.clock.now() + shop.policies.stock.reserve_slack
+    yield from call(stock.reserve, reservation, before.stock_kept(), until)
+    # Only now look again: whoever closes the order after this look also frees these goods,
+    # and who closed it before has freed them already, so nobody else would.
+    now = yield from load(shop, before.id)
+    if now.version != before.version:
+        yield from call(stock.release, reservation, now.stock_kept())
+        return  # the commit is refused as stale
+    yield from call(stock.deduct, reservation)
 
 
 def _paid(decision: Decision) -> bool:
@@ -336,9 +347,26 @@ def pull(shop: Shop, order: Order, by: Actor) -> Flow[Order]:
 
 
 def release(shop: Shop, made: Change) -> Flow[None]:
-    """Give stock back that a change owes, and drop the timer that would do it otherwise."""
+    """Settle the goods and codes that a change owes, and drop the timer that would do it otherwise."""
     for timer in made.timers_set:
-        if timer.key.kind is TimerKind.RELEASE_STOCK and shop.stock is not None:
-            order = made.order
-            yield from call(shop.stock.release, order.content.reservation, order.stock_kept())
+        if timer.key.kind in _PROMISES:
+            yield from settle_promises(shop, made.order, timer.key)
             yield from call(shop.store.settle_timers, ((timer, None),))
+
+
+def settle_promises(shop: Shop, order: Order, owed: TimerKey) -> Flow[None]:
+    """Give back the goods that an order keeps no more; make its codes final, or give them back."""
+    if owed == COUPONS:
+        book, holding = shop.coupons, order.content.coupon_holding
+        if book is None:
+            return
+        if not order.coupons_kept():
+            yield from call(book.release, holding)
+            return
+        try:
+            yield from call(book.use, holding)
+        except CouponUnavailable as error:
+            # given back meanwhile, with an order that closed; or lapsed, as nobody swept for so long
+            _LOG.warning("order %s: %s", order.id, error)
+    elif shop.stock is not None:
+        yield from call(shop.stock.release, order.content.reservation, order.stock_kept())

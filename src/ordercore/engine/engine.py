@@ -8,7 +8,7 @@ the same key has one effect and answers with it again (law L13).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ordercore.clock import SystemClock, utc
 from ordercore.engine.discharging import discharge, pull
@@ -24,6 +24,7 @@ from ordercore.engine.paying import (
     refund,
 )
 from ordercore.engine.placing import place_order
+from ordercore.engine.quoting import quote_cart
 from ordercore.engine.shop import Shop, checked_goods, checked_limit, load, situation
 from ordercore.engine.sweeping import Sweep, relay, sweep
 from ordercore.errors import InvalidPolicy
@@ -34,7 +35,6 @@ from ordercore.order import FACTS, Accept, Complete, Deliver, Ship, allowed
 from ordercore.party import SYSTEM
 from ordercore.policy import Policies
 from ordercore.ports import OrderQuery
-from ordercore.pricing import quote as price
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +47,17 @@ if TYPE_CHECKING:
     from ordercore.lifecycle import Lifecycle
     from ordercore.order import Order, Permission
     from ordercore.party import Actor
-    from ordercore.ports import OrderStore, PaymentGateway, Publisher, StockKeeper
+    from ordercore.ports import (
+        CouponBook,
+        OrderStore,
+        PaymentGateway,
+        Publisher,
+        QuotaSource,
+        RateSource,
+        StockKeeper,
+        TaxSource,
+        VatIds,
+    )
     from ordercore.pricing import Cart, Quote
     from ordercore.tender import ChannelReply, TenderPlan
     from ordercore.tender.tenders import Tender
@@ -69,6 +79,7 @@ def _compose(
     clock: Clock | None,
     ids: IdSource | None,
     lifecycles: Sequence[Lifecycle[Order]],
+    sources: Sources,
 ) -> Shop:
     """Put a shop together, and refuse policies that contradict each other or the lifecycles."""
     from ordercore.lifecycle.charts.standard import standard
@@ -90,6 +101,7 @@ def _compose(
         clock or SystemClock(),
         ids or SystemIds(),
         known,
+        *sources,
     )
 
 
@@ -108,6 +120,16 @@ def _ship(
     return advance(shop, order_id, command, content, key, by)
 
 
+class Sources(NamedTuple):
+    """The ports that prices may depend on; none of them is needed."""
+
+    coupons: CouponBook | None
+    rates: RateSource | None
+    taxes: TaxSource | None
+    vat_ids: VatIds | None
+    quotas: QuotaSource | None
+
+
 class _Verbs:
     """What both engines share: the shop, and the verbs that touch no port."""
 
@@ -121,12 +143,14 @@ class _Verbs:
         clock: Clock | None = None,
         ids: IdSource | None = None,
         lifecycles: Sequence[Lifecycle[Order]] = (),
+        coupons: CouponBook | None = None,
+        rates: RateSource | None = None,
+        taxes: TaxSource | None = None,
+        vat_ids: VatIds | None = None,
+        quotas: QuotaSource | None = None,
     ) -> None:
-        self.shop = _compose(store, gateways, stock, policies, clock, ids, lifecycles)
-
-    def quote(self, cart: Cart) -> Quote:
-        """Price a cart; nothing is written. Raises `InvalidCart` and its kin with the path."""
-        return price(cart, self.shop.policies.pricing, self.shop.clock.now())
+        sources = Sources(coupons, rates, taxes, vat_ids, quotas)
+        self.shop = _compose(store, gateways, stock, policies, clock, ids, lifecycles, sources)
 
     def allowed(self, order: Order, actor: Actor) -> tuple[Permission, ...]:
         """What ``actor`` may do with the order now, and why not the rest."""
@@ -136,10 +160,15 @@ class _Verbs:
 class OrderEngine(_Verbs):
     """An order engine over plain (synchronous) ports."""
 
+    def quote(self, cart: Cart) -> Quote:
+        """Price a cart; nothing is written. Raises `InvalidCart` and its kin with the path."""
+        return run(quote_cart(self.shop, cart), "quote")
+
     def place(self, quote: Quote, *, key: str, by: Actor, lifecycle: str = STANDARD) -> Order:
         """Place an order at the price that was shown; promises the goods and starts the timers.
 
-        Raises `PriceChanged` when the quote has lapsed and today's price differs, `OutOfStock`.
+        Raises `PriceChanged` when the quote has lapsed and today's price differs, `OutOfStock`,
+        `CouponUnavailable` for a code that somebody else took meanwhile.
         """
         return run(place_order(self.shop, quote, key, by, lifecycle), "place")
 
@@ -278,6 +307,10 @@ def _find(shop: Shop, query: OrderQuery) -> Flow[tuple[Order, ...]]:
 
 class AsyncOrderEngine(_Verbs):
     """The same engine over ports that may be asynchronous; each verb as in `OrderEngine`."""
+
+    async def quote(self, cart: Cart) -> Quote:
+        """Price a cart; see `OrderEngine.quote`."""
+        return await arun(quote_cart(self.shop, cart), "quote")
 
     async def place(self, quote: Quote, *, key: str, by: Actor, lifecycle: str = STANDARD) -> Order:
         """See `OrderEngine.place`."""

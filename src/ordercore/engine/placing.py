@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordercore.change import Receipt, change
+from ordercore.engine.discharging import release
 from ordercore.engine.flow import call
-from ordercore.engine.shop import digest, repeated
+from ordercore.engine.quoting import quote_cart
+from ordercore.engine.shop import digest, owing_coupons, repeated
 from ordercore.errors import (
+    CouponUnavailable,
     InsideTransaction,
     InvalidCart,
     InvalidInput,
@@ -21,8 +24,7 @@ from ordercore.errors import (
 from ordercore.money import decimal_text
 from ordercore.order import Moved, OrderContent, Situation, place
 from ordercore.party import ActorKind, Party
-from ordercore.pricing import quote as price
-from ordercore.pricing.quoting import extra_text
+from ordercore.pricing.priced import extra_text
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from ordercore.party import Actor
     from ordercore.pricing import Quote
 
-__all__ = ["place_order"]
+__all__ = ["locked", "place_order"]
 
 KEY_MAX = 200
 """Longest idempotency key."""
@@ -47,13 +49,17 @@ def checked_key(key: str) -> str:
     return key
 
 
-def _locked(shop: Shop, quote: Quote, now: datetime) -> Quote:
-    """The quote at the price that was shown; after its time, only if today's price is the same."""
+def locked(shop: Shop, quote: Quote, now: datetime) -> Flow[Quote]:
+    """The quote at the price that was shown; after its time, only if today's price is the same.
+
+    Whatever prices an order again (placing, amending, reviving) comes through here.
+    Raises `PriceChanged` with the old and the new figure.
+    """
     if now <= quote.valid_until:
         if quote.total != sum([row.total for row in quote.rows()]):
             raise InvalidCart("the quote does not add up: it was changed", path="quote.total")
         return quote
-    fresh = price(quote.cart, shop.policies.pricing, now)
+    fresh = yield from quote_cart(shop, quote.cart)
     if fresh.same_figures(quote):
         return fresh
     code = quote.currency
@@ -65,7 +71,7 @@ def _locked(shop: Shop, quote: Quote, now: datetime) -> Quote:
 
 def _content(
     shop: Shop, quote: Quote, owner: Party, number: str, chart: Lifecycle[Order], now: datetime,
-    reservation: str,
+    reservation: str, holding: str,
 ) -> OrderContent:  # fmt: skip
     cart = quote.cart
     window = shop.policies.timeouts.of(cart.kind)
@@ -74,8 +80,14 @@ def _content(
         quote.currency, owner, cart.address, quote.lines, quote.charges, quote.discounts, quote.taxes,
         quote.subtotal, quote.discount, quote.tax, quote.net, quote.total, quote.rounding,
         quote.scope, quote.at, now, now + window.pay_within, reservation,
-        extra_text(cart.extra, "cart.extra") if cart.extra else "",
+        extra_text(cart.extra, "cart.extra") if cart.extra else "", _codes(quote), holding,
+        quote.points, quote.border, quote.settlement, quote.ledger,
     )  # fmt: skip
+
+
+def _codes(quote: Quote) -> tuple[str, ...]:
+    """The coupon codes that its price counts on, each once; a code that did nothing is none of them."""
+    return tuple(dict.fromkeys([off.code for off in quote.discounts if off.code]))
 
 
 def _owner(quote: Quote, by: Actor) -> Party:
@@ -111,50 +123,86 @@ def _digest(quote: Quote, owner: Party, lifecycle: str) -> str:
             for line in quote.lines
         ],
         *[f"{charge.id}:{charge.name}={charge.total}/{charge.tax}" for charge in quote.charges],
+        *[f"coupon:{code}" for code in _codes(quote)],
     )  # fmt: skip
 
 
-def place_order(shop: Shop, quote: Quote, key: str, by: Actor, lifecycle: str) -> Flow[Order]:
-    """Place an order: goods are promised first, under a name that follows from the key, then it is written.
+def _check_joined(shop: Shop, *, coupons: bool) -> None:
+    """Refuse promises that would stay when the host's transaction is rolled back."""
+    if not shop.store.joined:
+        return
+    if shop.stock is not None and not shop.stock.joins:
+        raise InsideTransaction("the stock keeper is not in the host's transaction")
+    if coupons and shop.coupons is not None and not shop.coupons.joins:
+        raise InsideTransaction("the coupon book is not in the host's transaction")
 
-    A crash between the two leaves a promise that a retry finds again, or that expires.
+
+def _promised(
+    shop: Shop, quote: Quote, owner: Party, origin: tuple[str, str, str], now: datetime
+) -> Flow[tuple[str, str]]:
+    """Promise the goods, then hold the codes; the names of both, empty for none.
+
+    The names follow from ``origin``, the shop, the key and the content: a key whose first order was never
+    written may come with other goods.
+    """
+    policies, stock, book, codes = shop.policies, shop.stock, shop.coupons, _codes(quote)
+    until = now + policies.timeouts.of(quote.kind).pay_within + policies.stock.reserve_slack
+    reservation = ""
+    if stock is not None:
+        reservation = f"res_{digest(*origin)}"
+        goods = [(line.sku, line.quantity) for line in quote.lines]
+        yield from call(stock.reserve, reservation, goods, until)
+    if book is None or not codes:
+        return reservation, ""
+    # the codes too: a quote that was priced anew may count on others at the same price
+    holding = f"cpn_{digest(*origin, *codes)}"
+    try:
+        yield from call(book.hold, holding, codes, owner.id, until)
+    except CouponUnavailable:
+        if stock is not None:  # the shopper may want the same goods at the full price
+            yield from call(stock.release, reservation)
+        raise
+    return reservation, holding
+
+
+def place_order(shop: Shop, quote: Quote, key: str, by: Actor, lifecycle: str) -> Flow[Order]:
+    """Place an order: goods and codes are promised first, under names that follow from the key, then
+    it is written.
+
+    A crash between the two leaves promises that a retry finds again, or that expire.
     """
     chart = _chart(shop, lifecycle)
     owner = _owner(quote, by)
     content_digest = _digest(quote, owner, lifecycle)
     receipt = Receipt(quote.shop, checked_key(key), "Place", content_digest, "")
-    stock = shop.stock
-    if stock is not None and shop.store.joined and not stock.joins:
-        raise InsideTransaction("the stock keeper is not in the host's transaction")
-    if stock is not None:
+    stock, coupons = shop.stock, shop.coupons is not None and bool(_codes(quote))
+    _check_joined(shop, coupons=coupons)
+    if stock is not None or coupons:
         earlier = yield from repeated(shop, receipt, by)
         if earlier is not None:
             return earlier
     now = shop.clock.now()
     try:
-        locked = _locked(shop, quote, now)
+        agreed = yield from locked(shop, quote, now)
     except (PriceChanged, InvalidInput):  # also a cart that has no price any more
         earlier = yield from repeated(shop, receipt, by)
         if earlier is None:
             raise
         return earlier
-    reservation = ""
-    if stock is not None:
-        # the content too: a key whose first order was never written may come with other goods
-        reservation = f"res_{digest(quote.shop, key, content_digest)}"
-        policies = shop.policies
-        until = now + policies.timeouts.of(quote.kind).pay_within + policies.stock.reserve_slack
-        goods = [(line.sku, line.quantity) for line in locked.lines]
-        yield from call(stock.reserve, reservation, goods, until)
+    origin = (quote.shop, key, content_digest)
+    reservation, holding = yield from _promised(shop, agreed, owner, origin, now)
     template = shop.policies.numbers
     count = yield from call(shop.store.next_number, template.sequence(now, quote.shop))
     number = template.render(now, quote.shop, count)
-    content = _content(shop, locked, owner, number, chart, now, reservation)
+    content = _content(shop, agreed, owner, number, chart, now, reservation, holding)
     decision = place(content, Situation(now, by, chart, shop.policies.posting))
-    if stock is not None and any(isinstance(event, Moved) for event in decision.events):
+    paid = any([isinstance(event, Moved) for event in decision.events])
+    if stock is not None and paid:
         yield from call(stock.deduct, reservation)
     receipt = Receipt(quote.shop, key, "Place", content_digest, content.id)
     made = change(None, decision, now, by, "Place", shop.policies.timeouts, receipt)
+    if paid and holding:
+        made = owing_coupons(made)
     try:
         yield from call(shop.store.commit, (made,))
     except (KeyReused, Stale):  # stale: this very order was written, and the answer was lost
@@ -166,4 +214,6 @@ def place_order(shop: Shop, quote: Quote, key: str, by: Actor, lifecycle: str) -
         if stock is not None and decision.order.state != chart.initial:
             yield from call(stock.release, reservation)  # what is final does not lapse by itself
         raise
+    if paid and holding:
+        yield from release(shop, made)
     return decision.order

@@ -18,8 +18,9 @@ from ordercore.errors import (
     Stale,
 )
 from ordercore.goods import Manifest
-from ordercore.order import Situation, decide
+from ordercore.order import Moved, Situation, decide
 from ordercore.party import ActorKind
+from ordercore.timeout import Timer, TimerKey, TimerKind
 from ordercore.value import value
 
 if TYPE_CHECKING:
@@ -33,13 +34,23 @@ if TYPE_CHECKING:
     from ordercore.order import Command, Decision, Order
     from ordercore.party import Actor
     from ordercore.policy import Policies
-    from ordercore.ports import OrderStore, PaymentGateway, StockKeeper
-    from ordercore.timeout import TimerKey
+    from ordercore.ports import (
+        CouponBook,
+        OrderStore,
+        PaymentGateway,
+        QuotaSource,
+        RateSource,
+        StockKeeper,
+        TaxSource,
+        VatIds,
+    )
 
-__all__ = ["RETRIES_MAX", "Shop", "digest", "load", "once", "record", "situation"]
+__all__ = ["COUPONS", "RETRIES_MAX", "Shop", "digest", "load", "once", "record", "situation"]
 
 RETRIES_MAX = 8
 """How often a change that came too late is decided anew before `Stale` reaches the caller."""
+COUPONS = TimerKey(TimerKind.SETTLE_COUPONS)
+"""The order's coupon codes are to be made final or given back: whoever serves it looks at the order."""
 
 
 @value
@@ -53,6 +64,11 @@ class Shop:
     clock: Clock
     ids: IdSource
     lifecycles: Lifecycles[Order]
+    coupons: CouponBook | None = None
+    rates: RateSource | None = None
+    taxes: TaxSource | None = None
+    vat_ids: VatIds | None = None
+    quotas: QuotaSource | None = None
 
     def gateway(self, name: str) -> PaymentGateway:
         """The gateway of this name; raises `NotFound` that lists the known ones."""
@@ -124,6 +140,8 @@ def record(
         if settle is not None:
             decision = yield from settle(order, decision)
         made = change(order, decision, where.at, by, type(command).__name__, shop.policies.timeouts)
+        if order.content.coupon_holding and _coupons_back(made):
+            made = owing_coupons(made)
         if clear is not None:
             made = _served(made, clear)
         if not made.events and not made.timers_cleared:
@@ -137,6 +155,26 @@ def record(
         else:
             return made
         order = yield from load(shop, order.id)
+
+
+def owing_coupons(made: Change) -> Change:
+    """The change, with a timer for the order's coupon codes."""
+    order = made.order
+    owed = Timer(order.id, COUPONS, made.at, order.visit)
+    return Change(
+        order, made.events, made.at, made.by, made.command, (*made.timers_set, owed),
+        made.timers_cleared, made.entries, made.receipt,
+    )  # fmt: skip
+
+
+def _coupons_back(made: Change) -> bool:
+    """Whether this change makes the order give its codes back."""
+    return not made.order.coupons_kept() and any(
+        [
+            type(event) is Moved and (event.to == "closed" or event.via == "refund")
+            for event in made.events
+        ]
+    )
 
 
 def _served(made: Change, key: TimerKey) -> Change:
@@ -187,6 +225,8 @@ def once(
             made = change(
                 order, decision, where.at, by, receipt.command, shop.policies.timeouts, receipt
             )
+            if order.content.coupon_holding and _coupons_back(made):
+                made = owing_coupons(made)
             yield Step(shop.store.commit, ((made,),))
         except Stale:
             tries += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from ordercore.engine.discharging import discharge, pull
+from ordercore.engine.discharging import discharge, pull, settle_promises
 from ordercore.engine.flow import call
 from ordercore.engine.shop import checked_limit, load, record
 from ordercore.errors import NotAllowed, OrdercoreError
@@ -92,9 +92,8 @@ def _refund_late(shop: Shop, timer: Timer, order: Order) -> Flow[bool]:
     return True
 
 
-def _release(shop: Shop, _timer: Timer, order: Order) -> Flow[bool]:
-    if shop.stock is not None:
-        yield from call(shop.stock.release, order.content.reservation, order.stock_kept())
+def _release(shop: Shop, timer: Timer, order: Order) -> Flow[bool]:
+    yield from settle_promises(shop, order, timer.key)
     return True
 
 
@@ -106,6 +105,7 @@ _SERVE: dict[TimerKind, Callable[[Shop, Timer, Order], Flow[bool]]] = {
     TimerKind.RESOLVE_REFUND: _resolve_refund,
     TimerKind.REFUND_LATE: _refund_late,
     TimerKind.RELEASE_STOCK: _release,
+    TimerKind.SETTLE_COUPONS: _release,
 }
 
 

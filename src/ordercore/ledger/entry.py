@@ -39,6 +39,10 @@ class AccountKind(enum.Enum):
     """Shipping charged, net of tax. Credit side."""
     TAX_PAYABLE = "tax_payable"
     """Tax owed to the state; by rate in percent. Credit side."""
+    FUNDED_DISCOUNTS = "funded_discounts"
+    """What third parties owe the shop for discounts they bear; by funder. Debit side."""
+    DUTY_COLLECTED = "duty_collected"
+    """Duty, import tax and consumption tax charged for the state of the destination. Credit side."""
     REFUNDS_IN_TRANSIT = "refunds_in_transit"
     """Refunds asked that have not arrived. Credit side."""
 

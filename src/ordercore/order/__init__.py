@@ -21,6 +21,7 @@ from ordercore.order.decide import Decision, Permission, allowed, decide, place
 from ordercore.order.events import (
     EVENTS,
     ClosingAsked,
+    FundedShare,
     Moved,
     OrderEvent,
     Placed,
@@ -45,6 +46,7 @@ __all__ = [
     "Close",
     "Closing",
     "ClosingAsked",
+    "FundedShare",
     "Command",
     "CommandKind",
     "Complete",

@@ -7,7 +7,7 @@ from datetime import datetime
 from ordercore.event import Event, event
 from ordercore.fulfillment import Received, Shipped, Withdrawn
 from ordercore.order.order import OrderContent
-from ordercore.pricing import TaxTotal
+from ordercore.pricing import Funder, TaxTotal
 from ordercore.tender.events import (
     AttemptAnswered,
     CaptureAsked,
@@ -16,10 +16,12 @@ from ordercore.tender.events import (
     RefundRequested,
     UndoAsked,
 )
+from ordercore.value import value
 
 __all__ = [
     "EVENTS",
     "ClosingAsked",
+    "FundedShare",
     "Moved",
     "OrderEvent",
     "Placed",
@@ -63,12 +65,26 @@ class Reminded(Event):
     pay_by: datetime | None
 
 
+@value
+class FundedShare:
+    """What a third party bears of the discounts on what is sold, in minor units."""
+
+    funder: Funder
+    amount: int
+
+
 @event("order.revenue_recognized")
 class RevenueRecognized(Event):
-    """The sale is earned: goods by tax rate, and shipping by tax rate."""
+    """The sale is earned: goods and fees by tax rate, and shipping by tax rate.
+
+    The nets are what the customer paid; ``funded`` is earned beside it, from third parties.
+    ``duties`` were collected for the state of the destination and are not earned at all.
+    """
 
     goods: tuple[TaxTotal, ...]
     charges: tuple[TaxTotal, ...]
+    funded: tuple[FundedShare, ...] = ()
+    duties: int = 0
 
 
 @event("order.refund_delayed")

@@ -10,12 +10,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from ordercore.allocation import share_of_units
 from ordercore.fulfillment import Delivery
 from ordercore.goods import Manifest, Quantity
 from ordercore.money import Rounding
 from ordercore.party import Address, Party
 from ordercore.pricing import (
+    SHIPPING,
     AppliedDiscount,
+    Assessment,
+    Conversion,
+    DiscountLevel,
+    Funder,
     OrderKind,
     QuoteCharge,
     QuoteLine,
@@ -28,7 +34,7 @@ from ordercore.value import value
 if TYPE_CHECKING:
     from ordercore.money import Money
 
-__all__ = ["Closing", "Order", "OrderContent"]
+__all__ = ["Closing", "Order", "OrderContent", "charge_taxes"]
 
 
 @value
@@ -36,7 +42,9 @@ class OrderContent:
     """What was agreed: the goods, their prices, who buys, until when it is to be paid.
 
     Figures are minor units of ``currency``, as in `ordercore.pricing.Quote`.
-    ``reservation`` names the goods held at the stock keeper, empty for none.
+    ``reservation`` names the goods held at the stock keeper, empty for none. ``coupons`` are the codes
+    that the price counts on, ``coupon_holding`` names them at the coupon book, empty without one.
+    ``points`` of the total are to be paid in points.
     """
 
     id: str
@@ -64,6 +72,12 @@ class OrderContent:
     pay_by: datetime | None
     reservation: str
     extra: str = ""
+    coupons: tuple[str, ...] = ()
+    coupon_holding: str = ""
+    points: int = 0
+    border: Assessment | None = None
+    settlement: Conversion | None = None
+    ledger: Conversion | None = None
 
     def line(self, name: str) -> QuoteLine | None:
         """The line with this id."""
@@ -75,6 +89,40 @@ class OrderContent:
     def rows(self) -> tuple[QuoteLine | QuoteCharge, ...]:
         """Lines, then charges."""
         return (*self.lines, *self.charges)
+
+    def funded(self, row: str, first: int, count: int) -> tuple[tuple[Funder, int], ...]:
+        """What third parties bear of the discounts on units ``first`` to ``first + count - 1`` of a line,
+        or on a charge (of one unit), in minor units."""
+        sums: dict[Funder, int] = {}
+        for place, line in enumerate(self.lines):
+            if line.id == row and line.funded:
+                for off in self.discounts:
+                    part = off.amount if off.line == row else off.shares[place] if off.shares else 0
+                    if part and off.funder is not Funder.MERCHANT and off.line in {"", row}:
+                        sums[off.funder] = sums.get(off.funder, 0) + part
+                return tuple(
+                    [
+                        (who, share_of_units(amount, line.quantity, first, count))
+                        for who, amount in sums.items()
+                    ]
+                )
+        if row == SHIPPING and count:
+            for off in self.discounts:
+                if off.level is DiscountLevel.SHIPPING and off.funder is not Funder.MERCHANT:
+                    sums[off.funder] = sums.get(off.funder, 0) + off.amount
+        return tuple(sums.items())
+
+
+def charge_taxes(charge: QuoteCharge) -> tuple[TaxTotal, ...]:
+    """The net and the tax of a charge by rate: one, unless it is taxed in the proportion of the lines."""
+    if charge.tax_ppm or not charge.parts:
+        return (TaxTotal(charge.tax_ppm, charge.net, charge.tax),)
+    left = charge.funded  # the parts stand on what third parties repay too
+    found = []
+    for part in charge.parts:
+        found.append(TaxTotal(part.ppm, part.net - left, part.tax))
+        left = 0
+    return tuple(found)
 
 
 @value
@@ -164,6 +212,14 @@ class Order:
                 if left:
                     kept[line.sku] = kept.get(line.sku, 0) + left
         return tuple(kept.items())
+
+    def coupons_kept(self) -> bool:
+        """Whether its coupon codes stay with it: not once it was closed, or all of its money was asked back,
+        before anything left. On a partial refund their share is lost."""
+        if self.delivery.shipments:
+            return True
+        total = self.content.total
+        return self.state != "closed" and not (total and self.payments.refunded == total)
 
     def refundable(self) -> Manifest:
         """Units whose money is still with the shop."""

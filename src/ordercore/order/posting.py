@@ -7,9 +7,9 @@ earned; a refund leaves the shop's books when it is asked, and the channel's whe
 | --- | --- | --- |
 | captured | clearing, or the liability that was redeemed | advances |
 | undone | advances | clearing, or the liability |
-| revenue recognized | advances | revenue, shipping income, tax payable |
+| revenue recognized | advances, funded discounts | revenue, shipping income, tax payable, duty collected |
 | refund asked before that | advances | refunds in transit |
-| refund asked after that | revenue, shipping income, tax payable | refunds in transit |
+| refund asked after that | revenue, shipping income, tax payable, duty collected | refunds in transit, funded discounts |
 | refund arrived | refunds in transit | clearing, or the liability |
 """
 
@@ -21,8 +21,9 @@ from ordercore.ledger import AccountKind, Entry
 from ordercore.money import Percent
 from ordercore.order.events import RevenueRecognized
 from ordercore.order.evolve import FOLDS
-from ordercore.pricing import SHIPPING
-from ordercore.tender import AttemptState, RefundStatus, TenderKind
+from ordercore.order.order import charge_taxes
+from ordercore.pricing import BORDER_CHARGES, ChargeKind
+from ordercore.tender import AttemptState, RefundStatus, TenderKind, refunded_units
 from ordercore.tender.events import AttemptAnswered, RefundAnswered, RefundRequested
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from ordercore.event import Event
     from ordercore.order.order import Order
+    from ordercore.pricing import Funder
     from ordercore.tender import Attempt
 
 __all__ = ["POSTINGS", "posting"]
@@ -60,44 +62,71 @@ def _answered(before: Order, event: AttemptAnswered) -> tuple[Entry, ...]:
 
 
 def _recognized(_before: Order, event: RevenueRecognized) -> tuple[Entry, ...]:
-    entries: list[Entry] = []
     net = sum([part.net for part in event.goods])
     freight = sum([part.net for part in event.charges])
     taxes: dict[int, int] = {}
     for part in (*event.goods, *event.charges):
         if part.tax:
             taxes[part.ppm] = taxes.get(part.ppm, 0) + part.tax
-    advances = net + freight + sum(taxes.values())
-    if advances:
-        entries.append(Entry(_A.ADVANCES, "", advances))
-    if net:
-        entries.append(Entry(_A.REVENUE, "", -net))
-    if freight:
-        entries.append(Entry(_A.SHIPPING_INCOME, "", -freight))
-    entries += [Entry(_A.TAX_PAYABLE, str(Percent(ppm)), -tax) for ppm, tax in taxes.items()]
-    return tuple(entries)
+    funded = {share.funder: share.amount for share in event.funded}
+    advances = net + freight + sum(taxes.values()) + event.duties
+    earned = _earned(net + sum(funded.values()), freight, taxes, event.duties, funded, -1)
+    return (Entry(_A.ADVANCES, "", advances), *earned) if advances else earned
 
 
-def _refund_requested(_before: Order, event: RefundRequested) -> tuple[Entry, ...]:
+def _earned(
+    revenue: int,
+    freight: int,
+    taxes: Mapping[int, int],
+    duties: int,
+    funded: Mapping[Funder, int],
+    sign: int,
+) -> tuple[Entry, ...]:
+    """The accounts of an earned sale: credited (-1) when it is booked, debited (1) by a refund."""
+    entries = [(_A.FUNDED_DISCOUNTS, who.value, -amount) for who, amount in funded.items()] + [
+        (_A.REVENUE, "", revenue),
+        (_A.SHIPPING_INCOME, "", freight),
+        (_A.DUTY_COLLECTED, "", duties),
+    ]
+    entries += [(_A.TAX_PAYABLE, str(Percent(ppm)), tax) for ppm, tax in taxes.items()]
+    return tuple(
+        [Entry(account, detail, sign * amount) for account, detail, amount in entries if amount]
+    )
+
+
+def _refund_requested(before: Order, event: RefundRequested) -> tuple[Entry, ...]:
     refund = event.refund
-    if not refund.amount:
-        return ()
     transit = Entry(_A.REFUNDS_IN_TRANSIT, "", -refund.amount)
     if not refund.recognized:
-        return (Entry(_A.ADVANCES, "", refund.amount), transit)
-    entries: list[Entry] = []
-    net = sum([row.net for row in refund.rows if row.row != SHIPPING])
-    freight = sum([row.net for row in refund.rows if row.row == SHIPPING])
+        return (Entry(_A.ADVANCES, "", refund.amount), transit) if refund.amount else ()
+    content = before.content
+    charges = {charge.id: charge for charge in content.charges}
+    gone = refunded_units(before.payments)
+    revenue = freight = duties = 0
     taxes: dict[int, int] = {}
+    funded: dict[Funder, int] = {}
     for row in refund.rows:
-        if row.tax:
-            taxes[row.tax_ppm] = taxes.get(row.tax_ppm, 0) + row.tax
-    if net:
-        entries.append(Entry(_A.REVENUE, "", net))
-    if freight:
-        entries.append(Entry(_A.SHIPPING_INCOME, "", freight))
-    entries += [Entry(_A.TAX_PAYABLE, str(Percent(ppm)), tax) for ppm, tax in taxes.items()]
-    return (*entries, transit)
+        charge = charges.get(row.row)
+        if charge is not None and charge.kind in BORDER_CHARGES:
+            duties += row.amount
+            continue
+        if charge is None:
+            revenue += row.net
+        elif charge.kind is ChargeKind.SHIPPING:
+            freight += row.net
+        else:
+            revenue += row.net
+        levied = [(row.tax_ppm, row.tax)]
+        if charge is not None:
+            levied = [(part.ppm, part.tax) for part in charge_taxes(charge)]
+        for ppm, tax in levied:
+            taxes[ppm] = taxes.get(ppm, 0) + tax
+        first = gone.get(row.row, 0)
+        for who, amount in content.funded(row.row, first, row.units):
+            funded[who] = funded.get(who, 0) + amount
+            revenue += amount
+    earned = _earned(revenue, freight, taxes, duties, funded, 1)
+    return (*earned, transit) if refund.amount else earned
 
 
 def _refund_answered(before: Order, event: RefundAnswered) -> tuple[Entry, ...]:

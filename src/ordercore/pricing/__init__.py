@@ -1,5 +1,9 @@
 """Pricing: from a cart to a quote whose every figure reconciles."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from ordercore.pricing.border import (
     AssessedLine,
     Assessment,
@@ -10,6 +14,7 @@ from ordercore.pricing.border import (
     Terms,
 )
 from ordercore.pricing.cart import (
+    BORDER_CHARGES,
     AmountOff,
     Cart,
     CartLine,
@@ -34,8 +39,19 @@ from ordercore.pricing.coupon import (
     RefusedCoupon,
 )
 from ordercore.pricing.discount import AppliedDiscount
-from ordercore.pricing.duty import Tariff
-from ordercore.pricing.exchange import Conversion, ExchangePolicy, ExchangeRate, RatePurpose
+from ordercore.pricing.duty import ConsumptionTax, DutyRate, Tariff
+from ordercore.pricing.exchange import (
+    Conversion,
+    ExchangePolicy,
+    ExchangeRate,
+    RatePurpose,
+    convert,
+    exchanged,
+    make_rate,
+    parse_rate,
+    rate_text,
+    with_spread,
+)
 from ordercore.pricing.explain import Explanation, explain
 from ordercore.pricing.facts import NO_FACTS, PricingFacts
 from ordercore.pricing.promotion import (
@@ -76,7 +92,7 @@ from ordercore.pricing.quote import (
     UnitShare,
 )
 from ordercore.pricing.quoting import quote
-from ordercore.pricing.regime import RegimeId
+from ordercore.pricing.regime import REGIMES, Regime, RegimeDuty, RegimeId, RegimeTest, regimes_of
 from ordercore.pricing.tax import (
     EU_COUNTRIES,
     ComponentRounding,
@@ -95,11 +111,41 @@ from ordercore.pricing.tax import (
     VatIdCheck,
 )
 
+if TYPE_CHECKING:
+    from ordercore.pricing.basket import Basket, BasketLine
+    from ordercore.pricing.declaration import (
+        ContentCategory,
+        CustomsForm,
+        Declaration,
+        DeclaredItem,
+        Gap,
+        declare,
+    )
+    from ordercore.pricing.profile import PROFILES, Profile, RoundingProfile
+
+_LATE = {
+    "Basket": "basket",
+    "BasketLine": "basket",
+    "ContentCategory": "declaration",
+    "CustomsForm": "declaration",
+    "Declaration": "declaration",
+    "DeclaredItem": "declaration",
+    "Gap": "declaration",
+    "PROFILES": "profile",
+    "Profile": "profile",
+    "RoundingProfile": "profile",
+    "declare": "declaration",
+}
+"""What few shops need is loaded when it is asked for: the import budget."""
+
 __all__ = [
     "AmountOff",
     "AppliedDiscount",
     "AssessedLine",
     "Assessment",
+    "BORDER_CHARGES",
+    "Basket",
+    "BasketLine",
     "Benefit",
     "BorderPolicy",
     "BuyGet",
@@ -110,13 +156,19 @@ __all__ = [
     "Component",
     "ComponentRounding",
     "Conditions",
+    "ConsumptionTax",
+    "ContentCategory",
     "Conversion",
     "Coupon",
     "CouponStatus",
     "CouponTerms",
     "Customs",
+    "CustomsForm",
+    "Declaration",
+    "DeclaredItem",
     "Discount",
     "DiscountLevel",
+    "DutyRate",
     "EU_COUNTRIES",
     "EveryOff",
     "ExchangePolicy",
@@ -126,6 +178,7 @@ __all__ = [
     "ExternalTax",
     "Fee",
     "Funder",
+    "Gap",
     "GoodsKind",
     "HostRule",
     "Layer",
@@ -136,6 +189,7 @@ __all__ = [
     "OrderAmount",
     "OrderKind",
     "OrderPercent",
+    "PROFILES",
     "Per",
     "PercentOff",
     "PersonalQuota",
@@ -144,18 +198,24 @@ __all__ = [
     "PriceKind",
     "PricingFacts",
     "PricingPolicy",
+    "Profile",
     "Promotion",
     "PromotionRule",
     "Quote",
     "QuoteCharge",
     "QuoteLine",
+    "REGIMES",
     "RatePurpose",
     "RefusalReason",
     "RefusedCoupon",
+    "Regime",
+    "RegimeDuty",
     "RegimeId",
+    "RegimeTest",
     "Registration",
     "Requirement",
     "RoundedFigure",
+    "RoundingProfile",
     "RoundingScope",
     "SHIPPING",
     "Scope",
@@ -181,6 +241,23 @@ __all__ = [
     "Terms",
     "UnitShare",
     "VatIdCheck",
+    "convert",
+    "declare",
+    "exchanged",
     "explain",
+    "make_rate",
+    "parse_rate",
     "quote",
+    "rate_text",
+    "regimes_of",
+    "with_spread",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATE:
+        from importlib import import_module
+
+        return getattr(import_module(f"ordercore.pricing.{_LATE[name]}"), name)
+    reason = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(reason)

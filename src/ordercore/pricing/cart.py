@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ordercore.money import Money, Percent
 
 __all__ = [
+    "BORDER_CHARGES",
     "AmountOff",
     "Cart",
     "CartLine",
@@ -100,6 +101,10 @@ class ChargeKind(enum.Enum):
     DUTY = "duty"
     IMPORT_TAX = "import_tax"
     CONSUMPTION_TAX = "consumption_tax"
+
+
+BORDER_CHARGES = frozenset({ChargeKind.DUTY, ChargeKind.IMPORT_TAX, ChargeKind.CONSUMPTION_TAX})
+"""Charges that are collected for the state of the destination: no income of the shop."""
 
 
 @value

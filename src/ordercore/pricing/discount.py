@@ -65,9 +65,12 @@ def _asked(off: Discount, left: int, currency: str, rounding: Rounding) -> tuple
 
 
 def discounted(
-    discounts: Sequence[Discount], left: int, currency: str, rounding: Rounding
+    discounts: Sequence[Discount], left: int, currency: str, rounding: Rounding, room: int
 ) -> list[tuple[Discount, int, int, int]]:
-    """Work through ``discounts`` on ``left`` minor units: each with its rate, what it asks and gives."""
+    """Work through ``discounts`` on ``left`` minor units: each with its rate, what it asks and gives.
+
+    Together they give at most ``room``.
+    """
     if not isinstance(discounts, (tuple, list)):
         raise InvalidCart("discounts are a tuple: write (discount,)", path="discounts")
     if len(discounts) > _DISCOUNTS_MAX:
@@ -78,7 +81,8 @@ def discounted(
             asked, most = _asked(off, left, currency, rounding)
         except OrdercoreError as error:
             raise error.at(f"discounts[{len(worked)}]") from None
-        given = min(asked, most)
+        given = min(asked, most, room)
         left -= given
+        room -= given
         worked.append((off, off.percent.ppm if type(off) is PercentOff else 0, asked, given))
     return worked

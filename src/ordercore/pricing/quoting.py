@@ -1,21 +1,35 @@
 """From a cart to its quote: one pass, exact, reconciled.
 
-The order of application is fixed: list amount, the line's own discounts, the layers of promotions,
-the order's own discounts (shared over lines by what remains of each), domestic freight, shipping, tax.
+The order of application is fixed: list price (of the destination, in the cart's currency), the line's own
+discounts, the layers of promotions, the order's own discounts (shared over lines by what remains of each),
+domestic freight, shipping and fees, the border, tax, duty. What each step took is told by `explain`.
 """
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from ordercore.allocation import allocate
-from ordercore.errors import InvalidCart, OrdercoreError
-from ordercore.goods import QUANTITY_MAX, LineId, quantity
-from ordercore.money import MINOR_MAX, Rounding, checked_minor, divide, exponent, to_minor
+from ordercore.allocation import RemainderRule, allocate, allocate_within
+from ordercore.errors import InvalidCart, InvalidPolicy, OrdercoreError, RateUnavailable
+from ordercore.goods import LineId
+from ordercore.money import MINOR_MAX, Percent, checked_minor, divide, exponent
 from ordercore.party import Address, Party
-from ordercore.pricing.cart import Cart, CartLine, OrderKind, ShippingCharge
+from ordercore.pricing.cart import (
+    Cart,
+    CartLine,
+    ChargeKind,
+    Fee,
+    Funder,
+    OrderKind,
+    ShippingCharge,
+    Shopper,
+)
+from ordercore.pricing.coupon import RefusalReason, RefusedCoupon
 from ordercore.pricing.discount import AppliedDiscount, discounted
+from ordercore.pricing.exchange import RatePurpose, check_rate, convert, rate_for
+from ordercore.pricing.facts import NO_FACTS, PricingFacts
+from ordercore.pricing.priced import Pricing, extra_text
+from ordercore.pricing.promotion import Spread
 from ordercore.pricing.quote import (
     SHIPPING,
     PricingPolicy,
@@ -24,164 +38,574 @@ from ordercore.pricing.quote import (
     QuoteLine,
     TaxTotal,
 )
-from ordercore.pricing.tax import RoundingScope, TaxPolicy
+from ordercore.pricing.tax import PriceBasis, TaxTreatment
+from ordercore.pricing.taxing import Levy, TaxableRow, included_ppm, levies, rebased
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
+    from collections.abc import Mapping, Sequence
+    from datetime import date, datetime
 
-__all__ = ["EXTRA_BYTES_MAX", "LINES_MAX", "extra_text", "quote"]
+    from ordercore.party import Destination
+    from ordercore.pricing.basket import Basket
+    from ordercore.pricing.border import Assessment
+    from ordercore.pricing.exchange import Conversion
+    from ordercore.pricing.tax import TaxPart
+
+__all__ = ["LINES_MAX", "quote"]
 
 LINES_MAX = 10_000
-"""Most lines of one cart."""
-EXTRA_BYTES_MAX = 4_096
-"""Largest JSON text of a host's ``extra`` on one line or order."""
-_INCLUDED = (None, True, False)
+"""Most lines of one cart, with the components of bundles."""
+CODES_MAX = 20
+"""Most coupon codes of one cart."""
+FEES_MAX = 20
+"""Most fees of one cart."""
+DUTIES: Mapping[ChargeKind, tuple[LineId, str]] = {
+    ChargeKind.DUTY: (LineId("duty"), "Duty"),
+    ChargeKind.CONSUMPTION_TAX: (LineId("consumption-tax"), "Consumption tax"),
+    ChargeKind.IMPORT_TAX: (LineId("import-tax"), "Import tax"),
+}
+"""The charges of a border, by kind: their ids and names."""
+_OWN_IDS = frozenset({SHIPPING, *[name for name, _ in DUTIES.values()]})
 _SEQUENCES = (tuple, list)
+_MERCHANT = Funder.MERCHANT
+_LARGEST = RemainderRule.LARGEST_FRACTION
 _new = tuple.__new__
 
 
-class _Priced(NamedTuple):
-    """A cart line half way: after its own discounts, before the order's."""
+class _Charge(NamedTuple):
+    """Shipping or a fee half way: after its discount."""
 
-    line: CartLine
     id: LineId
-    unit: int
-    listed: int
+    name: str
+    kind: ChargeKind
+    amount: int
     discount: int
-    freight: int
+    funded: int
+    category: str
+    included: bool
 
 
-def extra_text(extra: Mapping[str, Any], path: str) -> str:
-    """Canonical JSON of a host's extra, ``""`` for none; raises `InvalidCart`."""
-    if not extra:
-        return ""
+def quote(cart: Cart, policy: PricingPolicy, at: datetime, facts: PricingFacts = NO_FACTS) -> Quote:
+    """Price ``cart`` by ``policy`` at the moment ``at``; nothing is asked and nothing is written anywhere.
+
+    ``facts`` are what the outside was asked before: coupons, exchange rates, a checked VAT id, ...
+    Raises `InvalidCart`, `InvalidMoney` or `InvalidQuantity` with the path of what is wrong,
+    `RateUnavailable` where an exchange rate is needed and missing or stale.
+    """
+    if not isinstance(cart, Cart):
+        raise InvalidCart(f"a {type(cart).__name__} is no cart", path="cart")
     try:
-        text = json.dumps(dict(extra), sort_keys=True, separators=(",", ":"), allow_nan=False)
-    except RecursionError:
-        raise InvalidCart("extra is nested too deep", path=path) from None
-    except (TypeError, ValueError) as error:
-        raise InvalidCart(f"extra is not plain JSON: {error}", path=path) from None
-    if len(text) > EXTRA_BYTES_MAX:
-        reason = f"extra takes {len(text)} bytes; the limit is {EXTRA_BYTES_MAX}"
-        raise InvalidCart(reason, path=path, bytes=len(text))
-    return text
+        return _Pass(cart, policy, at, facts).quote()
+    except InvalidPolicy:
+        raise  # its path is one of the policy
+    except OrdercoreError as error:
+        raise error.at("cart") from None
 
 
-def _attributes(attributes: Mapping[str, str], path: str) -> tuple[tuple[str, str], ...]:
-    pairs = tuple(attributes.items())
-    for name, text in pairs:
-        if not isinstance(name, str) or not isinstance(text, str):
-            raise InvalidCart("attributes are texts by name", path=path)
-    return pairs
+class _Pass:
+    """One run over one cart; each step leaves what the next needs."""
+
+    __slots__ = (
+        "applied",
+        "at",
+        "border",
+        "cart",
+        "charges",
+        "facts",
+        "funded",
+        "off_line",
+        "off_order",
+        "policy",
+        "priced",
+        "refused",
+        "to",
+    )  # fmt: skip
+
+    def __init__(
+        self, cart: Cart, policy: PricingPolicy, at: datetime, facts: PricingFacts
+    ) -> None:
+        self.cart = cart
+        self.policy = policy
+        self.at = at
+        self.facts = facts
+        self.applied: list[AppliedDiscount] = []
+        self.refused: list[RefusedCoupon] = []
+        self.border: Assessment | None = None
+
+    def quote(self) -> Quote:
+        cart, policy = self.cart, self.policy
+        exponent(cart.currency)
+        _check_cart(cart)
+        self.to = cart.address.destination()
+        self._price()
+        self._charge()
+        if policy.layers or cart.codes:
+            self._promote()
+        if cart.discounts:
+            self._discount_order()
+        rows = self._rows()
+        if policy.border is not None:
+            rows = self._cross(rows)
+        found = levies(
+            rows, policy.tax, self.to, self.at.date(), vat_id=self.facts.vat_id,
+            exempt=bool(cart.shopper.exempt), external=self.facts.tax,
+        )  # fmt: skip
+        return self._built(rows, found)
+
+    # --- Prices ------------------------------------------------------------------------------
+
+    def _price(self) -> None:
+        """Each line by itself."""
+        cart, policy, tax = self.cart, self.policy, self.policy.tax
+        if not 0 < len(cart.lines) <= LINES_MAX:
+            reason = f"a cart has 1 to {LINES_MAX} lines, not {len(cart.lines)}"
+            raise InvalidCart(reason, path="lines")
+        for rate in self.facts.rates:
+            check_rate(rate, policy.exchange, self.at, "facts.rates")
+        pricing = Pricing(
+            cart.currency, policy.discount_rounding, tax.prices_include_tax, policy,
+            self.facts.rates, self._rebase if tax.abroad is PriceBasis.NET_FIXED else None,
+        )  # fmt: skip
+        priced = self.priced = pricing.lines(cart.lines, self.applied)
+        ids = {half.id for half in priced}
+        if len(ids) != len(priced) or not ids.isdisjoint(_OWN_IDS):
+            own = " or ".join(sorted(_OWN_IDS))
+            raise InvalidCart(f"each line has an id of its own, not {own}", path="lines")
+        if len(priced) > LINES_MAX:
+            reason = f"with the components of bundles a cart has at most {LINES_MAX} lines"
+            raise InvalidCart(reason, path="lines")
+        self.off_line = [half.discount for half in priced]
+        self.off_order = [0] * len(priced)
+        self.funded = [half.funded for half in priced]
+
+    def _rebase(self, unit: int, line: CartLine, path: str) -> tuple[int, bool]:
+        """A price that includes the home country's tax, as it stands at the destination."""
+        crossing = self.policy.border is not None and _crosses(self.policy, self.to, self.at.date())
+        try:
+            found = rebased(
+                unit, line.tax_category, line.kind, self.policy.tax, self.to, self.at.date(),
+                vat_id=self.facts.vat_id, exempt=bool(self.cart.shopper.exempt), export=crossing,
+            )  # fmt: skip
+        except OrdercoreError as error:
+            raise error.at(path) from None
+        return found, not crossing
+
+    def _charge(self) -> None:
+        """Shipping and fees as they are listed."""
+        cart = self.cart
+        default = self.policy.tax.prices_include_tax
+        rounding = self.policy.discount_rounding
+        pricing = Pricing(
+            cart.currency, rounding, default, self.policy, self.facts.rates, None
+        )  # fmt: skip
+        found: list[_Charge] = []
+        shipping = cart.shipping
+        if shipping is not None:
+            amount = pricing.positive(shipping.amount, "shipping.amount", "shipping")
+            included = default if shipping.tax_included is None else shipping.tax_included
+            found.append(
+                _Charge(
+                    SHIPPING, shipping.name, ChargeKind.SHIPPING, amount, 0, 0,
+                    shipping.tax_category, included,
+                )
+            )  # fmt: skip
+        if cart.fees:
+            taken = {half.id for half in self.priced} | _OWN_IDS
+            for i, fee in enumerate(cart.fees):
+                try:
+                    found.append(_fee(fee, pricing, taken))
+                except OrdercoreError as error:
+                    raise error.at(f"fees[{i}]") from None
+        self.charges = found
+
+    # --- Discounts ---------------------------------------------------------------------------
+
+    def _promote(self) -> None:
+        """The layers of promotions, on a basket made of the lines as they are."""
+        from ordercore.pricing.promoting import promote  # a shop may have none: the import budget
+
+        cart, policy = self.cart, self.policy
+        codes = cart.codes
+        if type(codes) not in _SEQUENCES or len(codes) > CODES_MAX:
+            raise InvalidCart(f"codes are a tuple of at most {CODES_MAX} texts", path="codes")
+        if any(type(code) is not str for code in codes):
+            raise InvalidCart("a code is a text", path="codes")
+        if not policy.layers:
+            self.refused += [RefusedCoupon(code, RefusalReason.UNKNOWN) for code in codes]
+            return
+        basket = self._basket()
+        applied, self.refused = promote(basket, policy.layers, self.facts.coupons, codes)
+        self.applied += applied
+        for i, line in enumerate(basket.lines):
+            self.off_line[i] += line.off_line
+            self.off_order[i] += line.off_order
+            self.funded[i] += line.funded
+        if basket.shipping_off:
+            first = self.charges[0]
+            self.charges[0] = first._replace(
+                amount=first.amount - basket.shipping_off,
+                discount=basket.shipping_off,
+                funded=basket.shipping_funded,
+            )
+
+    def _basket(self) -> Basket:
+        from ordercore.pricing.basket import Basket, BasketLine
+
+        cart, policy = self.cart, self.policy
+        by_net = any(
+            promotion.spread is Spread.NET
+            for layer in policy.layers
+            for promotion in layer.promotions
+        )
+        lines = []
+        for half in self.priced:
+            line = half.line
+            inside = self._inside(line.tax_category) if by_net and half.included else 0
+            lines.append(
+                BasketLine(
+                    line=line, id=half.id, sku=line.sku, name=line.name, category=line.category,
+                    brand=line.brand, kind=line.kind, bundle=half.bundle, quantity=line.quantity,
+                    unit_price=half.unit, list_amount=half.listed, left=half.listed - half.discount,
+                    floor=half.floor, net_ppm=inside,
+                )
+            )  # fmt: skip
+        shipping = self.charges[0].amount if cart.shipping is not None else None
+        return Basket(
+            currency=cart.currency, kind=cart.kind, shop=cart.shop, country=self.to.country,
+            customer=cart.customer.id, shopper=cart.shopper, at=self.at, lines=lines,
+            shipping=shipping, rounding=policy.discount_rounding,
+            remainder=policy.discount_remainder,
+        )  # fmt: skip
+
+    def _inside(self, category: str) -> int:
+        """The rate at the destination, in ppm; 0 where there is none."""
+        try:
+            return included_ppm(category, self.policy.tax, self.to, self.at.date())
+        except InvalidCart:
+            return 0
+
+    def _discount_order(self) -> None:
+        """The cart's own discounts, shared over the lines by what remains of each."""
+        cart, policy = self.cart, self.policy
+        off_line, off_order = self.off_line, self.off_order
+        left = [
+            half.listed - own - shared
+            for half, own, shared in zip(self.priced, off_line, off_order, strict=True)
+        ]
+        floors = [half.floor for half in self.priced]
+        floored = any(floors)
+        rule = policy.discount_remainder
+        whole = room = sum(left)
+        if floored:
+            room -= sum([min(here, low) for here, low in zip(left, floors, strict=True)])
+        worked = discounted(cart.discounts, whole, cart.currency, policy.discount_rounding, room)
+        for off, ppm, asked, given in worked:
+            if not given:
+                parts: tuple[int, ...] = (0,) * len(left)
+            elif floored:
+                caps = [max(here - low, 0) for here, low in zip(left, floors, strict=True)]
+                parts = allocate_within(given, left, caps=caps)
+            elif rule is _LARGEST:
+                parts = allocate(given, left)
+            else:
+                parts = allocate(given, left, rule=rule)
+            funded = off.funder is not _MERCHANT
+            for i, part in enumerate(parts):
+                left[i] -= part
+                off_order[i] += part
+                if funded:
+                    self.funded[i] += part
+            self.applied.append(
+                AppliedDiscount("", off.label, ppm, asked, given, parts, funder=off.funder)
+            )
+
+    # --- Tax ---------------------------------------------------------------------------------
+
+    def _rows(self) -> list[TaxableRow]:
+        """Lines, then charges, as tax sees them."""
+        off_line, off_order, funded = self.off_line, self.off_order, self.funded
+        rows: list[TaxableRow] = []
+        for i, half in enumerate(self.priced):
+            line = half.line
+            amount = half.listed - off_line[i] - off_order[i] + half.freight
+            rows.append(
+                _new(
+                    TaxableRow,
+                    (half.id, line.tax_category, amount, funded[i], line.quantity, half.included,
+                     line.kind, None),
+                )
+            )  # fmt: skip
+        rows += [
+            TaxableRow(
+                charge.id, charge.category, charge.amount, charge.funded, 0, charge.included,
+                None, None,
+            )
+            for charge in self.charges
+        ]  # fmt: skip
+        return rows
+
+    def _cross(self, rows: list[TaxableRow]) -> list[TaxableRow]:
+        """Let the border decide which rows the seller taxes."""
+        count = len(self.priced)
+        nets = [self._net(row) for row in rows]
+        found = self._assessed(rows, nets)
+        if found is None:
+            return rows
+        left = {line.line for line in found.lines if not line.collected}
+        # A charge goes with the goods: it is taxed at the sale if any of them is.
+        # What is no goods crosses no border, and is taxed as ever.
+        some = len(left) < len(found.lines)
+        at_sale = [row.id not in left if i < count else some for i, row in enumerate(rows)]
+        # No tax is inside a price that is not taxed at the sale: what is charged is what is declared.
+        charged = [
+            net if here else row.amount for row, net, here in zip(rows, nets, at_sale, strict=True)
+        ]
+        self.border = found if charged == nets else self._assessed(rows, charged)
+        return [
+            row if here else row._replace(forced=TaxTreatment.EXPORT)
+            for row, here in zip(rows, at_sale, strict=True)
+        ]
+
+    def _assessed(self, rows: list[TaxableRow], nets: list[int]) -> Assessment | None:
+        """What the border makes of the rows, taken at ``nets``."""
+        from ordercore.pricing.assessing import BorderGoods, assess  # a domestic shop has none
+
+        border = self.policy.border
+        assert border is not None
+        goods = [
+            BorderGoods(
+                half.id, half.line.sku, half.line.quantity, net, half.line.customs,
+                half.line.tax_category, half.line.kind, row.funded,
+            )
+            for half, row, net in zip(self.priced, rows, nets, strict=False)
+        ]  # fmt: skip
+        sums = {ChargeKind.SHIPPING: 0, ChargeKind.INSURANCE: 0, ChargeKind.FEE: 0}
+        for charge, net in zip(self.charges, nets[len(goods) :], strict=True):
+            sums[charge.kind] += net
+        return assess(
+            goods, sums[ChargeKind.SHIPPING], sums[ChargeKind.INSURANCE], self.cart.currency, self.to,
+            self.at, border, rates=self.facts.rates, quota=self.facts.quota,
+            import_rate=self._import_rate,
+        )  # fmt: skip
+
+    def _net(self, row: TaxableRow) -> int:
+        """What a row comes to without the destination's tax, which stands on what is funded too."""
+        if not row.included:
+            return row.amount
+        ppm = self._inside(row.category)
+        taxable = row.amount + row.funded
+        return row.amount - divide(taxable * ppm, 1_000_000 + ppm, self.policy.tax.rounding)
+
+    def _import_rate(self, category: str) -> Percent:
+        return Percent(included_ppm(category, self.policy.tax, self.to, self.at.date()))
+
+    # --- The quote ---------------------------------------------------------------------------
+
+    def _built(self, rows: list[TaxableRow], found: list[Levy]) -> Quote:
+        """Lines, charges and their sums, each line built once."""
+        off_line, off_order = self.off_line, self.off_order
+        lines: list[QuoteLine] = []
+        sums: dict[tuple[int, str, TaxTreatment], list[int]] = {}
+        subtotal = discount = tax = net = 0
+        for half, row, levy, own, shared in zip(
+            self.priced, rows, found, off_line, off_order, strict=False
+        ):  # charges come after
+            line, name, unit, listed, _, freight, inside, _, _, bundle, attributes, extra = half
+            _, category, amount, funded, number, _, _, _ = row
+            levied, ppm, why, parts = levy
+            rest = amount - levied if inside else amount
+            lines.append(
+                QuoteLine(
+                    name, line.sku, line.name, number, unit, listed, own, shared, freight, amount,
+                    category, ppm, inside, levied, rest, rest + levied, line.category,
+                    line.weight_grams, line.source_url,
+                    attributes, extra, funded, parts, why, line.customs, bundle,
+                )
+            )  # fmt: skip
+            subtotal += listed
+            discount += own + shared
+            tax += levied
+            net += rest
+            if parts:
+                _add_parts(sums, parts, why)
+            else:
+                known = sums.get((ppm, "", why))
+                if known is None:
+                    sums[ppm, "", why] = [rest + funded, levied]
+                else:
+                    known[0] += rest + funded
+                    known[1] += levied
+        charges = self._charges(rows, found)
+        for charge in charges:
+            discount += charge.discount
+            tax += charge.tax
+            net += charge.net
+            if charge.parts:
+                _add_parts(sums, charge.parts, charge.treatment)
+            else:
+                known = sums.setdefault((charge.tax_ppm, "", charge.treatment), [0, 0])
+                known[0] += charge.net + charge.funded
+                known[1] += charge.tax
+        return self._summed(tuple(lines), charges, sums, (subtotal, discount, tax, net))
+
+    def _charges(self, rows: list[TaxableRow], found: list[Levy]) -> tuple[QuoteCharge, ...]:
+        """Shipping and fees with their tax, then what the seller pays at the border."""
+        charges: list[QuoteCharge] = []
+        first = len(self.priced)
+        for i, charge in enumerate(self.charges, first):
+            row, levy = rows[i], found[i]
+            net = row.amount - levy.tax if row.included else row.amount
+            charges.append(
+                QuoteCharge(
+                    charge.id, charge.name, charge.amount, charge.category, levy.ppm, row.included,
+                    levy.tax, net, net + levy.tax, charge.kind, charge.discount, charge.funded,
+                    levy.parts, levy.treatment,
+                )
+            )  # fmt: skip
+        if self.border is not None:
+            charges += _border_charges(self.border, [half.id for half in self.priced])
+        return tuple(charges)
+
+    def _summed(
+        self,
+        lines: tuple[QuoteLine, ...],
+        charges: tuple[QuoteCharge, ...],
+        taxes: dict[tuple[int, str, TaxTreatment], list[int]],
+        sums: tuple[int, int, int, int],
+    ) -> Quote:
+        cart, policy = self.cart, self.policy
+        subtotal, discount, tax, net = sums
+        if cart.extra:
+            extra_text(cart.extra, "extra")
+        total = net + tax
+        if total > MINOR_MAX:
+            checked_minor(total, "total")
+        if subtotal > MINOR_MAX:
+            checked_minor(subtotal, "subtotal")
+        points = 0
+        settlement = ledger = None
+        if policy.points_worth is not None:
+            points = sum([half.line.points * half.line.quantity for half in self.priced])
+        exchange = policy.exchange
+        if exchange.settlement or exchange.ledger:
+            rows = [line.total for line in lines] + [charge.total for charge in charges]
+            settlement = self._converted(
+                exchange.settlement, RatePurpose.SETTLEMENT, total, net, rows
+            )
+            ledger = self._converted(exchange.ledger, RatePurpose.LEDGER, total, net, rows)
+        return Quote(
+            cart.currency, lines, charges, tuple(self.applied),
+            tuple([TaxTotal(ppm, both[0], both[1], name, why) for (ppm, name, why), both in taxes.items()]),
+            subtotal, discount, tax, net, total, policy.tax.rounding, policy.tax.scope, self.at,
+            self.at + policy.quote_valid, cart, policy, self.facts, tuple(self.refused), points,
+            self.border, settlement, ledger,
+        )  # fmt: skip
+
+    def _converted(
+        self, currency: str, purpose: RatePurpose, total: int, net: int, rows: list[int]
+    ) -> Conversion | None:
+        if not currency or currency == self.cart.currency:
+            return None
+        rate = rate_for(self.facts.rates, self.cart.currency, currency, purpose)
+        if rate is None:
+            reason = f"no rate from {self.cart.currency} to {currency} for {purpose.value}"
+            raise RateUnavailable(reason, path="facts.rates", currency=currency)
+        return convert(total, net, rows, rate, self.policy.exchange.rounding)
 
 
-def _priced(
-    line: CartLine, index: int, currency: str, rounding: Rounding, applied: list[AppliedDiscount]
-) -> _Priced:
-    """Check one line and apply its own discounts; errors name the path within the line."""
-    if not isinstance(line, CartLine):
-        raise InvalidCart(f"a {type(line).__name__} is no CartLine")
-    if type(line.name) is not str or line.tax_included not in _INCLUDED:
-        where = "tax_included" if type(line.name) is str else "name"
-        raise InvalidCart("a name is a text, and tax_included True, False or None", path=where)
-    number = line.quantity
-    if type(number) is not int or not 0 < number <= QUANTITY_MAX:
-        quantity(number, "quantity")
-    if not isinstance(line.sku, str) or not line.sku:
-        raise InvalidCart("a line needs a sku", path="sku")
-    unit = to_minor(line.unit_price, currency, "unit_price")
-    if unit < 0:
-        reason = "a price is not negative: use a discount"
-        raise InvalidCart(reason, path="unit_price", amount=unit)
-    listed = unit * number
-    if listed > MINOR_MAX:
-        checked_minor(listed)
-    if type(line.weight_grams) is not int or line.weight_grams < 0:
-        reason = "a weight is a whole number of grams, not negative"
-        raise InvalidCart(reason, path="weight_grams")
-    freight = 0
-    if line.domestic_freight is not None:
-        freight = to_minor(line.domestic_freight, currency, "domestic_freight")
-        if freight < 0:
-            raise InvalidCart("freight is not negative", path="domestic_freight")
-    name = LineId(line.id or str(index + 1))
-    taken = 0
-    if line.discounts:
-        for off, ppm, asked, given in discounted(line.discounts, listed, currency, rounding):
-            taken += given
-            applied.append(AppliedDiscount(name, off.label, ppm, asked, given))
-    # made as a bare tuple is: the class's own constructor costs three times as much
-    return _new(_Priced, (line, name, unit, listed, taken, freight))
+def _fee(fee: Fee, pricing: Pricing, taken: set[LineId]) -> _Charge:
+    if not isinstance(fee, Fee):
+        raise InvalidCart(f"a {type(fee).__name__} is no Fee")
+    if not isinstance(fee.id, str) or not fee.id or fee.id in taken:
+        raise InvalidCart("a fee has an id of its own", path="id", id=str(fee.id)[:40])
+    if fee.kind is not ChargeKind.FEE and fee.kind is not ChargeKind.INSURANCE:
+        raise InvalidCart("a fee is of kind FEE or INSURANCE", path="kind")
+    name = LineId(fee.id)
+    taken.add(name)
+    included = pricing.included if fee.tax_included is None else fee.tax_included
+    amount = pricing.positive(fee.amount, "amount", "a fee")
+    return _Charge(name, fee.name or fee.id, fee.kind, amount, 0, 0, fee.tax_category, included)
 
 
-def _order_discounts(
-    cart: Cart, priced: list[_Priced], rounding: Rounding, applied: list[AppliedDiscount]
-) -> list[int]:
-    """Each line's share of the order's discounts, shared by what remains of each line."""
-    left = [half.listed - half.discount for half in priced]
-    total = [0] * len(left)
-    for off, ppm, asked, given in discounted(cart.discounts, sum(left), cart.currency, rounding):
-        parts = allocate(given, left) if given else (0,) * len(left)
-        for i, part in enumerate(parts):
-            left[i] -= part
-            total[i] += part
-        applied.append(AppliedDiscount("", off.label, ppm, asked, given, parts))
-    return total
+def _border_charges(border: Assessment, lines: list[LineId]) -> list[QuoteCharge]:
+    """What the seller pays at the border and charges on; nothing where the buyer pays on arrival."""
+    from ordercore.pricing.border import Terms
+
+    if border.terms is Terms.DAP:
+        return []
+    at_border = {line.line: line for line in border.lines}
+    found = []
+    for kind, amount, field in (
+        (ChargeKind.DUTY, border.duty, "duty"),
+        (ChargeKind.CONSUMPTION_TAX, border.consumption_tax, "consumption_tax"),
+        (ChargeKind.IMPORT_TAX, border.import_tax, "import_tax"),
+    ):
+        shares = [getattr(at_border[name], field) if name in at_border else 0 for name in lines]
+        if amount:
+            name, text = DUTIES[kind]
+            found.append(
+                QuoteCharge(
+                    name, text, amount, "", 0, tax_included=False, tax=0, net=amount, total=amount,
+                    kind=kind, treatment=TaxTreatment.OUT_OF_SCOPE, shares=tuple(shares),
+                )
+            )  # fmt: skip
+    return found
 
 
-def _tax(amount: int, ppm: int, rounding: Rounding, *, included: bool) -> int:
-    if included:
-        return divide(amount * ppm, 1_000_000 + ppm, rounding)
-    return divide(amount * ppm, 1_000_000, rounding)
+def _crosses(policy: PricingPolicy, to: Destination, day: date) -> bool:
+    from ordercore.pricing.assessing import crosses
+
+    return policy.border is not None and crosses(policy.border.ships_from, to.country, day)
 
 
-def _unit_taxes(amount: int, number: int, ppm: int, rounding: Rounding, *, included: bool) -> int:
-    """Tax rounded for each unit: the first ``amount % number`` units cost one minor unit more."""
-    each, more = divmod(amount, number)
-    low = _tax(each, ppm, rounding, included=included)
-    return low * (number - more) + (
-        _tax(each + 1, ppm, rounding, included=included) * more if more else 0
-    )
+def _add_parts(
+    sums: dict[tuple[int, str, TaxTreatment], list[int]],
+    parts: tuple[TaxPart, ...],
+    why: TaxTreatment,
+) -> None:
+    """Add the components of a row's tax to the summary."""
+    for part in parts:
+        known = sums.setdefault((part.ppm, part.name, why), [0, 0])
+        known[0] += part.net
+        known[1] += part.tax
 
 
-def _order_taxes(
-    amounts: list[int], rates: list[int], included: list[bool], rounding: Rounding
-) -> list[int]:
-    """Tax rounded once per rate for the whole order, shared over its rows by their amounts."""
-    groups: dict[tuple[int, bool], list[int]] = {}
-    for i, key in enumerate(zip(rates, included, strict=True)):
-        groups.setdefault(key, []).append(i)
-    taxes = [0] * len(amounts)
-    for (ppm, inside), rows in groups.items():
-        weights = [amounts[i] for i in rows]
-        whole = _tax(sum(weights), ppm, rounding, included=inside)
-        for i, part in zip(
-            rows, allocate(whole, weights) if whole else [0] * len(rows), strict=True
-        ):
-            taxes[i] = part
-    return taxes
+_SHAPES: Sequence[tuple[str, type]] = (
+    ("kind", OrderKind),
+    ("customer", Party),
+    ("address", Address),
+    ("shop", str),
+    ("shopper", Shopper),
+)
+
+
+def _complain(cart: Cart, shapes: Sequence[tuple[str, type]]) -> None:
+    """Raise for the first field that is not of its type."""
+    for name, kind in shapes:
+        found = type(getattr(cart, name))
+        if kind is tuple and found not in _SEQUENCES:
+            reason = f"it is not a {found.__name__}: a tuple of one is written (line,)"
+            raise InvalidCart(reason, path=name)
+        if kind is not tuple and found is not kind:
+            raise InvalidCart(f"it is not a {found.__name__}", path=name)
 
 
 def _check_cart(cart: Cart) -> None:
     """Types of what is not money: mistakes that an untyped host makes, told where they are."""
-    wrong: str = ""
-    what: object = None
-    if type(cart.lines) not in _SEQUENCES:
-        wrong, what = "lines", cart.lines
-    elif type(cart.discounts) not in _SEQUENCES:
-        wrong, what = "discounts", cart.discounts
-    elif type(cart.kind) is not OrderKind:
-        wrong, what = "kind", cart.kind
-    elif type(cart.customer) is not Party:
-        wrong, what = "customer", cart.customer
-    elif type(cart.address) is not Address:
-        wrong, what = "address", cart.address
-    elif type(cart.shop) is not str:
-        wrong, what = "shop", cart.shop
-    if wrong:
-        hint = ": a tuple of one is written (line,)" if wrong in {"lines", "discounts"} else ""
-        raise InvalidCart(f"it is not a {type(what).__name__}{hint}", path=wrong)
+    if not (
+        type(cart.lines) in _SEQUENCES
+        and type(cart.discounts) in _SEQUENCES
+        and type(cart.fees) in _SEQUENCES
+    ):
+        _complain(cart, [(name, tuple) for name in ("lines", "discounts", "fees")])
+    if not (
+        type(cart.kind) is OrderKind
+        and type(cart.customer) is Party
+        and type(cart.address) is Address
+        and type(cart.shop) is str
+        and type(cart.shopper) is Shopper
+    ):
+        _complain(cart, _SHAPES)
     address = cart.address
     if type(address.lines) not in _SEQUENCES:
         raise InvalidCart("lines of an address are a tuple of texts", path="address.lines")
@@ -191,164 +615,5 @@ def _check_cart(cart: Cart) -> None:
         raise InvalidCart(reason, path="address.country", country=str(country)[:20])
     if cart.shipping is not None and not isinstance(cart.shipping, ShippingCharge):
         raise InvalidCart("it is not a ShippingCharge", path="shipping")
-
-
-def quote(cart: Cart, policy: PricingPolicy, at: datetime) -> Quote:
-    """Price ``cart`` by ``policy`` at the moment ``at``; nothing is written anywhere.
-
-    Raises `InvalidCart`, `InvalidMoney` or `InvalidQuantity` with the path of what is wrong.
-    """
-    if not isinstance(cart, Cart):
-        raise InvalidCart(f"a {type(cart).__name__} is no cart", path="cart")
-    currency = cart.currency
-    try:
-        exponent(currency)
-        _check_cart(cart)
-        count = len(cart.lines)
-        if not 0 < count <= LINES_MAX:
-            raise InvalidCart(f"a cart has 1 to {LINES_MAX} lines, not {count}", path="lines")
-        applied: list[AppliedDiscount] = []
-        rounding = policy.discount_rounding
-        priced: list[_Priced] = []
-        try:
-            for line in cart.lines:
-                priced.append(_priced(line, len(priced), currency, rounding, applied))
-        except OrdercoreError as error:
-            raise error.at(f"lines[{len(priced)}]") from None
-        ids = {half.id for half in priced}
-        if len(ids) != count or SHIPPING in ids:
-            raise InvalidCart("each line has an id of its own, other than 'shipping'", path="lines")
-        shares = _order_discounts(cart, priced, rounding, applied) if cart.discounts else None
-        return _figures(cart, policy, at, priced, shares, tuple(applied))
-    except OrdercoreError as error:
-        raise error.at("cart") from None
-
-
-def _figures(
-    cart: Cart,
-    policy: PricingPolicy,
-    at: datetime,
-    priced: list[_Priced],
-    shares: list[int] | None,
-    applied: tuple[AppliedDiscount, ...],
-) -> Quote:
-    """Tax everything and build the quote, each line once."""
-    tax = policy.tax
-    to, day = cart.address.destination(), at.date()
-    rates: dict[str, int] = {}  # each rate is looked up once
-    amounts: list[int] = []
-    ppms: list[int] = []
-    included: list[bool] = []
-    default = tax.prices_include_tax
-    for i, (line, _, _, listed, discount, freight) in enumerate(priced):
-        amounts.append(listed - discount - (0 if shares is None else shares[i]) + freight)
-        ppm = rates.get(line.tax_category)
-        if ppm is None:
-            found = tax.rate(line.tax_category, to, day, f"lines[{i}].tax_category")
-            ppm = rates[line.tax_category] = found.percent.ppm
-        ppms.append(ppm)
-        included.append(default if line.tax_included is None else line.tax_included)
-    shipping = cart.shipping
-    if shipping is not None:
-        amounts.append(_shipping_amount(shipping, cart.currency))
-        found = tax.rate(shipping.tax_category, to, day, "shipping.tax_category")
-        ppms.append(found.percent.ppm)
-        included.append(default if shipping.tax_included is None else shipping.tax_included)
-    taxes = _taxes(tax, priced, amounts, ppms, included)
-    lines: list[QuoteLine] = []
-    for i, (line, name, unit, listed, discount, freight) in enumerate(priced):
-        amount, levy, inside = amounts[i], taxes[i], included[i]
-        net = amount - levy if inside else amount
-        lines.append(
-            QuoteLine(
-                name, line.sku, line.name, line.quantity, unit, listed, discount,
-                0 if shares is None else shares[i], freight, amount, line.tax_category,
-                ppms[i], inside, levy, net, net + levy, line.category, line.weight_grams,
-                line.source_url,
-                _attributes(line.attributes, f"lines[{i}].attributes") if line.attributes else (),
-                extra_text(line.extra, f"lines[{i}].extra") if line.extra else "",
-            )
-        )  # fmt: skip
-    charges: tuple[QuoteCharge, ...] = ()
-    if shipping is not None:
-        amount, levy, inside = amounts[-1], taxes[-1], included[-1]
-        net = amount - levy if inside else amount
-        charges = (
-            QuoteCharge(
-                SHIPPING, shipping.name, amount, shipping.tax_category, ppms[-1], inside, levy, net,
-                net + levy,
-            ),
-        )  # fmt: skip
-    if cart.extra:
-        extra_text(cart.extra, "extra")
-    return _summed(cart, policy, at, tuple(lines), charges, applied)
-
-
-def _shipping_amount(shipping: ShippingCharge, currency: str) -> int:
-    amount = to_minor(shipping.amount, currency, "shipping.amount")
-    if amount < 0:
-        raise InvalidCart("shipping is not negative", path="shipping.amount", amount=amount)
-    return amount
-
-
-def _taxes(
-    tax: TaxPolicy, priced: list[_Priced], amounts: list[int], ppms: list[int], included: list[bool]
-) -> list[int]:
-    """Tax of each row, rounded at the level that the policy says."""
-    rounding = tax.rounding
-    if tax.scope is RoundingScope.RATE or tax.scope is RoundingScope.ORDER:
-        return _order_taxes(amounts, ppms, included, rounding)
-    taxes = []
-    units = tax.scope is RoundingScope.UNIT
-    for i, amount in enumerate(amounts):
-        ppm = ppms[i]
-        if ppm == 0:
-            taxes.append(0)
-        elif units and i < len(priced):
-            number = priced[i].line.quantity
-            taxes.append(_unit_taxes(amount, number, ppm, rounding, included=included[i]))
-        elif included[i]:
-            taxes.append(divide(amount * ppm, 1_000_000 + ppm, rounding))
-        else:
-            taxes.append(divide(amount * ppm, 1_000_000, rounding))
-    return taxes
-
-
-def _summed(
-    cart: Cart,
-    policy: PricingPolicy,
-    at: datetime,
-    lines: tuple[QuoteLine, ...],
-    charges: tuple[QuoteCharge, ...],
-    applied: tuple[AppliedDiscount, ...],
-) -> Quote:
-    by_rate: dict[int, list[int]] = {}
-    subtotal = discount = tax = net = 0
-    for line in lines:
-        subtotal += line.list_amount
-        discount += line.discount + line.order_discount
-        tax += line.tax
-        net += line.net
-        sums = by_rate.get(line.tax_ppm)
-        if sums is None:
-            by_rate[line.tax_ppm] = [line.net, line.tax]
-        else:
-            sums[0] += line.net
-            sums[1] += line.tax
-    for charge in charges:
-        tax += charge.tax
-        net += charge.net
-        sums = by_rate.setdefault(charge.tax_ppm, [0, 0])
-        sums[0] += charge.net
-        sums[1] += charge.tax
-    total = net + tax
-    if total > MINOR_MAX:
-        checked_minor(total, "total")
-    if subtotal > MINOR_MAX:
-        checked_minor(subtotal, "subtotal")
-    return Quote(
-        cart.currency, lines, charges, applied,
-        tuple([TaxTotal(ppm, sums[0], sums[1]) for ppm, sums in by_rate.items()]),
-        subtotal, discount, tax, net, total, policy.tax.rounding, policy.tax.scope, at,
-        at + policy.quote_valid, cart, policy,
-    )  # fmt: skip
+    if len(cart.fees) > FEES_MAX:
+        raise InvalidCart(f"a cart has at most {FEES_MAX} fees", path="fees")

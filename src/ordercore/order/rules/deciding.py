@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ordercore.order.events import Moved, RevenueRecognized
+from ordercore.order.events import FundedShare, Moved, RevenueRecognized
 from ordercore.order.evolve import FOLDS, answered
-from ordercore.pricing import TaxTotal
+from ordercore.order.order import charge_taxes
+from ordercore.pricing import BORDER_CHARGES, ChargeKind, TaxTotal
 from ordercore.tender import refunded_units
 from ordercore.value import value
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ordercore.lifecycle import Lifecycle
     from ordercore.order.order import Order
     from ordercore.party import Actor
+    from ordercore.pricing import Funder
     from ordercore.tender.events import AttemptAnswered
 
 __all__ = ["Deciding", "Guard", "Refusal", "Rule", "Situation"]
@@ -75,11 +77,18 @@ class Deciding:
             self.apply(_earned(self.order))
 
 
+_SHIPPING = ChargeKind.SHIPPING
+
+
 def _earned(order: Order) -> RevenueRecognized:
-    """What of the sale was not refunded, by tax rate."""
+    """What of the sale was not refunded, by tax rate; what third parties add; what the state gets."""
+    content = order.content
     done = refunded_units(order.payments)
     goods: dict[int, list[int]] = {}
-    for line in order.content.lines:
+    charges: dict[int, list[int]] = {}
+    funded: dict[Funder, int] = {}
+    duties = 0
+    for line in content.lines:
         gone = done.get(line.id, 0)
         if gone >= line.quantity:
             continue
@@ -91,15 +100,28 @@ def _earned(order: Order) -> RevenueRecognized:
         else:
             sums[0] += line.net
             sums[1] += line.tax
-    charges: dict[int, list[int]] = {}
-    for charge in order.content.charges:
-        if not done.get(charge.id):
-            sums = charges.setdefault(charge.tax_ppm, [0, 0])
-            sums[0] += charge.net
-            sums[1] += charge.tax
+        if line.funded:
+            for who, amount in content.funded(line.id, gone, line.quantity - gone):
+                funded[who] = funded.get(who, 0) + amount
+    for charge in content.charges:
+        if done.get(charge.id):
+            continue
+        if charge.kind in BORDER_CHARGES:
+            duties += charge.total
+            continue
+        for part in charge_taxes(charge):
+            into = charges if charge.kind is _SHIPPING else goods
+            sums = into.setdefault(part.ppm, [0, 0])
+            sums[0] += part.net
+            sums[1] += part.tax
+        if charge.funded:
+            for who, amount in content.funded(charge.id, 0, 1):
+                funded[who] = funded.get(who, 0) + amount
     return RevenueRecognized(
         tuple([TaxTotal(ppm, net, tax) for ppm, (net, tax) in goods.items()]),
         tuple([TaxTotal(ppm, net, tax) for ppm, (net, tax) in charges.items()]),
+        tuple([FundedShare(who, amount) for who, amount in funded.items()]),
+        duties,
     )
 
 

@@ -1,0 +1,135 @@
+"""Quoting: asking the outside for what a price depends on, then pricing in one pure pass.
+
+Nothing is asked that the cart does not need, so a shop without codes, foreign currencies and borders
+prices without a single call. What was answered stands on the quote (`Quote.facts`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ordercore.engine.flow import call
+from ordercore.errors import InvalidCart
+from ordercore.pricing import (
+    NO_FACTS,
+    Cart,
+    PricingFacts,
+    RatePurpose,
+    RegimeId,
+    TaxRequest,
+    TaxRequestRow,
+)
+from ordercore.pricing import quote as price
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ordercore.engine.flow import Flow
+    from ordercore.engine.shop import Shop
+    from ordercore.pricing import Coupon, ExchangeRate, PersonalQuota, Quote, VatIdCheck
+
+__all__ = ["quote_cart", "tax_request"]
+
+CODES_MAX = 20
+"""Most codes that a book is asked for; the price pass refuses a cart with more."""
+PAIRS_MAX = 50
+"""Most pairs of currencies that one cart may need."""
+
+
+def quote_cart(shop: Shop, cart: Cart) -> Flow[Quote]:
+    """Price a cart now. Raises what `ordercore.pricing.quote` raises, and what the ports raise."""
+    now = shop.clock.now()
+    policy = shop.policies.pricing
+    facts = yield from _facts(shop, cart, now)
+    found = price(cart, policy, now, facts)
+    if shop.taxes is None:
+        return found
+    answer = yield from call(shop.taxes.calculate, tax_request(found))
+    return price(
+        cart, policy, now,
+        PricingFacts(facts.coupons, facts.rates, facts.vat_id, answer, facts.quota),
+    )  # fmt: skip
+
+
+def _facts(shop: Shop, cart: Cart, now: datetime) -> Flow[PricingFacts]:
+    """What the cart depends on beside itself and the policy."""
+    if not isinstance(cart, Cart):
+        raise InvalidCart(f"a {type(cart).__name__} is no cart", path="cart")
+    coupons: tuple[Coupon, ...] = ()
+    if cart.codes and shop.coupons is not None:
+        codes = tuple([code for code in cart.codes[:CODES_MAX] if isinstance(code, str)])
+        coupons = yield from call(shop.coupons.find, codes, cart.customer.id)
+    rates: list[ExchangeRate] = []
+    if shop.rates is not None:
+        for base, quote, purpose in _pairs(shop, cart, now):
+            rates.append((yield from call(shop.rates.rate, base, quote, now, purpose)))
+    vat_id: VatIdCheck | None = None
+    if cart.customer.vat_id and shop.vat_ids is not None and shop.policies.pricing.tax.union:
+        vat_id = yield from call(shop.vat_ids.check, cart.customer.vat_id, now)
+    quota: PersonalQuota | None = None
+    if shop.quotas is not None and _needs_quota(shop, cart):
+        quota = yield from call(
+            shop.quotas.used, RegimeId.CN_RETAIL_IMPORT, cart.customer.id, now.year
+        )
+    if not (coupons or rates or vat_id or quota):
+        return NO_FACTS
+    return PricingFacts(coupons, tuple(rates), vat_id, None, quota)
+
+
+def _pairs(shop: Shop, cart: Cart, now: datetime) -> list[tuple[str, str, RatePurpose]]:
+    """The exchange rates that pricing this cart will look for."""
+    policy, code = shop.policies.pricing, cart.currency
+    found: dict[tuple[str, str, RatePurpose], None] = {}
+    for line in cart.lines:
+        other = getattr(getattr(line.unit_price, "currency", None), "code", code)
+        if other != code:
+            found[other, code, RatePurpose.DISPLAY] = None
+    for other, purpose in (
+        (policy.exchange.settlement, RatePurpose.SETTLEMENT),
+        (policy.exchange.ledger, RatePurpose.LEDGER),
+    ):
+        if other and other != code:
+            found[code, other, purpose] = None
+    if policy.border is not None:
+        from ordercore.pricing.assessing import wanted_rates  # a domestic shop has none
+
+        to = cart.address.destination()
+        for base, quote in wanted_rates(code, to, now, policy.border):
+            found[base, quote, RatePurpose.CUSTOMS] = None
+    if len(found) > PAIRS_MAX:
+        reason = f"a cart needs at most {PAIRS_MAX} exchange rates, not {len(found)}"
+        raise InvalidCart(reason, path="cart.lines")
+    return list(found)
+
+
+def _needs_quota(shop: Shop, cart: Cart) -> bool:
+    border = shop.policies.pricing.border
+    return (
+        border is not None
+        and cart.address.country == "CN"
+        and border.ships_from != "CN"
+        and bool(cart.customer.id)
+    )
+
+
+def tax_request(quote: Quote) -> TaxRequest:
+    """What an external tax engine is asked about a quote: its rows as they are after discounts."""
+    cart = quote.cart
+    rows = [
+        TaxRequestRow(
+            line.id, line.sku, line.tax_category, line.quantity, line.amount, line.funded,
+            line.tax_included,
+        )
+        for line in quote.lines
+    ]  # fmt: skip
+    rows += [
+        TaxRequestRow(
+            charge.id, "", charge.tax_category, 0, charge.amount, charge.funded, charge.tax_included
+        )
+        for charge in quote.charges
+        if not charge.shares
+    ]
+    return TaxRequest(
+        quote.currency, cart.address.destination(), quote.at, cart.customer.id,
+        cart.customer.vat_id, cart.shopper.exempt, tuple(rows),
+    )  # fmt: skip

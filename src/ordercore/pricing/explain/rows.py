@@ -1,0 +1,291 @@
+"""Why a line and a charge come to what they do: price, discounts, freight, tax."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from ordercore.money import divide, exponent, to_minor
+from ordercore.pricing.cart import ChargeKind
+from ordercore.pricing.exchange import RatePurpose, rate_for, rate_text
+from ordercore.pricing.explain.benefits import minor_text
+from ordercore.pricing.explain.discounts import share_node, whole_rounding
+from ordercore.pricing.explain.taxes import percent_text, rates_inside, tax_of
+from ordercore.pricing.explain.tree import Explanation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ordercore.money import Money
+    from ordercore.pricing.border import AssessedLine
+    from ordercore.pricing.exchange import ExchangeRate
+    from ordercore.pricing.explain.discounts import Bought, Share, Told
+    from ordercore.pricing.quote import Quote, QuoteCharge, QuoteLine
+
+__all__ = ["charge_node", "exchanged_exactly", "line_node", "rate_inputs"]
+
+_BORDER = (ChargeKind.DUTY, ChargeKind.CONSUMPTION_TAX, ChargeKind.IMPORT_TAX)
+
+
+def exchanged_exactly(amount: int, rate: ExchangeRate) -> Fraction:
+    """Minor units of ``rate.quote`` for minor units of ``rate.base``, not rounded."""
+    top = amount * rate.numerator * 10 ** exponent(rate.quote)
+    return Fraction(top, rate.denominator * 10 ** exponent(rate.base))
+
+
+def rate_inputs(rate: ExchangeRate) -> tuple[tuple[str, str], ...]:
+    """Where a rate of exchange comes from."""
+    inputs = [
+        ("rate", rate_text(rate)),
+        ("fraction", f"{rate.numerator}/{rate.denominator}"),
+        ("purpose", rate.purpose.value),
+        ("source", rate.source),
+        ("published", rate.published.isoformat()),
+        ("asked at", rate.at.isoformat()),
+    ]
+    if rate.spread.ppm:
+        inputs.append(("spread", f"{rate.spread} %"))
+    return tuple(inputs)
+
+
+# --- Prices ------------------------------------------------------------------------------------
+
+
+def _shown(quote: Quote, amount: Money, name: str) -> tuple[int, list[Explanation]]:
+    """An amount of the cart in the quote's currency, and how it got there from the catalog's."""
+    code = amount.currency.code
+    listed = to_minor(amount, code)
+    if code == quote.currency:
+        return listed, []
+    rate = rate_for(quote.facts.rates, code, quote.currency, RatePurpose.DISPLAY)
+    if rate is None:
+        return listed, []
+    exact = exchanged_exactly(listed, rate)
+    rounding = quote.policy.exchange.rounding
+    found = divide(exact.numerator, exact.denominator, rounding)
+    return found, [
+        Explanation(f"{name} in the catalog", listed, "as the cart says", currency=code),
+        Explanation(
+            f"{name} exchanged",
+            found,
+            rate_text(rate),
+            (),
+            (),
+            rate_inputs(rate),
+            f"{rounding.value} for the {name}",
+            exact - found,
+        ),
+    ]
+
+
+def _rebased(quote: Quote, line: QuoteLine, before: int, unit: int) -> Explanation:
+    """The destination's price for a price that includes the home country's tax."""
+    tax = quote.policy.tax
+    home, day = tax.home, quote.at.date()
+    inputs = [("with the home country's tax", minor_text(before, quote.currency))]
+    rule = "the price without the home country's tax stays the same"
+    if home is None:
+        return Explanation("unit price at the destination", unit, rule, (), (), tuple(inputs))
+    inside = rates_inside(
+        (rate.percent.ppm, rate.compound)
+        for rate in tax.components_of(line.tax_category, home, day)
+    )
+    there = Fraction(0)
+    if line.tax_included:
+        there = rates_inside(
+            [(part.ppm, part.compound) for part in line.parts] or [(line.tax_ppm, False)]
+        )
+    net = Fraction(before, 1 + inside)
+    exact = net * (1 + there)
+    inputs += [
+        ("home", home.country),
+        ("tax at home", _rate(inside)),
+        ("tax at the destination", _rate(there)),
+    ]
+    rule += f": {_rate(inside)} of {home.country} out, {_rate(there)} of the destination in"
+    rounding, moved = "", Fraction(0)
+    if abs(exact - unit) < 1:
+        rounding, moved = f"{tax.rounding.value} for the unit", exact - unit
+    return Explanation(
+        "unit price at the destination", unit, rule, (), (), tuple(inputs), rounding, moved
+    )
+
+
+def _rate(rate: Fraction) -> str:
+    """A rate for people; a stack of rates that compound may not end within four decimals."""
+    ppm = rate * 1_000_000
+    return percent_text(int(ppm)) if ppm.denominator == 1 else f"about {percent_text(round(ppm))}"
+
+
+def _price(quote: Quote, line: QuoteLine, source: Bought) -> tuple[Explanation, ...]:
+    """How the unit price came from the cart's, where the two differ."""
+    cart_line, component, _, _ = source
+    asked = cart_line.unit_price if component is None else component.list_price
+    unit, told = _shown(quote, asked, "unit price")
+    points = cart_line.points if component is None else 0
+    worth = 0
+    rate = quote.policy.points_worth
+    if points and rate is not None:
+        worth = points * rate.minor // rate.points
+    money = line.unit_price - worth
+    if money != unit:
+        told.append(_rebased(quote, line, unit, money))
+    if worth and rate is not None:
+        text = minor_text(rate.minor, quote.currency)
+        told.append(
+            Explanation(
+                "points of a unit",
+                worth,
+                f"{points} points, of which {rate.points} are worth {text}; no discount takes them off",
+                (),
+                (),
+                (("points", str(points)), ("money of a unit", minor_text(money, quote.currency))),
+            )
+        )
+    return tuple(told)
+
+
+def _list_amount(quote: Quote, line: QuoteLine, source: Bought) -> Explanation:
+    unit = minor_text(line.unit_price, quote.currency)
+    inputs = [("quantity", str(line.quantity)), ("unit price", unit)]
+    rule = f"{line.quantity} x {unit}"
+    cart_line, component, _, _ = source
+    if component is not None:
+        each = f"{component.quantity} in each of {cart_line.quantity} bundles"
+        rule += f"; {each}, at its own list price"
+        inputs += [("bundle", line.bundle), ("in each bundle", str(component.quantity))]
+    floor = cart_line.floor_price if component is None else None
+    if floor is not None:
+        inputs.append(("floor price", f"{floor.amount} {floor.currency.code}"))
+    told = _price(quote, line, source)
+    return Explanation("list amount", line.list_amount, rule, (), told, tuple(inputs))
+
+
+# --- Lines -------------------------------------------------------------------------------------
+
+
+def _freight(quote: Quote, line: QuoteLine, source: Bought) -> Explanation:
+    asked = source.line.domestic_freight
+    told: list[Explanation] = []
+    whole = line.freight
+    if asked is not None:
+        whole, told = _shown(quote, asked, "domestic freight")
+    rule = "for the whole line, not discounted"
+    if not source.listed:
+        return Explanation("domestic freight", line.freight, rule, (), tuple(told))
+    rule = f"its part of {minor_text(whole, quote.currency)} for the bundle, by list price"
+    exact = Fraction(whole * line.list_amount, source.listed)
+    return Explanation(
+        "domestic freight", line.freight, rule, (), tuple(told), (),
+        "odd units by largest remainder", exact - line.freight,
+    )  # fmt: skip
+
+
+def line_node(
+    quote: Quote,
+    line: QuoteLine,
+    source: Bought,
+    shares: Sequence[tuple[Told, Share]],
+) -> Explanation:
+    """A line: list amount, discounts in the order of application, freight, tax."""
+    name = f"line {line.id} {line.sku}"
+    parts = [_list_amount(quote, line, source)]
+    parts += [share_node(quote, one, share) for one, share in shares]
+    if line.freight:
+        parts.append(_freight(quote, line, source))
+    tax = tax_of(quote, line)
+    inputs = tuple(
+        (name, text) for name, text in (("name", line.name), ("bundle", line.bundle)) if text
+    )
+    if not line.tax_included:
+        parts.append(tax)
+        return Explanation(name, line.total, "sum of its parts", tuple(parts), (), inputs)
+    inside = (tax, Explanation("net", line.net, "total less the tax inside it"))
+    return Explanation(name, line.total, "sum of its parts", tuple(parts), inside, inputs)
+
+
+# --- Charges -----------------------------------------------------------------------------------
+
+
+def charge_node(quote: Quote, charge: QuoteCharge, shipping: Sequence[Told]) -> Explanation:
+    """A charge: shipping and its discounts, a fee, or what the seller pays at the border."""
+    if charge.kind in _BORDER:
+        return _border_charge(quote, charge)
+    told: list[Explanation] = []
+    cart = quote.cart
+    if charge.kind is ChargeKind.SHIPPING:
+        if cart.shipping is not None:
+            told = _shown(quote, cart.shipping.amount, "shipping")[1]
+    else:
+        told = [
+            step
+            for fee in cart.fees
+            if fee.id == charge.id
+            for step in _shown(quote, fee.amount, "fee")[1]
+        ]
+    listed = charge.amount + charge.discount
+    parts = [Explanation("amount", listed, charge.name, (), tuple(told))]
+    if charge.discount:
+        parts += [
+            Explanation(
+                one.figure,
+                -one.off.amount,
+                one.rule,
+                (),
+                (),
+                one.inputs,
+                *whole_rounding(quote, one),
+            )
+            for one in shipping
+        ]
+    tax = tax_of(quote, charge)
+    name = str(charge.id)
+    if not charge.tax_included:
+        return Explanation(name, charge.total, "sum of its parts", (*parts, tax))
+    inside = (tax, Explanation("net", charge.net, "total less the tax inside it"))
+    return Explanation(name, charge.total, "sum of its parts", tuple(parts), inside)
+
+
+def _border_charge(quote: Quote, charge: QuoteCharge) -> Explanation:
+    """A duty or an import tax: what each line bears."""
+    parts: tuple[Explanation, ...] = ()
+    if quote.border is not None and charge.shares:
+        parts = tuple(
+            _border_share(quote, charge, one, share)
+            for one, share in zip(quote.border.lines, charge.shares, strict=True)
+            if share
+        )
+    tax = Explanation(
+        "tax", charge.tax, "no supply of the seller: it stands for what the border takes"
+    )
+    rule = "paid at the border by the seller, and charged on"
+    return Explanation(str(charge.id), charge.total, rule, parts, (tax,))
+
+
+def _border_share(quote: Quote, charge: QuoteCharge, one: AssessedLine, share: int) -> Explanation:
+    """What one line bears of a duty or a tax, in the words of the assessment where it has some."""
+    value = minor_text(one.customs_value, quote.currency)
+    inputs = [
+        ("declared", minor_text(one.declared, quote.currency)),
+        ("customs value", value),
+        ("HS code", one.hs_code),
+        ("origin", one.origin),
+        ("regime", "" if one.regime is None else one.regime.value),
+    ]
+    rule = f"on a customs value of {value}"
+    if charge.kind is ChargeKind.DUTY and one.duty_percent.ppm:
+        inputs.append(("duty rate", f"{one.duty_percent} %"))
+        rule = f"{one.duty_percent} % {rule}"
+    if charge.kind is ChargeKind.IMPORT_TAX:
+        for name, amount in (("duty", one.duty), ("consumption tax", one.consumption_tax)):
+            if amount:
+                inputs.append((name, minor_text(amount, quote.currency)))
+                rule += f", with {name}"
+    reasons = () if quote.border is None else quote.border.reasons
+    about = f"line {one.line}: "
+    taken = f"{charge.kind.value.replace('_', ' ')} "
+    said = [why.removeprefix(about) for why in reasons if why.startswith(about) and taken in why]
+    named = tuple((name, text) for name, text in inputs if text)
+    return Explanation(
+        f"{charge.id} on line {one.line}", share, "; ".join(said) or rule, (), (), named
+    )
