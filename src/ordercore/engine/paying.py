@@ -94,7 +94,8 @@ def preview(shop: Shop, order_id: str, offers: Sequence[Tender]) -> Flow[TenderP
     order = yield from load(shop, order_id)
     offers = owned(offers, order, SYSTEM)
     held = yield from available(shop, offers, order.currency)
-    return plan(order.content.rows(), offers, shop.policies.tenders, order.currency, held)
+    content, rules = order.content, shop.policies.tenders
+    return plan(content.rows(), offers, rules, content.currency, held, content.points)
 
 
 def owned(offers: Sequence[Tender], order: Order, by: Actor) -> tuple[Tender, ...]:
@@ -160,7 +161,8 @@ def pay(
 
     def make(now: Order) -> Pay:
         content = now.content
-        return Pay(plan(content.rows(), offers, shop.policies.tenders, content.currency, held))
+        rules = shop.policies.tenders
+        return Pay(plan(content.rows(), offers, rules, content.currency, held, content.points))
 
     if order.payments.in_flight and not (yield from _known(shop, receipt)):
         make(order)  # what cannot pay is refused before the payment under way is touched

@@ -270,10 +270,12 @@ def plan(
     policy: TenderPolicy,
     currency: str,
     available: Mapping[int, int] | None = None,
+    points: int = 0,
 ) -> TenderPlan:
     """Split what ``rows`` owe over ``offers`` by ``policy``.
 
     ``available`` tells, by place in ``offers``, what an account holds (points or minor units).
+    ``points`` is the part of the price that is due in points, so at least so many are to be paid.
     Raises `InvalidTenders` with the path of the offer, and with ``short`` when they do not reach.
     """
     if not 0 < len(offers) <= TENDERS_MAX:
@@ -306,6 +308,10 @@ def plan(
         text = decimal_text(room.left, currency)
         reason = f"the tenders are {text} {currency} short of what is due"
         raise InvalidTenders(reason, path="tenders", short=room.left, due=room.due)
+    paid = sum([tender.points for tender in planned]) if points else 0
+    if paid < points:
+        reason = f"{points} points are part of the price, and {paid} are offered"
+        raise InvalidTenders(reason, path="tenders", points=points, offered=paid)
     shared = matrix([row.total for row in rows], columns)
     named = tuple([(row.id, row.total) for row in rows])
     return TenderPlan(currency, room.due, tuple(planned), named, shared)
