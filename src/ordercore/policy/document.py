@@ -1,0 +1,326 @@
+"""Every key of a policy document and the kind of thing it holds, room by room."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ordercore.allocation import RemainderRule
+from ordercore.errors import InvalidPolicy
+from ordercore.fulfillment import StockPolicy
+from ordercore.identity import NumberTemplate
+from ordercore.ledger import PostingPolicy
+from ordercore.money import Rounding
+from ordercore.party import Destination
+from ordercore.policy.kinds import (
+    Amount,
+    ByKind,
+    Choice,
+    CurrencyCode,
+    Day,
+    Flag,
+    Kind,
+    Many,
+    Moment,
+    OneOf,
+    Share,
+    Span,
+    Table,
+    Text,
+    Whole,
+    table,
+    unknown,
+)
+from ordercore.pricing import (
+    BorderPolicy,
+    BuyGet,
+    Choose,
+    ComponentRounding,
+    Conditions,
+    CouponTerms,
+    DiscountLevel,
+    EveryOff,
+    ExchangePolicy,
+    Funder,
+    HostRule,
+    Layer,
+    LineAmount,
+    LinePercent,
+    OffBase,
+    OrderAmount,
+    OrderKind,
+    OrderPercent,
+    Per,
+    PriceBasis,
+    PriceKind,
+    PricingPolicy,
+    Promotion,
+    PromotionRule,
+    RegimeId,
+    Registration,
+    RoundedFigure,
+    RoundingScope,
+    Scope,
+    SetTotal,
+    ShippingOff,
+    ShippingTax,
+    ShippingTo,
+    SkuPrice,
+    SpecialPrice,
+    Spread,
+    Step,
+    Steps,
+    Tariff,
+    TaxPolicy,
+    TaxRate,
+    TaxTreatment,
+    Terms,
+)
+from ordercore.pricing.duty import ConsumptionTax, DutyRate
+from ordercore.tender import CapBase, PointsRate, TenderPolicy, TenderRule
+from ordercore.timeout import PaymentWindow, TimeoutPolicy
+from ordercore.value import value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["rooms"]
+
+_NAME = Text(".+", "text that is not empty")
+_COUNTRY = Text("([A-Z]{2})?", "two capital letters of ISO 3166-1 or empty for any")
+_LAND = Text("[A-Z]{2}", "two capital letters of ISO 3166-1")
+_CODE = Text("[0-9]{0,12}", "a code of the Harmonized System, up to twelve digits")
+_WORDS = Many(Text(), 10_000)  # an empty one is met by goods and carts that have none
+_PART = Share()
+_TIMES = Whole(0, 10**9)
+_UNITS = Whole(1, 10**9)
+_POINTS = table(PointsRate, points=Whole(1), minor=Whole(1))
+
+# Tax ------------------------------------------------------------------------------------------
+
+
+def _tax(**given: Any) -> TaxPolicy:
+    """A shop that lists its rates wants to hear of a gap; one that lists none sells without tax."""
+    if given.get("rates"):
+        given.setdefault("default", None)
+    return TaxPolicy(**given)
+
+
+_RATE = table(
+    TaxRate,
+    percent=Share(),
+    category=_NAME,
+    country=_COUNTRY,
+    region=Text(),
+    postcode=Text(),
+    first_day=Day(),
+    last_day=Day(),
+    component=Text(),
+    compound=Flag(),
+    treatment=Choice(TaxTreatment),
+    name=Text(),
+    source=Text(),
+)
+_TAX = table(
+    TaxPolicy,
+    _tax,
+    prices_include_tax=Flag(),
+    rounding=Choice(Rounding),
+    scope=Choice(RoundingScope),
+    components=Choice(ComponentRounding),
+    rounded=Choice(RoundedFigure),
+    charges=Choice(ShippingTax),
+    default=Share(refusable=True),
+    home=table(Destination, country=_LAND, region=Text(), postcode=Text()),
+    abroad=Choice(PriceBasis),
+    union=Many(_LAND, 300),
+    rates=Many(_RATE, 10_000),
+)
+
+# Promotions -----------------------------------------------------------------------------------
+
+
+@value
+class _RuleName(Kind):
+    """The name of a promotion that the host computes: code, which a document can only name."""
+
+    rules: Mapping[str, PromotionRule]
+
+    def read(self, raw: Any, path: str) -> str:
+        self.fit(raw, path)
+        name: str = raw
+        if name not in self.rules:
+            if self.rules:
+                unknown("rule", name, tuple(self.rules), path)
+            reason = f"the rule {name!r} is the host's code: hand it over, rules={{{name!r}: ...}}"
+            raise InvalidPolicy(reason, path=path)
+        return name
+
+    def fit(self, found: Any, path: str) -> None:
+        _NAME.fit(found, path)
+
+    def write(self, found: str) -> NoReturn:
+        reason = f"the rule {found!r} is the host's code, which no document holds"
+        raise InvalidPolicy(reason, path="pricing.layers", rule=found)
+
+
+def _benefit(rules: Mapping[str, PromotionRule]) -> OneOf:
+    """Every kind of benefit by its ``type``; ``rules`` are the host's own by name."""
+
+    def bound(name: str, level: DiscountLevel = DiscountLevel.ORDER) -> HostRule:
+        return HostRule(name, rules[name], level)
+
+    price = table(SkuPrice, sku=_NAME, price=Amount(), from_units=_UNITS)
+    step = table(Step, at_least=Amount(), amount=Amount(), percent=_PART)
+    host = (("rule", "name", _RuleName(rules)), ("level", "level", Choice(DiscountLevel)))
+    return OneOf(
+        (
+            ("special_price", table(SpecialPrice, kind=Choice(PriceKind), prices=Many(price, 10_000, 1))),
+            ("line_percent", table(LinePercent, percent=_PART, of=Choice(OffBase), cap=Amount())),
+            ("line_amount", table(LineAmount, amount=Amount(), per=Choice(Per))),
+            ("buy_get", table(BuyGet, buy=_UNITS, get=_UNITS, percent=_PART, times=_TIMES)),
+            ("every_off", table(EveryOff, every=Amount(), off=Amount(), times=_TIMES)),
+            ("steps", table(Steps, steps=Many(step, 100, 1))),
+            ("order_percent", table(OrderPercent, percent=_PART, cap=Amount())),
+            ("order_amount", table(OrderAmount, amount=Amount())),
+            ("set_total", table(SetTotal, total=Amount(), units=_TIMES)),
+            ("shipping_off", table(ShippingOff, percent=_PART, cap=Amount())),
+            ("shipping_to", table(ShippingTo, price=Amount())),
+            ("host", Table(HostRule, host, bound)),
+        )
+    )  # fmt: skip
+
+
+_SCOPE = table(
+    Scope,
+    skus=_WORDS,
+    categories=_WORDS,
+    brands=_WORDS,
+    except_skus=_WORDS,
+    except_categories=_WORDS,
+    except_brands=_WORDS,
+    bundles=Flag(),
+    vouchers=Flag(),
+)
+_WHEN = table(
+    Conditions,
+    kinds=Many(Choice(OrderKind), len(OrderKind)),
+    groups=_WORDS,
+    tiers=_WORDS,
+    countries=Many(
+        Text("([A-Z]{2})?", "two capital letters of ISO 3166-1, or empty for none"), 300
+    ),
+    shops=_WORDS,
+    first_order=Flag(),
+    starts=Moment(),
+    ends=Moment(),
+    at_least=Amount(),
+    at_least_units=_TIMES,
+)
+
+
+def _layer(rules: Mapping[str, PromotionRule]) -> Table:
+    promotion = table(
+        Promotion,
+        id=_NAME,
+        benefit=_benefit(rules),
+        label=Text(),
+        scope=_SCOPE,
+        when=_WHEN,
+        priority=Whole(-(10**9), 10**9),
+        group=Text(),
+        funder=Choice(Funder),
+        spread=Choice(Spread),
+        coupon=table(CouponTerms, total_limit=_UNITS, per_customer=_UNITS),
+    )
+    return table(Layer, name=_NAME, choose=Choice(Choose), promotions=Many(promotion, 1_000))
+
+
+# Exchange and border --------------------------------------------------------------------------
+
+_EXCHANGE = table(
+    ExchangePolicy,
+    settlement=CurrencyCode(),
+    ledger=CurrencyCode(),
+    stale_after=Span(),
+    rounding=Choice(Rounding),
+)
+_DUTY = table(
+    DutyRate,
+    hs=_CODE,
+    percent=Share(),
+    destination=_LAND,
+    origin=_COUNTRY,
+    first_day=Day(),
+    last_day=Day(),
+    additional=Flag(),
+    name=Text(),
+    source=_NAME,
+)
+_CONSUMPTION = table(
+    ConsumptionTax,
+    hs=_CODE,
+    percent=Share(),
+    destination=_LAND,
+    first_day=Day(),
+    last_day=Day(),
+    name=Text(),
+    source=_NAME,
+)
+_BORDER = table(
+    BorderPolicy,
+    ships_from=_LAND,
+    terms=Choice(Terms),
+    duty_bears_tax=Flag(),
+    ships_together=Flag(),
+    registrations=Many(table(Registration, regime=Choice(RegimeId), number=_NAME), 100),
+    tariff=table(Tariff, rates=Many(_DUTY, 100_000)),
+    consumption=Many(_CONSUMPTION, 10_000),
+)
+
+# Tenders and time -----------------------------------------------------------------------------
+
+_RULE = table(
+    TenderRule,
+    gateway=_NAME,
+    step=Whole(1),
+    rate=_POINTS,
+    cap_share=Share(),
+    cap_of=Choice(CapBase),
+    cap_minor=Whole(0),
+    minimum_minor=Whole(0),
+    excluded_categories=Many(_NAME, 1_000),
+    pays_shipping=Flag(),
+    currency=CurrencyCode(),
+)
+_WINDOW = table(PaymentWindow, pay_within=Span(), remind_before=Span(timedelta(0)))
+
+
+def rooms(rules: Mapping[str, PromotionRule]) -> dict[str, Any]:
+    """The table of each room by its key; ``rules`` are the host's own promotions by name."""
+    return {
+        "pricing": table(
+            PricingPolicy,
+            quote_valid=Span(),
+            discount_rounding=Choice(Rounding),
+            discount_remainder=Choice(RemainderRule),
+            points_worth=_POINTS,
+            tax=_TAX,
+            exchange=_EXCHANGE,
+            border=_BORDER,
+            layers=Many(_layer(rules), 100),
+        ),
+        "tenders": table(TenderPolicy, rules=Many(_RULE, 100)),
+        "timeouts": table(
+            TimeoutPolicy,
+            confirm_after=Span(),
+            resolve_after=Span(),
+            backoff=Many(Span(), 100, 1),
+            refund_late_after=Span(),
+            window=_WINDOW,
+            windows=ByKind(_WINDOW),
+        ),
+        "posting": table(PostingPolicy, recognize_in=Many(_NAME, 100, 1)),
+        "stock": table(StockPolicy, reserve_slack=Span()),
+        "numbers": Table(NumberTemplate, (("template", "text", _NAME),), NumberTemplate),
+    }
