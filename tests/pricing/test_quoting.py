@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from ordercore.errors import InvalidCart, RateUnavailable
+from ordercore.allocation import RemainderRule
+from ordercore.errors import InvalidCart, InvalidInput, RateUnavailable
 from ordercore.money import Percent, money
 from ordercore.party import Address, Destination, Party
 from ordercore.pricing import (
@@ -15,6 +16,7 @@ from ordercore.pricing import (
     BorderPolicy,
     Cart,
     CartLine,
+    CashPayable,
     ChargeKind,
     Component,
     Conditions,
@@ -168,6 +170,24 @@ def test_no_discount_goes_below_the_lowest_unit_price() -> None:
     assert alone.total == 1600
 
 
+@pytest.mark.parametrize("rule", list(RemainderRule))
+def test_no_remainder_rule_takes_more_than_a_line_has(rule: RemainderRule) -> None:
+    """0.01 off an order whose first and last lines cost nothing comes off the line in the middle."""
+    lines = tuple(CartLine(f"A{i}", 1, eur(price)) for i, price in enumerate(("0", "0.03", "0")))
+    cart = Cart("EUR", lines, (AmountOff(eur("0.01")), AmountOff(eur("0.01"))))
+    found = priced(cart, PricingPolicy(discount_remainder=rule))
+    assert [line.order_discount for line in found.lines] == [0, 2, 0]
+
+
+def test_a_remainder_kept_apart_is_not_given() -> None:
+    """0.10 off three equal lines are 0.03 each where the odd cent is kept: 0.09 are taken."""
+    cart = Cart(
+        "EUR", tuple(CartLine(f"A{i}", 1, eur("1.00")) for i in range(3)), (AmountOff(eur("0.10")),)
+    )
+    found = priced(cart, PricingPolicy(discount_remainder=RemainderRule.KEPT_APART))
+    assert (found.discounts[0].asked, found.discounts[0].amount, found.total) == (10, 9, 291)
+
+
 # --- Kinds of goods --------------------------------------------------------------------------
 
 
@@ -197,6 +217,14 @@ def test_a_bundle_is_never_dearer_than_its_components() -> None:
     with pytest.raises(InvalidCart) as caught:
         quote(cart, PricingPolicy(), START)
     assert caught.value.path == "cart.lines[0].unit_price"
+
+
+def test_a_bundle_of_gifts_carries_its_freight() -> None:
+    """Components that cost nothing share the freight of their bundle equally."""
+    parts = (Component("A", 1, eur("0")), Component("B", 1, eur("0")))
+    line = CartLine("SET", 1, eur("0"), components=parts, domestic_freight=eur("3.00"))
+    found = priced(Cart("EUR", (line,)), PricingPolicy())
+    assert [row.freight for row in found.lines] == [150, 150]
 
 
 def test_the_sale_of_a_gift_card_is_outside_the_scope_of_tax() -> None:
@@ -339,6 +367,16 @@ def test_catalog_prices_are_shown_in_the_cart_s_currency() -> None:
     cart = Cart("CNY", (CartLine("A", 2, eur("10.00")),))
     found = priced(cart, PricingPolicy(), rates=(shown,))
     assert (found.lines[0].unit_price, found.total) == (7831, 15662)
+
+
+def test_coins_round_only_what_is_paid_in_coins() -> None:
+    """CHF 12.37: 10.00 by card leave 2.35 in coins; all by card stays 12.37; all in coins is 12.35."""
+    found = priced(Cart("CHF", (CartLine("A", 1, money("12.37", "CHF")),)), PricingPolicy())
+    assert found.in_cash(1000) == CashPayable(235, -2)
+    assert found.in_cash(1237) == CashPayable(0, 0)
+    assert found.in_cash() == CashPayable(1235, -2)
+    with pytest.raises(InvalidInput):
+        found.in_cash(1238)
 
 
 # --- The border ------------------------------------------------------------------------------

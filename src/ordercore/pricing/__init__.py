@@ -35,6 +35,7 @@ from ordercore.pricing.coupon import (
     Coupon,
     CouponStatus,
     CouponTerms,
+    IssuedCoupon,
     RefusalReason,
     RefusedCoupon,
 )
@@ -84,6 +85,7 @@ from ordercore.pricing.promotion import (
 )
 from ordercore.pricing.quote import (
     SHIPPING,
+    CashPayable,
     PricingPolicy,
     Quote,
     QuoteCharge,
@@ -152,6 +154,7 @@ __all__ = [
     "Cart",
     "CartLine",
     "ChargeKind",
+    "CashPayable",
     "Choose",
     "Component",
     "ComponentRounding",
@@ -181,6 +184,7 @@ __all__ = [
     "Gap",
     "GoodsKind",
     "HostRule",
+    "IssuedCoupon",
     "Layer",
     "LineAmount",
     "LinePercent",

@@ -5,9 +5,18 @@ from __future__ import annotations
 import enum
 from datetime import datetime
 
+from ordercore.clock import utc
+from ordercore.errors import InvalidInput
 from ordercore.value import value
 
-__all__ = ["Coupon", "CouponStatus", "CouponTerms", "RefusalReason", "RefusedCoupon"]
+__all__ = [
+    "Coupon",
+    "CouponStatus",
+    "CouponTerms",
+    "IssuedCoupon",
+    "RefusalReason",
+    "RefusedCoupon",
+]
 
 
 @value
@@ -52,6 +61,36 @@ class Coupon:
     valid_until: datetime | None = None
     used_in_all: int = 0
     used_by_customer: int = 0
+
+
+@value
+class IssuedCoupon:
+    """A code as it was given out. The limits count uses of the *promotion* under any code:
+    those of its `CouponTerms`, which a book holds to when two orders come together."""
+
+    code: str
+    promotion: str
+    single_use: bool = True
+    holder: str = ""
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    total_limit: int | None = None
+    per_customer: int | None = None
+
+    def checked(self) -> IssuedCoupon:
+        """The same with its times in UTC; raises `InvalidInput` for what no book can keep."""
+        for name, text in (("code", self.code), ("promotion", self.promotion)):
+            if not isinstance(text, str) or not text:
+                raise InvalidInput(f"a {name} is a text that is not empty", path=name)
+        for name, limit in (("total_limit", self.total_limit), ("per_customer", self.per_customer)):
+            if limit is not None and (type(limit) is not int or limit < 1):
+                raise InvalidInput("a limit is at least 1", path=name)
+        return IssuedCoupon(
+            self.code, self.promotion, bool(self.single_use), self.holder,
+            None if self.valid_from is None else utc(self.valid_from, "valid_from"),
+            None if self.valid_until is None else utc(self.valid_until, "valid_until"),
+            self.total_limit, self.per_customer,
+        )  # fmt: skip
 
 
 class RefusalReason(enum.Enum):

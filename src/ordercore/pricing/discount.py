@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ordercore.allocation import RemainderRule, allocate, allocate_apart, allocate_within
 from ordercore.errors import InvalidCart, OrdercoreError
 from ordercore.money import divide, to_minor
 from ordercore.pricing.cart import AmountOff, Funder, PercentOff
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
     from ordercore.money import Rounding
     from ordercore.pricing.cart import Discount
 
-__all__ = ["AppliedDiscount", "discounted"]
+__all__ = ["AppliedDiscount", "discounted", "shared"]
 
 _DISCOUNTS_MAX = 100
+_LARGEST_FRACTION = RemainderRule.LARGEST_FRACTION
+_KEPT_APART = RemainderRule.KEPT_APART
 
 
 @value
@@ -86,3 +89,26 @@ def discounted(
         room -= given
         worked.append((off, off.percent.ppm if type(off) is PercentOff else 0, asked, given))
     return worked
+
+
+def shared(
+    amount: int, weights: Sequence[int], rooms: Sequence[int], rule: RemainderRule
+) -> Sequence[int]:
+    """Share ``amount`` by ``weights``, no part above its room; it is at most the sum of the rooms.
+
+    Where no room binds, odd cents go by ``rule``; where one binds, by largest fraction.
+    """
+    if amount <= 0:
+        return (0,) * len(rooms)
+    if rule is _LARGEST_FRACTION:
+        parts = allocate(amount, weights)
+        if weights is rooms:  # law L2: no part is above a whole number that its exact share is not
+            return parts
+    elif rule is _KEPT_APART:
+        parts = allocate_apart(amount, weights).parts
+    else:
+        parts = allocate(amount, weights, rule=rule)
+    for part, room in zip(parts, rooms, strict=True):
+        if part > room:
+            return allocate_within(amount, weights, caps=rooms)
+    return parts

@@ -12,10 +12,11 @@ from itertools import accumulate
 from math import lcm
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ordercore.allocation import RemainderRule, allocate, allocate_apart, allocate_within
+from ordercore.allocation import RemainderRule
 from ordercore.errors import InvalidPolicy, OrdercoreError
 from ordercore.money import divide, to_minor
 from ordercore.pricing.coupon import RefusalReason
+from ordercore.pricing.discount import shared
 from ordercore.pricing.promotion import (
     BuyGet,
     DiscountLevel,
@@ -77,29 +78,6 @@ class Refusal(NamedTuple):
     units: int = 0
 
 
-def _shared(
-    amount: int, weights: Sequence[int], rooms: Sequence[int], rule: RemainderRule
-) -> Sequence[int]:
-    """Share ``amount`` by ``weights``, no part above its room; it is at most the sum of the rooms.
-
-    Where no room binds, odd cents go by ``rule``; where one binds, by largest fraction.
-    """
-    if amount <= 0:
-        return (0,) * len(rooms)
-    if rule is _LARGEST_FRACTION:
-        parts = allocate(amount, weights)
-        if weights is rooms:  # law L2: no part is above a whole number that its exact share is not
-            return parts
-    elif rule is _KEPT_APART:
-        parts = allocate_apart(amount, weights).parts
-    else:
-        parts = allocate(amount, weights, rule=rule)
-    for part, room in zip(parts, rooms, strict=True):
-        if part > room:
-            return allocate_within(amount, weights, caps=rooms)
-    return parts
-
-
 def _net(amounts: Sequence[int], rows: Sequence[BasketLine]) -> Sequence[int]:
     """Whole numbers in proportion to ``amounts`` without the tax that is inside them."""
     rates = {row.net_ppm for row in rows}
@@ -136,7 +114,7 @@ def _off_all(
         weights = [row.list_amount for row in rows]
     else:
         weights = _net(lefts, rows)
-    parts = _shared(given, weights, rooms, basket.remainder)
+    parts = shared(given, weights, rooms, basket.remainder)
     return Offer(asked, given if basket.remainder is not _KEPT_APART else sum(parts), parts, ppm)
 
 
@@ -146,7 +124,7 @@ def _off_each(asked: int, parts: list[int], cap: Money | None, basket: Basket, p
     if cap is not None:
         most = to_minor(cap, basket.currency, "benefit.cap")
         if amount > most:
-            shares = _shared(most, parts, parts, basket.remainder)
+            shares = shared(most, parts, parts, basket.remainder)
             return Offer(asked, sum(shares), shares, ppm)
     return Offer(asked, amount, parts, ppm)
 
@@ -342,7 +320,7 @@ def _set_total(
         weights = [row.unit_price * count for row, count in zip(rows, counts, strict=True)]
     elif promotion.spread is not _REMAINING:
         weights = _net(worth, rows)
-    parts = _shared(given, weights, rooms, basket.remainder)
+    parts = shared(given, weights, rooms, basket.remainder)
     return Offer(asked, sum(parts), parts)
 
 

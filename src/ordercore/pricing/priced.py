@@ -210,19 +210,20 @@ class Pricing(NamedTuple):
             except OrdercoreError as error:
                 raise error.at(f"components[{i}]") from None
         weights = [part.listed for part in at_home]
+        even = weights if any(weights) else [1] * len(weights)  # gifts: nothing to go by
         off = sum(weights) - self.positive(line.unit_price, "unit_price", "a price") * line.quantity
         if off < 0:
             reason = "a bundle costs at most what its components cost"
             raise InvalidCart(reason, path="unit_price", listed=sum(weights))
-        shares = allocate(off, weights)
+        shares = allocate(off, even)
         freight = 0
         if line.domestic_freight is not None:
             freight = self.positive(line.domestic_freight, "domestic_freight", "freight")
-        freights = allocate(freight, weights) if freight else (0,) * len(parts)
+        freights = allocate(freight, even) if freight else (0,) * len(parts)
         label = line.name or line.sku
         found = []
         for part, whole, raw, carried in zip(parts, weights, shares, freights, strict=True):
-            share = divide(raw * part.listed, whole) if part.listed != whole else raw
+            share = raw if part.listed == whole else divide(raw * part.listed, whole)
             if share:
                 applied.append(
                     AppliedDiscount(

@@ -8,13 +8,14 @@ over its units so that any parts rebuild the line.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import attrs
 
 from ordercore.allocation import RemainderRule, share_of_units
-from ordercore.errors import InvalidQuantity
+from ordercore.errors import InvalidInput, InvalidQuantity
 from ordercore.goods import LineId
-from ordercore.money import Rounding
+from ordercore.money import CASH_STEPS, Rounding
 from ordercore.party import Address, Party
 from ordercore.pricing.border import Assessment, BorderPolicy
 from ordercore.pricing.cart import Cart, ChargeKind, Customs, OrderKind, PointsRate
@@ -26,8 +27,12 @@ from ordercore.pricing.promotion import Layer
 from ordercore.pricing.tax import RoundingScope, TaxPart, TaxPolicy, TaxTreatment
 from ordercore.value import value
 
+if TYPE_CHECKING:
+    from ordercore.pricing.explain import Explanation
+
 __all__ = [
     "SHIPPING",
+    "CashPayable",
     "PricingPolicy",
     "Quote",
     "QuoteCharge",
@@ -170,6 +175,14 @@ class TaxTotal:
 
 
 @value
+class CashPayable:
+    """What is handed over in coins, and by how much that differs from what is due, in minor units."""
+
+    amount: int
+    rounding: int
+
+
+@value
 class Quote:
     """A priced cart: what is shown, and what will be charged, until ``valid_until``.
 
@@ -231,5 +244,26 @@ class Quote:
         return (
             self.total == other.total
             and self.tax == other.tax
+            and self.points == other.points
             and [line.total for line in self.lines] == [line.total for line in other.lines]
         )
+
+    def explain(self) -> Explanation:
+        """Why each figure is what it is, as a tree; made now, and checked to add up (law L18)."""
+        from ordercore.pricing.explain import explain  # nothing of it is paid for on every quote
+
+        return explain(self)
+
+    def in_cash(self, otherwise: int = 0) -> CashPayable:
+        """What is to be handed over in coins when ``otherwise`` minor units are paid by other means.
+
+        Rounding to the smallest coin belongs to the part that is paid in cash: CHF 12.37 are 12.35 in cash,
+        10.00 by card and 2.35 in cash, or 12.37 by card.
+        """
+        rest = self.total - otherwise
+        if not 0 <= otherwise <= self.total:
+            reason = f"of {self.total} minor units, {otherwise} cannot be paid otherwise"
+            raise InvalidInput(reason, path="otherwise", total=self.total)
+        step = CASH_STEPS.get(self.currency)
+        amount = rest if step is None else step.apply(rest)
+        return CashPayable(amount, amount - rest)

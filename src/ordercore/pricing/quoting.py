@@ -7,10 +7,18 @@ domestic freight, shipping and fees, the border, tax, duty. What each step took 
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from ordercore.allocation import RemainderRule, allocate, allocate_within
-from ordercore.errors import InvalidCart, InvalidPolicy, OrdercoreError, RateUnavailable
+from ordercore.allocation import RemainderRule
+from ordercore.clock import utc
+from ordercore.errors import (
+    InvalidCart,
+    InvalidInput,
+    InvalidPolicy,
+    OrdercoreError,
+    RateUnavailable,
+)
 from ordercore.goods import LineId
 from ordercore.money import MINOR_MAX, Percent, checked_minor, divide, exponent
 from ordercore.party import Address, Party
@@ -25,7 +33,7 @@ from ordercore.pricing.cart import (
     Shopper,
 )
 from ordercore.pricing.coupon import RefusalReason, RefusedCoupon
-from ordercore.pricing.discount import AppliedDiscount, discounted
+from ordercore.pricing.discount import AppliedDiscount, discounted, shared
 from ordercore.pricing.exchange import RatePurpose, check_rate, convert, rate_for
 from ordercore.pricing.facts import NO_FACTS, PricingFacts
 from ordercore.pricing.priced import Pricing, extra_text
@@ -43,7 +51,7 @@ from ordercore.pricing.taxing import Levy, TaxableRow, included_ppm, levies, reb
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date, datetime
+    from datetime import date
 
     from ordercore.party import Destination
     from ordercore.pricing.basket import Basket
@@ -51,7 +59,7 @@ if TYPE_CHECKING:
     from ordercore.pricing.exchange import Conversion
     from ordercore.pricing.tax import TaxPart
 
-__all__ = ["LINES_MAX", "quote"]
+__all__ = ["LINES_MAX", "check_cart", "quote"]
 
 LINES_MAX = 10_000
 """Most lines of one cart, with the components of bundles."""
@@ -68,7 +76,6 @@ DUTIES: Mapping[ChargeKind, tuple[LineId, str]] = {
 _OWN_IDS = frozenset({SHIPPING, *[name for name, _ in DUTIES.values()]})
 _SEQUENCES = (tuple, list)
 _MERCHANT = Funder.MERCHANT
-_LARGEST = RemainderRule.LARGEST_FRACTION
 _new = tuple.__new__
 
 
@@ -94,6 +101,11 @@ def quote(cart: Cart, policy: PricingPolicy, at: datetime, facts: PricingFacts =
     """
     if not isinstance(cart, Cart):
         raise InvalidCart(f"a {type(cart).__name__} is no cart", path="cart")
+    if type(policy) is not PricingPolicy or type(facts) is not PricingFacts:
+        wrong = "policy" if type(policy) is not PricingPolicy else "facts"
+        raise InvalidInput(f"it is no Pricing{wrong.capitalize()}", path=wrong)
+    if type(at) is not datetime or at.tzinfo is not UTC:
+        at = utc(at, "at")  # a stored quote keeps no other zone, and must meet the same day's rates
     try:
         return _Pass(cart, policy, at, facts).quote()
     except InvalidPolicy:
@@ -135,7 +147,7 @@ class _Pass:
     def quote(self) -> Quote:
         cart, policy = self.cart, self.policy
         exponent(cart.currency)
-        _check_cart(cart)
+        check_cart(cart)
         self.to = cart.address.destination()
         self._price()
         self._charge()
@@ -289,8 +301,8 @@ class _Pass:
         cart, policy = self.cart, self.policy
         off_line, off_order = self.off_line, self.off_order
         left = [
-            half.listed - own - shared
-            for half, own, shared in zip(self.priced, off_line, off_order, strict=True)
+            half.listed - own - part
+            for half, own, part in zip(self.priced, off_line, off_order, strict=True)
         ]
         floors = [half.floor for half in self.priced]
         floored = any(floors)
@@ -300,15 +312,12 @@ class _Pass:
             room -= sum([min(here, low) for here, low in zip(left, floors, strict=True)])
         worked = discounted(cart.discounts, whole, cart.currency, policy.discount_rounding, room)
         for off, ppm, asked, given in worked:
-            if not given:
-                parts: tuple[int, ...] = (0,) * len(left)
-            elif floored:
-                caps = [max(here - low, 0) for here, low in zip(left, floors, strict=True)]
-                parts = allocate_within(given, left, caps=caps)
-            elif rule is _LARGEST:
-                parts = allocate(given, left)
-            else:
-                parts = allocate(given, left, rule=rule)
+            rooms = left
+            if floored:
+                rooms = [max(here - low, 0) for here, low in zip(left, floors, strict=True)]
+            parts = tuple(shared(given, left, rooms, rule))
+            if rule is RemainderRule.KEPT_APART:
+                given = sum(parts)  # noqa: PLW2901 - the odd cent is not given
             funded = off.funder is not _MERCHANT
             for i, part in enumerate(parts):
                 left[i] -= part
@@ -407,7 +416,7 @@ class _Pass:
         lines: list[QuoteLine] = []
         sums: dict[tuple[int, str, TaxTreatment], list[int]] = {}
         subtotal = discount = tax = net = 0
-        for half, row, levy, own, shared in zip(
+        for half, row, levy, own, part in zip(
             self.priced, rows, found, off_line, off_order, strict=False
         ):  # charges come after
             line, name, unit, listed, _, freight, inside, _, _, bundle, attributes, extra = half
@@ -416,14 +425,14 @@ class _Pass:
             rest = amount - levied if inside else amount
             lines.append(
                 QuoteLine(
-                    name, line.sku, line.name, number, unit, listed, own, shared, freight, amount,
+                    name, line.sku, line.name, number, unit, listed, own, part, freight, amount,
                     category, ppm, inside, levied, rest, rest + levied, line.category,
                     line.weight_grams, line.source_url,
                     attributes, extra, funded, parts, why, line.customs, bundle,
                 )
             )  # fmt: skip
             subtotal += listed
-            discount += own + shared
+            discount += own + part
             tax += levied
             net += rest
             if parts:
@@ -590,7 +599,7 @@ def _complain(cart: Cart, shapes: Sequence[tuple[str, type]]) -> None:
             raise InvalidCart(f"it is not a {found.__name__}", path=name)
 
 
-def _check_cart(cart: Cart) -> None:
+def check_cart(cart: Cart) -> None:
     """Types of what is not money: mistakes that an untyped host makes, told where they are."""
     if not (
         type(cart.lines) in _SEQUENCES

@@ -14,14 +14,9 @@ from ordercore.pricing.border import Terms
 from ordercore.pricing.cart import ChargeKind
 from ordercore.pricing.coupon import RefusalReason
 from ordercore.pricing.exchange import rate_text
-from ordercore.pricing.explain.benefits import minor_text
+from ordercore.pricing.explain.catalog import exchanged_exactly, minor_text, rate_inputs
 from ordercore.pricing.explain.discounts import bought, discounts_told, told
-from ordercore.pricing.explain.rows import (
-    charge_node,
-    exchanged_exactly,
-    line_node,
-    rate_inputs,
-)
+from ordercore.pricing.explain.rows import charge_node, line_node
 from ordercore.pricing.explain.taxes import tax_by_rate
 from ordercore.pricing.explain.tree import Explanation
 from ordercore.pricing.promotion import DiscountLevel

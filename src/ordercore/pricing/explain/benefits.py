@@ -27,12 +27,7 @@ if TYPE_CHECKING:
     from ordercore.pricing.promotion import Benefit
     from ordercore.pricing.quote import QuoteLine
 
-__all__ = ["benefit_text", "minor_text", "price_text"]
-
-
-def minor_text(amount: int, currency: str) -> str:
-    """Plain text of an amount in minor units."""
-    return decimal_text(amount, currency)
+__all__ = ["benefit_text", "price_text"]
 
 
 def _money(amount: Money) -> str:

@@ -11,11 +11,11 @@ from math import lcm
 from typing import TYPE_CHECKING, NamedTuple
 
 from ordercore.allocation import RemainderRule, allocate_apart
-from ordercore.goods import LineId
 from ordercore.money import divide
 from ordercore.pricing.basket import Basket, BasketLine
 from ordercore.pricing.cart import ChargeKind, Funder
-from ordercore.pricing.explain.benefits import benefit_text, minor_text, price_text
+from ordercore.pricing.explain.benefits import benefit_text, price_text
+from ordercore.pricing.explain.catalog import minor_text, shown
 from ordercore.pricing.explain.taxes import percent_text
 from ordercore.pricing.explain.tree import Explanation
 from ordercore.pricing.promotion import DiscountLevel, LinePercent, OffBase, SpecialPrice, Spread
@@ -66,13 +66,17 @@ _FIGURES = {
 
 
 class Bought(NamedTuple):
-    """What a line of the quote was in the cart; of a bundle's component, ``listed`` and ``taken`` are
-    what all its components are listed at and what the bundle takes off them."""
+    """What a line of the quote was in the cart.
+
+    Of a bundle's component: what it and all components are ``listed`` at, before a price of another
+    destination is made of it, and what the bundle takes off them together.
+    """
 
     line: CartLine
     component: Component | None
-    listed: int
-    taken: int
+    listed: int = 0
+    of: int = 0
+    taken: int = 0
 
 
 class Share(NamedTuple):
@@ -103,22 +107,20 @@ class Told(NamedTuple):
 
 def bought(quote: Quote) -> dict[str, Bought]:
     """What each line of the quote was in the cart, by its id."""
-    listed: dict[str, int] = {}
-    taken: dict[str, int] = {}
-    own = {line.id: line.bundle for line in quote.lines if line.bundle}
-    for line in quote.lines:
-        listed[line.bundle] = listed.get(line.bundle, 0) + line.list_amount
-    for off in quote.discounts:
-        if off.layer == _BUNDLE and off.line in own:
-            bundle = own[LineId(off.line)]
-            taken[bundle] = taken.get(bundle, 0) + off.amount
     found: dict[str, Bought] = {}
     for i, sold in enumerate(quote.cart.lines):
         name = sold.id or str(i + 1)
-        found[name] = Bought(sold, None, 0, 0)
+        found[name] = Bought(sold, None)
+        listed = [
+            shown(quote, one.list_price, "")[0] * one.quantity * sold.quantity
+            for one in sold.components
+        ]
+        if not listed:
+            continue
+        whole = sum(listed)
+        taken = whole - shown(quote, sold.unit_price, "")[0] * sold.quantity
         for j, component in enumerate(sold.components):
-            whole = listed.get(name, 0), taken.get(name, 0)
-            found[f"{name}.{j + 1}"] = Bought(sold, component, *whole)
+            found[f"{name}.{j + 1}"] = Bought(sold, component, listed[j], whole, taken)
     return found
 
 
@@ -126,7 +128,7 @@ def _basket(quote: Quote, goods: Mapping[str, Bought]) -> Basket:
     """The basket as it was before the first discount."""
     rows = []
     for line in quote.lines:
-        cart_line, component, _, _ = goods[line.id]
+        cart_line, component = goods[line.id].line, goods[line.id].component
         inside = line.tax_ppm if line.tax_included else 0
         rows.append(
             BasketLine(
@@ -193,8 +195,8 @@ def _each_line(
 def _on_one_line(quote: Quote, off: AppliedDiscount, at: int, left: int, source: Bought) -> Share:
     """A discount on one line, or a component's part of what its bundle takes off."""
     exact = None
-    if off.layer == _BUNDLE and source.listed:
-        exact = Fraction(source.taken * quote.lines[at].list_amount, source.listed)
+    if off.layer == _BUNDLE and source.of:
+        exact = Fraction(source.taken * quote.lines[at].list_amount, source.of)
     elif off.ppm and divide(left * off.ppm, _MILLION, quote.policy.discount_rounding) == off.amount:
         exact = Fraction(left * off.ppm, _MILLION)
     return Share(at, off.amount, exact)
@@ -308,7 +310,7 @@ def share_node(quote: Quote, one: Told, share: Share) -> Explanation:
         return Explanation(one.figure, -share.amount, rule, (), (), inputs)
     if one.sharing:
         rounding = _REMAINDERS[quote.policy.discount_remainder]
-    elif one.off.layer == _BUNDLE:
+    elif one.off.line and one.off.layer == _BUNDLE:
         rounding = _REMAINDERS[RemainderRule.LARGEST_FRACTION]
     else:
         rounding = f"{quote.policy.discount_rounding.value} for the line"

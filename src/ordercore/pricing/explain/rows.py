@@ -5,10 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from ordercore.money import divide, exponent, to_minor
 from ordercore.pricing.cart import ChargeKind
-from ordercore.pricing.exchange import RatePurpose, rate_for, rate_text
-from ordercore.pricing.explain.benefits import minor_text
+from ordercore.pricing.explain.catalog import minor_text, shown
 from ordercore.pricing.explain.discounts import share_node, whole_rounding
 from ordercore.pricing.explain.taxes import percent_text, rates_inside, tax_of
 from ordercore.pricing.explain.tree import Explanation
@@ -16,66 +14,16 @@ from ordercore.pricing.explain.tree import Explanation
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ordercore.money import Money
     from ordercore.pricing.border import AssessedLine
-    from ordercore.pricing.exchange import ExchangeRate
     from ordercore.pricing.explain.discounts import Bought, Share, Told
     from ordercore.pricing.quote import Quote, QuoteCharge, QuoteLine
 
-__all__ = ["charge_node", "exchanged_exactly", "line_node", "rate_inputs"]
+__all__ = ["charge_node", "line_node"]
 
 _BORDER = (ChargeKind.DUTY, ChargeKind.CONSUMPTION_TAX, ChargeKind.IMPORT_TAX)
 
 
-def exchanged_exactly(amount: int, rate: ExchangeRate) -> Fraction:
-    """Minor units of ``rate.quote`` for minor units of ``rate.base``, not rounded."""
-    top = amount * rate.numerator * 10 ** exponent(rate.quote)
-    return Fraction(top, rate.denominator * 10 ** exponent(rate.base))
-
-
-def rate_inputs(rate: ExchangeRate) -> tuple[tuple[str, str], ...]:
-    """Where a rate of exchange comes from."""
-    inputs = [
-        ("rate", rate_text(rate)),
-        ("fraction", f"{rate.numerator}/{rate.denominator}"),
-        ("purpose", rate.purpose.value),
-        ("source", rate.source),
-        ("published", rate.published.isoformat()),
-        ("asked at", rate.at.isoformat()),
-    ]
-    if rate.spread.ppm:
-        inputs.append(("spread", f"{rate.spread} %"))
-    return tuple(inputs)
-
-
 # --- Prices ------------------------------------------------------------------------------------
-
-
-def _shown(quote: Quote, amount: Money, name: str) -> tuple[int, list[Explanation]]:
-    """An amount of the cart in the quote's currency, and how it got there from the catalog's."""
-    code = amount.currency.code
-    listed = to_minor(amount, code)
-    if code == quote.currency:
-        return listed, []
-    rate = rate_for(quote.facts.rates, code, quote.currency, RatePurpose.DISPLAY)
-    if rate is None:
-        return listed, []
-    exact = exchanged_exactly(listed, rate)
-    rounding = quote.policy.exchange.rounding
-    found = divide(exact.numerator, exact.denominator, rounding)
-    return found, [
-        Explanation(f"{name} in the catalog", listed, "as the cart says", currency=code),
-        Explanation(
-            f"{name} exchanged",
-            found,
-            rate_text(rate),
-            (),
-            (),
-            rate_inputs(rate),
-            f"{rounding.value} for the {name}",
-            exact - found,
-        ),
-    ]
 
 
 def _rebased(quote: Quote, line: QuoteLine, before: int, unit: int) -> Explanation:
@@ -119,9 +67,9 @@ def _rate(rate: Fraction) -> str:
 
 def _price(quote: Quote, line: QuoteLine, source: Bought) -> tuple[Explanation, ...]:
     """How the unit price came from the cart's, where the two differ."""
-    cart_line, component, _, _ = source
+    cart_line, component = source.line, source.component
     asked = cart_line.unit_price if component is None else component.list_price
-    unit, told = _shown(quote, asked, "unit price")
+    unit, told = shown(quote, asked, "unit price")
     points = cart_line.points if component is None else 0
     worth = 0
     rate = quote.policy.points_worth
@@ -149,7 +97,7 @@ def _list_amount(quote: Quote, line: QuoteLine, source: Bought) -> Explanation:
     unit = minor_text(line.unit_price, quote.currency)
     inputs = [("quantity", str(line.quantity)), ("unit price", unit)]
     rule = f"{line.quantity} x {unit}"
-    cart_line, component, _, _ = source
+    cart_line, component = source.line, source.component
     if component is not None:
         each = f"{component.quantity} in each of {cart_line.quantity} bundles"
         rule += f"; {each}, at its own list price"
@@ -169,12 +117,15 @@ def _freight(quote: Quote, line: QuoteLine, source: Bought) -> Explanation:
     told: list[Explanation] = []
     whole = line.freight
     if asked is not None:
-        whole, told = _shown(quote, asked, "domestic freight")
+        whole, told = shown(quote, asked, "domestic freight")
     rule = "for the whole line, not discounted"
-    if not source.listed:
+    if source.component is None:
         return Explanation("domestic freight", line.freight, rule, (), tuple(told))
     rule = f"its part of {minor_text(whole, quote.currency)} for the bundle, by list price"
-    exact = Fraction(whole * line.list_amount, source.listed)
+    if not source.of:
+        rule = f"its part of {minor_text(whole, quote.currency)} for a bundle that costs nothing"
+        return Explanation("domestic freight", line.freight, rule, (), tuple(told))
+    exact = Fraction(whole * source.listed, source.of)
     return Explanation(
         "domestic freight", line.freight, rule, (), tuple(told), (),
         "odd units by largest remainder", exact - line.freight,
@@ -215,13 +166,13 @@ def charge_node(quote: Quote, charge: QuoteCharge, shipping: Sequence[Told]) -> 
     cart = quote.cart
     if charge.kind is ChargeKind.SHIPPING:
         if cart.shipping is not None:
-            told = _shown(quote, cart.shipping.amount, "shipping")[1]
+            told = shown(quote, cart.shipping.amount, "shipping")[1]
     else:
         told = [
             step
             for fee in cart.fees
             if fee.id == charge.id
-            for step in _shown(quote, fee.amount, "fee")[1]
+            for step in shown(quote, fee.amount, "fee")[1]
         ]
     listed = charge.amount + charge.discount
     parts = [Explanation("amount", listed, charge.name, (), tuple(told))]
@@ -250,9 +201,10 @@ def _border_charge(quote: Quote, charge: QuoteCharge) -> Explanation:
     """A duty or an import tax: what each line bears."""
     parts: tuple[Explanation, ...] = ()
     if quote.border is not None and charge.shares:
+        assessed = {one.line: one for one in quote.border.lines}
         parts = tuple(
-            _border_share(quote, charge, one, share)
-            for one, share in zip(quote.border.lines, charge.shares, strict=True)
+            _border_share(quote, charge, assessed[line.id], share)
+            for line, share in zip(quote.lines, charge.shares, strict=True)
             if share
         )
     tax = Explanation(
