@@ -20,6 +20,7 @@ from ordercore.pricing import (
     TaxRequestRow,
 )
 from ordercore.pricing import quote as price
+from ordercore.pricing.quoting import check_cart
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -53,8 +54,14 @@ def quote_cart(shop: Shop, cart: Cart) -> Flow[Quote]:
 
 def _facts(shop: Shop, cart: Cart, now: datetime) -> Flow[PricingFacts]:
     """What the cart depends on beside itself and the policy."""
+    if all([p is None for p in (shop.coupons, shop.rates, shop.vat_ids, shop.quotas)]):
+        return NO_FACTS
     if not isinstance(cart, Cart):
         raise InvalidCart(f"a {type(cart).__name__} is no cart", path="cart")
+    try:
+        check_cart(cart)  # before anybody outside is asked about it
+    except InvalidCart as error:
+        raise error.at("cart") from None
     coupons: tuple[Coupon, ...] = ()
     if cart.codes and shop.coupons is not None:
         codes = tuple([code for code in cart.codes[:CODES_MAX] if isinstance(code, str)])

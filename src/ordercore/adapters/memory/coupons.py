@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
-from ordercore.clock import utc
 from ordercore.errors import CouponUnavailable, InvalidInput
-from ordercore.pricing import Coupon, CouponStatus
+from ordercore.pricing import Coupon, CouponStatus, IssuedCoupon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,18 +18,6 @@ __all__ = ["MemoryCouponBook"]
 
 CODES_MAX = 100
 """Most codes of one call."""
-
-
-class _Issued(NamedTuple):
-    """A code as it was given out."""
-
-    promotion: str
-    single_use: bool
-    holder: str
-    valid_from: datetime | None
-    valid_until: datetime | None
-    total_limit: int | None
-    per_customer: int | None
 
 
 class _Take(NamedTuple):
@@ -58,7 +45,7 @@ class MemoryCouponBook:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._issued: dict[str, _Issued] = {}
+        self._issued: dict[str, IssuedCoupon] = {}
         self._void: set[str] = set()
         self._holdings: dict[str, tuple[_Take, ...]] = {}  # empty once it was released
         self._takes: dict[str, dict[tuple[str, str], _Take]] = {}  # by promotion, holding and code
@@ -81,18 +68,9 @@ class MemoryCouponBook:
         The limits count uses of the *promotion* under any code; give those of its `CouponTerms`, so that no
         two orders slip past them together. Raises `InvalidInput` for a code that stands for something else.
         """
-        for name, text in (("code", code), ("promotion", promotion)):
-            if not isinstance(text, str) or not text:
-                raise InvalidInput(f"a {name} is a text that is not empty", path=name)
-        for name, limit in (("total_limit", total_limit), ("per_customer", per_customer)):
-            if limit is not None and (type(limit) is not int or limit < 1):
-                raise InvalidInput("a limit is at least 1", path=name)
-        issued = _Issued(
-            promotion, bool(single_use), holder,
-            None if valid_from is None else utc(valid_from, "valid_from"),
-            None if valid_until is None else utc(valid_until, "valid_until"),
-            total_limit, per_customer,
-        )  # fmt: skip
+        issued = IssuedCoupon(
+            code, promotion, single_use, holder, valid_from, valid_until, total_limit, per_customer
+        ).checked()
         with self._lock:
             if self._issued.setdefault(code, issued) != issued:
                 raise InvalidInput("the code was issued with other terms", path="code", code=code)

@@ -36,10 +36,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from ordercore.clock import utc
 from ordercore.codec import micros, moment
 from ordercore.errors import CouponUnavailable, InvalidInput, NewerDocument, StoreError
-from ordercore.pricing import Coupon, CouponStatus
+from ordercore.pricing import Coupon, CouponStatus, IssuedCoupon
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -267,16 +266,13 @@ class SqlCouponBook:
         The limits count uses of the *promotion* under any code; give those of its `CouponTerms`, so that no
         two orders slip past them together. Raises `InvalidInput` for a code that stands for something else.
         """
-        for name, text in (("code", code), ("promotion", promotion)):
-            if not isinstance(text, str) or not text:
-                raise InvalidInput(f"a {name} is a text that is not empty", path=name)
-        for name, limit in (("total_limit", total_limit), ("per_customer", per_customer)):
-            if limit is not None and (type(limit) is not int or limit < 1):
-                raise InvalidInput("a limit is at least 1", path=name)
+        issued = IssuedCoupon(
+            code, promotion, single_use, holder, valid_from, valid_until, total_limit, per_customer
+        ).checked()
         row = _Code(
-            promotion, int(bool(single_use)), holder,
-            None if valid_from is None else micros(utc(valid_from, "valid_from")),
-            None if valid_until is None else micros(utc(valid_until, "valid_until")),
+            promotion, int(issued.single_use), holder,
+            None if issued.valid_from is None else micros(issued.valid_from),
+            None if issued.valid_until is None else micros(issued.valid_until),
             total_limit, per_customer, 0,
         )  # fmt: skip
         self._write(self._issue, (code, row))
