@@ -8,7 +8,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
-from benchmarks import growth, importing, sqlite_file, stages, whole_way
+from benchmarks import growth, importing, pricing, sqlite_file, stages, whole_way
 from benchmarks.report import Report, machine
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ CASES: Mapping[str, Case] = {
     "stored": growth.stored,
     "sqlite-stored": sqlite_file.stored,
     "import": importing.measure,
+    "pricing": pricing.measure,
+    "peers": pricing.beside_peers,
     "stages": stages.measure,
 }
 

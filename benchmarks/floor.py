@@ -55,6 +55,32 @@ CLOSE, REMIND, RESOLVE, CONFIRM = 1800 * SECOND, 1500 * SECOND, 60 * SECOND, 604
 
 Priced = tuple[list[tuple[int, int, int, int]], dict[int, int], int, int]
 
+PPM = {825: 82_500, 2000: 200_000, 500: 50_000, 0: 0}
+"""Rates in parts per million, by the name that a line has for them."""
+VALID = 900 * SECOND
+# amount, rate in basis points, tax included
+Carried = tuple[int, int, bool]
+
+
+class Full(NamedTuple):
+    """Every figure that a quote tells of a cart with discounts and tax.
+
+    ``rows``: (units, price, listed, off the line, off the order, amount, ppm, inside, tax, net, total) by line.
+    ``discounts``: (place of its line or -1, asked, given, shares). ``carried``: (amount, ppm, inside, tax, net, total).
+    ``taxes``: [net, tax] by rate.
+    """
+
+    rows: list[tuple[int, ...]]
+    discounts: list[tuple[int, int, int, list[int]]]
+    carried: tuple[int, ...]
+    taxes: dict[int, list[int]]
+    subtotal: int
+    discount: int
+    tax: int
+    net: int
+    total: int
+    until: int
+
 
 def price(cart: Sequence[Line], off: int, shipping: int) -> Priced:
     """[(net, discount, tax, total)] by line, tax by rate, the goods' net, the order's total."""
@@ -84,6 +110,81 @@ def price(cart: Sequence[Line], off: int, shipping: int) -> Priced:
         goods += net
         total += a
     return rows, taxes, goods, total + shipping
+
+
+def price_in_full(cart: Sequence[Line], off: int, shipping: Carried, at: int) -> tuple[Any, ...]:
+    """The price stage with all that a quote tells: who asked what off, and on which net each tax stands.
+
+    `price` gives what an order needs later on; this gives what a page shows and an invoice declares,
+    as the fields of `Full`.
+    """
+    listed = [q * u for _, q, u, _, _, _ in cart]
+    discounts: list[tuple[int, int, int, list[int]]] = []
+    base = listed.copy()
+    for i, (_, _, _, d, _, _) in enumerate(cart):
+        if d:
+            whole = base[i]
+            given = d if d < whole else whole  # noqa: FURB136 - a call costs more
+            discounts.append((i, d, given, []))
+            base[i] = whole - given
+    whole = sum(base)
+    given = off if off < whole else whole  # noqa: FURB136
+    if given:
+        shares = [given * b // whole for b in base]
+        odd = given - sum(shares)
+        if odd:  # the largest fractions first, ties by place
+            rests = [given * b % whole for b in base]
+            for i in sorted(range(len(rests)), key=rests.__getitem__, reverse=True)[:odd]:
+                shares[i] += 1
+    else:
+        shares = [0] * len(base)
+    if off:
+        discounts.append((-1, off, given, shares))
+    rows: list[tuple[int, ...]] = []
+    taxes: dict[int, list[int]] = {}
+    taxed = goods = 0
+    for (_, q, u, _, bp, inside), x, b, share in zip(cart, listed, base, shares):  # noqa: B905
+        ppm = PPM[bp]
+        a = b - share
+        if inside:
+            tax = (2 * a * ppm + 1_000_000 + ppm) // (2 * (1_000_000 + ppm))
+            net = a - tax
+        else:
+            tax = (a * ppm + 500_000) // 1_000_000
+            net = a
+        rows.append((q, u, x, x - b, share, a, ppm, inside, tax, net, net + tax))
+        known = taxes.get(ppm)
+        if known is None:
+            taxes[ppm] = [net, tax]
+        else:
+            known[0] += net
+            known[1] += tax
+        taxed += tax
+        goods += net
+    carried = _carried(shipping, taxes)
+    taxed += carried[3]
+    goods += carried[4]
+    first = sum(listed)
+    return (
+        rows, discounts, carried, taxes, first, first - whole + given, taxed, goods,
+        goods + taxed, at + VALID,
+    )  # fmt: skip
+
+
+def _carried(shipping: Carried, taxes: dict[int, list[int]]) -> tuple[int, ...]:
+    """The row of shipping, added to the tax by rate."""
+    a, bp, inside = shipping
+    ppm = PPM[bp]
+    if inside:
+        tax = (2 * a * ppm + 1_000_000 + ppm) // (2 * (1_000_000 + ppm))
+        net = a - tax
+    else:
+        tax = (a * ppm + 500_000) // 1_000_000
+        net = a
+    known = taxes.setdefault(ppm, [0, 0])
+    known[0] += net
+    known[1] += tax
+    return a, ppm, inside, tax, net, net + tax
 
 
 def plan(total: int) -> list[tuple[str, int]]:

@@ -26,19 +26,24 @@ class Side(enum.StrEnum):
 
 @dataclass
 class Bar:
-    """A figure with its limit; ``ours`` and ``base`` are the two absolute times behind a ratio."""
+    """A figure with its limit; ``ours`` and ``base`` are the two absolute times behind a ratio.
+
+    Without a figure ``base`` says why there is none.
+    """
 
     name: str
     side: Side
     limit: float
-    figure: float
+    figure: float | None
     unit: str
     ours: str
     base: str
 
     @property
-    def passed(self) -> bool:
-        """Whether the figure keeps to its limit."""
+    def passed(self) -> bool | None:
+        """Whether the figure keeps to its limit; nobody knows without a figure."""
+        if self.figure is None:
+            return None
         if self.side is Side.AT_MOST:
             return self.figure <= self.limit
         return self.figure >= self.limit
@@ -46,8 +51,8 @@ class Bar:
     def cells(self) -> list[str]:
         """One row of the table of bars."""
         bound = f"{self.side.value} {self.limit:g}{self.unit}"
-        found = f"{self.figure:.3g}{self.unit}"
-        verdict = "pass" if self.passed else "FAIL"
+        found = "" if self.figure is None else f"{self.figure:.3g}{self.unit}"
+        verdict = {True: "pass", False: "FAIL", None: "none"}[self.passed]
         return [self.name, bound, found, verdict, self.ours, self.base]
 
 

@@ -315,7 +315,10 @@ def policies(draw: st.DrawFn) -> Policies:
         layers(),
         exchange,
         st.none() | borders(),
-        st.none() | RATES,
+        st.none()
+        | st.sampled_from(
+            [r.rate or PointsRate() for r in rules if r.gateway == "points"] or [PointsRate()]
+        ),
     )
     return Policies(
         draw(pricing),
@@ -325,6 +328,17 @@ def policies(draw: st.DrawFn) -> Policies:
         StockPolicy(least + draw(SPANS)),
         NumberTemplate(draw(PARTS) + sequence + draw(PARTS)),
     )
+
+
+def test_points_are_priced_as_they_are_paid() -> None:
+    """A price that counts 100 points for 1.00 beside a tender that takes 200 for it is at odds."""
+    rules = (TenderRule("points", rate=PointsRate(200, 100)),)
+    pricing = PricingPolicy(points_worth=PointsRate(100, 100))
+    with pytest.raises(InvalidPolicy) as caught:
+        Policies(pricing, TenderPolicy(rules)).check()
+    assert caught.value.path == "pricing.points_worth"
+    Policies(pricing, TenderPolicy((*rules, TenderRule("points", currency="EUR")))).check()
+    Policies(pricing).check()
 
 
 @given(policies())

@@ -6,21 +6,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 from benchmarks.__main__ import main
+from benchmarks.peers import Absent, install
 from benchmarks.report import Bar, Report, Side
 from benchmarks.rounds import Timings, take_turns
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from benchmarks import floor, growth, shop, sqlite_file
+from benchmarks import floor, growth, pricing, shop, sqlite_file
 from ordercore.adapters.memory import MemoryStore
 from ordercore.adapters.sql import SqlStore
 from ordercore.allocation import Column, matrix
-from ordercore.pricing import quote
+from ordercore.pricing import explain, quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from ordercore import Quote
     from ordercore.change import Change
     from ordercore.order import Order
 
@@ -138,6 +140,118 @@ def test_any_cart_costs_the_same_on_both(lines: list[floor.Line]) -> None:
     priced = quote(shop.written_cart(lines), shop.POLICIES.pricing, clock.now())
     assert [line.total for line in priced.lines] == [row[3] for row in rows]
     assert priced.total == total
+
+
+def _in_full(priced: Quote) -> floor.Full:
+    """What a quote tells, in the floor's form."""
+    lines = priced.lines
+    places = {line.id: i for i, line in enumerate(lines)}
+    (carried,) = priced.charges
+    return floor.Full(
+        rows=[
+            (
+                x.quantity, x.unit_price, x.list_amount, x.discount, x.order_discount, x.amount,
+                x.tax_ppm, x.tax_included, x.tax, x.net, x.total,
+            )
+            for x in lines
+        ],
+        discounts=[
+            (places[x.line] if x.line else -1, x.asked, x.amount, list(x.shares))
+            for x in priced.discounts
+        ],
+        carried=(
+            carried.amount, carried.tax_ppm, carried.tax_included, carried.tax, carried.net,
+            carried.total,
+        ),
+        taxes={x.ppm: [x.net, x.tax] for x in priced.taxes},
+        subtotal=priced.subtotal, discount=priced.discount, tax=priced.tax, net=priced.net,
+        total=priced.total, until=floor.VALID,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("cart", ["included", "mixed"])
+def test_the_floor_in_full_tells_every_figure_of_the_quote(cart: str) -> None:
+    """Rows, discounts with their shares, shipping, tax by rate and sums are the same on the carts that are timed."""
+    if cart == "included":
+        bare = pricing.floor_of(pricing.INCLUDED_LINES, (floor.SHIPPING, 2000, True))
+        priced = pricing.INCLUDED.quote()
+    else:
+        bare = pricing.floor_of(floor.CART, (floor.SHIPPING, 0, False))
+        priced = pricing.MIXED.quote()
+        assert bare.total == floor.TOTAL
+    assert bare == _in_full(priced)
+    assert priced.valid_until.timestamp() - priced.at.timestamp() == floor.VALID / floor.SECOND
+
+
+@given(lines=LINES, offs=st.lists(st.integers(0, 50_000), min_size=12, max_size=12))
+def test_any_cart_is_told_the_same_on_the_floor_in_full(
+    lines: list[floor.Line], offs: list[int]
+) -> None:
+    """Whatever the lines, and whatever their own discounts leave of them, the figures are the quote's."""
+    bought = [
+        (sku, units, price, off, rate, inside)
+        for (sku, units, price, _, rate, inside), off in zip(lines, offs, strict=False)
+    ]
+    priced = quote(shop.written_cart(bought), shop.POLICIES.pricing, pricing.AT)
+    assert pricing.floor_of(bought, (floor.SHIPPING, 0, False)) == _in_full(priced)
+
+
+def test_the_peers_buy_what_we_price() -> None:
+    """The cart that is handed to other calculators adds up to the discounts and units of ours."""
+    told = pricing.peer_cart()
+    priced = pricing.MIXED.quote()
+    assert sum(line[2] + line[3] for line in told["lines"]) == priced.discount
+    assert sum(line[0] * line[1] for line in told["lines"]) == priced.subtotal
+    assert sum(off.amount for off in pricing.PROMOTED.quote().discounts) == (
+        5 * told["off_line"] + told["off_order"]
+    )
+
+
+@pytest.mark.parametrize("lines", [50, 1_000])
+def test_the_campaign_applies_nineteen_of_twenty(lines: int) -> None:
+    """In small and large carts the same promotions apply, all but the one whose code is not given."""
+    promotions = [one.id for layer in pricing.LAYERS for one in layer.promotions]
+    assert len(promotions) == 20
+    priced = pricing.campaign(lines).quote()
+    applied = {off.promotion for off in priced.discounts}
+    best = {"every-200", "steps"}
+    assert set(promotions) - applied - best == {"unused"}
+    assert len(applied & best) == 1
+    assert priced.refused == ()
+
+
+def test_a_quote_does_not_call_explain() -> None:
+    """The count sees an explanation, and there is none within a quote."""
+    priced = pricing.MIXED.quote()
+    assert pricing.calls_of_explain(lambda: explain(priced)) > 0
+    assert pricing.calls_of_explain(pricing.MIXED.quote) == 0
+
+
+def test_a_run_goes_on_without_node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where node is absent each comparison says so, without figure and verdict."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    report = pricing.beside_peers(quick=True)
+    assert [bar.passed for bar in report.bars] == [None] * 4
+    assert {bar.base for bar in report.bars} == {"node is absent"}
+    assert "none" in report.text()
+
+
+@pytest.mark.parametrize(
+    ("npm", "fetch", "why"),
+    [(None, True, "npm is absent"), ("exit 1", True, "failed"), ("exit 0", False, "not installed")],
+)
+def test_an_installation_that_fails_says_why(
+    npm: str | None, fetch: bool, why: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without npm, without its success, and in a quick run, there is a reason instead of a peer."""
+    for name, script in (("node", "exit 0"), ("npm", npm)):
+        if script is not None:
+            (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+            (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Absent, match=why):
+        install(fetch=fetch, folder=tmp_path / "peers")
+    assert not (tmp_path / "peers" / "installed.json").exists()
 
 
 @given(

@@ -6,10 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
 
 from ordercore.allocation import RemainderRule
 from ordercore.errors import InvalidCart, InvalidInput, RateUnavailable
-from ordercore.money import Percent, money
+from ordercore.money import Percent, Rounding, money
 from ordercore.party import Address, Destination, Party
 from ordercore.pricing import (
     AmountOff,
@@ -45,6 +46,8 @@ from ordercore.pricing import (
     Registration,
     ShippingCharge,
     ShippingOff,
+    ShippingTax,
+    Shopper,
     SkuPrice,
     SpecialPrice,
     TaxPolicy,
@@ -53,7 +56,8 @@ from ordercore.pricing import (
     VatIdCheck,
     quote,
 )
-from ordercore.testing import START, laws
+from ordercore.pricing.quoting import _Pass
+from ordercore.testing import START, laws, quotes
 
 TWENTY = TaxPolicy((TaxRate(Percent.of("20")),))
 NINETEEN = TaxPolicy((TaxRate(Percent.of("19"), country="DE"),), prices_include_tax=False)
@@ -329,6 +333,62 @@ def test_a_business_of_another_member_state_pays_no_tax() -> None:
     assert found.lines[0].treatment is TaxTreatment.INTRA_COMMUNITY
     unchecked = priced(cart, PricingPolicy(tax))
     assert (unchecked.total, unchecked.tax) == (12000, 2000)
+
+
+def test_an_exempt_buyer_pays_the_net_where_nets_are_fixed() -> None:
+    """12.00 with 20 % inside are 10.00 to a buyer with a certificate, shipping of 6.00 is 5.00."""
+    tax = TaxPolicy(
+        (TaxRate(Percent.of("20"), country="GB"),),
+        home=Destination("GB"),
+        abroad=PriceBasis.NET_FIXED,
+    )
+    cart = Cart(
+        "GBP",
+        (CartLine("A", 1, money("12.00", "GBP")),),
+        shipping=ShippingCharge(money("6.00", "GBP")),
+        address=Address(country="GB"),
+        shopper=Shopper(exempt="cert-1"),
+    )
+    found = priced(cart, PricingPolicy(tax))
+    assert (found.total, found.tax) == (1500, 0)
+    assert {row.treatment for row in found.rows()} == {TaxTreatment.EXEMPT}
+
+
+def test_weighted_shipping_adds_to_the_lines_own_rates() -> None:
+    """Shipping taxed in the proportion of the lines stands in their two rows of the summary."""
+    rates = (TaxRate(Percent.of("19"), name="VAT"), TaxRate(Percent.of("7"), "food", name="VAT"))
+    tax = TaxPolicy(rates, charges=ShippingTax.WEIGHTED)
+    lines = (CartLine("A", 1, eur("40.00")), CartLine("B", 1, eur("10.00"), tax_category="food"))
+    found = priced(Cart("EUR", lines, shipping=ShippingCharge(eur("5.00"))), PricingPolicy(tax))
+    assert [(tax.ppm, tax.net + tax.tax) for tax in found.taxes] == [
+        (190_000, 4400),
+        (70_000, 1100),
+    ]
+
+
+@pytest.mark.parametrize("rounding", [Rounding.HALF_UP, Rounding.DOWN, Rounding.HALF_EVEN])
+def test_the_usual_way_and_the_general_way_give_the_same_quote(
+    rounding: Rounding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shop that taxes by one rate for each row is priced in one loop, to the same figures."""
+    rates = (TaxRate(Percent.of("19")), TaxRate(Percent.of("7"), "food"))
+    lines = (
+        CartLine("A", 3, eur("39.99"), tax_category="food"),
+        CartLine("B", 7, eur("0.99"), tax_included=False, discounts=(AmountOff(eur("0.17")),)),
+    )
+    off = (PercentOff(Percent.of("12.5"), funder=Funder.BRAND),)
+    cart = Cart("EUR", lines, off, ShippingCharge(eur("4.95")), fees=(Fee("wrap", eur("1.11")),))
+    found = priced(cart, PricingPolicy(TaxPolicy(rates, rounding=rounding)))
+    monkeypatch.setattr(_Pass, "_usual", lambda _: False)
+    assert priced(cart, found.policy) == found
+
+
+@given(quotes())
+def test_both_ways_agree_on_any_quote(found: Quote) -> None:
+    """Whatever is priced in one loop is priced the same by the general way."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(_Pass, "_usual", lambda _: False)
+        assert quote(found.cart, found.policy, found.at, found.facts) == found
 
 
 # --- Currency --------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from ordercore.pricing import (
     TaxRequestRow,
 )
 from ordercore.pricing import quote as price
-from ordercore.pricing.quoting import check_cart
+from ordercore.pricing.priced import check_cart
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -75,9 +75,10 @@ def _facts(shop: Shop, cart: Cart, now: datetime) -> Flow[PricingFacts]:
         vat_id = yield from call(shop.vat_ids.check, cart.customer.vat_id, now)
     quota: PersonalQuota | None = None
     if shop.quotas is not None and _needs_quota(shop, cart):
-        quota = yield from call(
-            shop.quotas.used, RegimeId.CN_RETAIL_IMPORT, cart.customer.id, now.year
-        )
+        from ordercore.pricing.assessing import quota_year  # a domestic shop has none
+
+        regime, person = RegimeId.CN_RETAIL_IMPORT, cart.customer.id
+        quota = yield from call(shop.quotas.used, regime, person, quota_year(now))
     if not (coupons or rates or vat_id or quota):
         return NO_FACTS
     return PricingFacts(coupons, tuple(rates), vat_id, None, quota)

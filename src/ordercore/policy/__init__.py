@@ -25,7 +25,7 @@ from ordercore.ledger import PostingPolicy
 from ordercore.policy.document import rooms
 from ordercore.policy.kinds import Table, leaves, spoken, table, unknown
 from ordercore.policy.toml import BYTES_MAX, lines, too_long, tree, without_dates
-from ordercore.pricing import PricingPolicy
+from ordercore.pricing import PointsRate, PricingPolicy
 from ordercore.pricing.border import check_border
 from ordercore.pricing.layering import check_layers
 from ordercore.tender import TenderPolicy
@@ -158,6 +158,18 @@ class Policies:
         check_layers(pricing.layers, "pricing.layers")
         if pricing.border is not None:
             check_border(pricing.border, "pricing.border")
+        worth = pricing.points_worth
+        if worth is None:
+            return
+        # What a price counts points for is what they pay for.
+        rates = [
+            rule.rate or PointsRate() for rule in self.tenders.rules if rule.gateway == "points"
+        ]
+        for rate in rates or [PointsRate()]:
+            if rate.points * worth.minor == rate.minor * worth.points:
+                return
+        reason = "no rule of the tender 'points' takes points at this rate"
+        raise InvalidPolicy(reason, path="pricing.points_worth")
 
     def to_plain(self) -> dict[str, Any]:
         """Plain data fit for JSON, days as ISO text; ``from_plain(p.to_plain()) == p`` (law L23).

@@ -53,6 +53,7 @@ __all__ = [
     "ValuationRule",
     "assess",
     "crosses",
+    "quota_year",
     "valuation",
     "wanted_rates",
 ]
@@ -475,9 +476,14 @@ def _flat_duty(case: _Case, regime: Regime) -> None:
     case.reasons.append(f"duty: {count} x {shown} = {_shown(total, case.currency)}")
 
 
+def quota_year(at: datetime) -> int:
+    """The year that a person's quota in China is counted in at ``at``: of Beijing's calendar."""
+    return at.astimezone(_CHINA).year
+
+
 def _retail(case: _Case, regime: Regime, quota: PersonalQuota | None) -> None:
     """Retail import: reduced within both limits, in full for one unit above the first, else not at all."""
-    year = case.at.astimezone(_CHINA).year
+    year = quota_year(case.at)
     used = 0
     if quota is not None and quota.regime is regime.id and quota.year == year:
         used = quota.used

@@ -13,22 +13,38 @@ from ordercore.allocation import allocate
 from ordercore.errors import InvalidCart, OrdercoreError
 from ordercore.goods import QUANTITY_MAX, LineId, quantity
 from ordercore.money import MINOR_MAX, checked_minor, divide, to_minor
-from ordercore.pricing.cart import CartLine, Component, Customs, Funder, GoodsKind
+from ordercore.party import Address, Party
+from ordercore.pricing.cart import (
+    Cart,
+    CartLine,
+    ChargeKind,
+    Component,
+    Customs,
+    Fee,
+    Funder,
+    GoodsKind,
+    OrderKind,
+    ShippingCharge,
+    Shopper,
+)
 from ordercore.pricing.discount import AppliedDiscount, discounted
 from ordercore.pricing.exchange import RatePurpose, exchanged, rate_for
 from ordercore.pricing.promotion import DiscountLevel
+from ordercore.pricing.quote import SHIPPING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from ordercore.money import Money, Rounding
     from ordercore.pricing.exchange import ExchangeRate
     from ordercore.pricing.quote import PricingPolicy
 
-__all__ = ["EXTRA_BYTES_MAX", "Priced", "Pricing", "extra_text"]
+__all__ = ["EXTRA_BYTES_MAX", "Charge", "Priced", "Pricing", "check_cart", "extra_text"]
 
 EXTRA_BYTES_MAX = 4_096
 """Largest JSON text of a host's ``extra`` on one line or order."""
+FEES_MAX = 20
+"""Most fees of one cart."""
 COMPONENTS_MAX = 100
 """Most components of one bundle."""
 POINTS_MAX = 10**9
@@ -36,6 +52,7 @@ POINTS_MAX = 10**9
 _INCLUDED = (None, True, False)
 _MERCHANT = Funder.MERCHANT
 _LINE = DiscountLevel.LINE
+_SEQUENCES = (tuple, list)
 _new = tuple.__new__
 
 
@@ -56,8 +73,21 @@ class Priced(NamedTuple):
     extra: str
 
 
+class Charge(NamedTuple):
+    """Shipping or a fee half way: after its discount."""
+
+    id: LineId
+    name: str
+    kind: ChargeKind
+    amount: int
+    discount: int
+    funded: int
+    category: str
+    included: bool
+
+
 class Pricing(NamedTuple):
-    """What all lines of a cart are priced by. ``rebase`` turns a (unit price, line) that includes
+    """What all lines of a cart are priced by. ``rebase`` turns an amount of a category that includes
     the home country's tax into the destination's, and says whether tax is still inside."""
 
     currency: str
@@ -65,7 +95,7 @@ class Pricing(NamedTuple):
     included: bool
     policy: PricingPolicy
     rates: tuple[ExchangeRate, ...]
-    rebase: Callable[[int, CartLine, str], tuple[int, bool]] | None
+    rebase: Callable[[int, str, GoodsKind], tuple[int, bool]] | None
 
     def minor(self, amount: Money, path: str) -> int:
         """Minor units of the cart's currency; an amount of the catalog's is exchanged if there is a rate."""
@@ -102,6 +132,31 @@ class Pricing(NamedTuple):
             raise error.at(f"lines[{at}]") from None
         return priced
 
+    def charges(self, cart: Cart, taken: set[LineId]) -> list[Charge]:
+        """Shipping and fees as they are listed; ``taken`` are ids that a fee cannot have."""
+        found: list[Charge] = []
+        shipping = cart.shipping
+        if shipping is not None:
+            amount = self.positive(shipping.amount, "shipping.amount", "shipping")
+            included = self.included if shipping.tax_included is None else shipping.tax_included
+            if self.rebase is not None and included:
+                try:
+                    amount, included = self.rebase(amount, shipping.tax_category, GoodsKind.GOODS)
+                except OrdercoreError as error:
+                    raise error.at("shipping") from None
+            found.append(
+                Charge(
+                    SHIPPING, shipping.name, ChargeKind.SHIPPING, amount, 0, 0,
+                    shipping.tax_category, included,
+                )
+            )  # fmt: skip
+        for i, fee in enumerate(cart.fees):
+            try:
+                found.append(_fee(fee, self, taken))
+            except OrdercoreError as error:
+                raise error.at(f"fees[{i}]") from None
+        return found
+
     def line(self, line: CartLine, index: int, applied: list[AppliedDiscount]) -> Priced:
         """One line, or one component of a bundle; errors name the path within it."""
         if (
@@ -130,7 +185,7 @@ class Pricing(NamedTuple):
             raise InvalidCart(reason, path="unit_price", amount=unit)
         included = self.included if line.tax_included is None else line.tax_included
         if self.rebase is not None and included:
-            unit, included = self.rebase(unit, line, "tax_category")
+            unit, included = self.rebase(unit, line.tax_category, line.kind)
         floor = 0
         if line.floor_price is not None or line.points:
             unit, floor = self._floor(line, unit)
@@ -301,3 +356,68 @@ def extra_text(extra: Mapping[str, Any], path: str) -> str:
         reason = f"extra takes {len(text)} bytes; the limit is {EXTRA_BYTES_MAX}"
         raise InvalidCart(reason, path=path, bytes=len(text))
     return text
+
+
+def _fee(fee: Fee, pricing: Pricing, taken: set[LineId]) -> Charge:
+    if not isinstance(fee, Fee):
+        raise InvalidCart(f"a {type(fee).__name__} is no Fee")
+    if not isinstance(fee.id, str) or not fee.id or fee.id in taken:
+        raise InvalidCart("a fee has an id of its own", path="id", id=str(fee.id)[:40])
+    if fee.kind is not ChargeKind.FEE and fee.kind is not ChargeKind.INSURANCE:
+        raise InvalidCart("a fee is of kind FEE or INSURANCE", path="kind")
+    name = LineId(fee.id)
+    taken.add(name)
+    included = pricing.included if fee.tax_included is None else fee.tax_included
+    amount = pricing.positive(fee.amount, "amount", "a fee")
+    if pricing.rebase is not None and included:
+        amount, included = pricing.rebase(amount, fee.tax_category, GoodsKind.GOODS)
+    return Charge(name, fee.name or fee.id, fee.kind, amount, 0, 0, fee.tax_category, included)
+
+
+_SHAPES: Sequence[tuple[str, type]] = (
+    ("kind", OrderKind),
+    ("customer", Party),
+    ("address", Address),
+    ("shop", str),
+    ("shopper", Shopper),
+)
+
+
+def _complain(cart: Cart, shapes: Sequence[tuple[str, type]]) -> None:
+    """Raise for the first field that is not of its type."""
+    for name, kind in shapes:
+        found = type(getattr(cart, name))
+        if kind is tuple and found not in _SEQUENCES:
+            reason = f"it is not a {found.__name__}: a tuple of one is written (line,)"
+            raise InvalidCart(reason, path=name)
+        if kind is not tuple and found is not kind:
+            raise InvalidCart(f"it is not a {found.__name__}", path=name)
+
+
+def check_cart(cart: Cart) -> None:
+    """Types of what is not money: mistakes that an untyped host makes, told where they are."""
+    if not (
+        type(cart.lines) in _SEQUENCES
+        and type(cart.discounts) in _SEQUENCES
+        and type(cart.fees) in _SEQUENCES
+    ):
+        _complain(cart, [(name, tuple) for name in ("lines", "discounts", "fees")])
+    if not (
+        type(cart.kind) is OrderKind
+        and type(cart.customer) is Party
+        and type(cart.address) is Address
+        and type(cart.shop) is str
+        and type(cart.shopper) is Shopper
+    ):
+        _complain(cart, _SHAPES)
+    address = cart.address
+    if type(address.lines) not in _SEQUENCES:
+        raise InvalidCart("lines of an address are a tuple of texts", path="address.lines")
+    country = address.country
+    if country and not (isinstance(country, str) and len(country) == 2 and country.isupper()):
+        reason = "a country is two capitals of ISO 3166-1: 'DE'"
+        raise InvalidCart(reason, path="address.country", country=str(country)[:20])
+    if cart.shipping is not None and not isinstance(cart.shipping, ShippingCharge):
+        raise InvalidCart("it is not a ShippingCharge", path="shipping")
+    if len(cart.fees) > FEES_MAX:
+        raise InvalidCart(f"a cart has at most {FEES_MAX} fees", path="fees")

@@ -152,9 +152,10 @@ class _Pass:
     def _each(self, layer: Layer, promotions: Sequence[Promotion]) -> None:
         """Each promotion in turn; of a group the best, where the first of the group stands."""
         rivals: dict[str, list[Promotion]] = {}
-        for promotion in promotions:
-            if promotion.group:
-                rivals.setdefault(promotion.group, []).append(promotion)
+        if len(promotions) > 1:
+            for promotion in promotions:
+                if promotion.group:
+                    rivals.setdefault(promotion.group, []).append(promotion)
         for promotion in promotions:
             group = promotion.group
             if not group:
@@ -163,6 +164,8 @@ class _Pass:
                     self._apply(layer, promotion, offer)
             elif group in rivals:
                 self._one(layer, rivals.pop(group))
+            elif len(promotions) == 1:
+                self._one(layer, promotions)
 
     def _one(self, layer: Layer, promotions: Iterable[Promotion]) -> None:
         """The promotion that takes off most; of equals the first."""
@@ -257,7 +260,8 @@ class _Pass:
 
     def _apply(self, layer: Layer, promotion: Promotion, offer: Offer) -> None:
         """Lower the basket by an offer."""
-        basket, amount, level = self.basket, offer.amount, level_of(promotion.benefit)
+        basket, level = self.basket, level_of(promotion.benefit)
+        asked, amount, offs, ppm = offer
         funded = promotion.funder is not _MERCHANT
         shares: tuple[int, ...] = ()
         if level is _SHIPPING:
@@ -266,25 +270,27 @@ class _Pass:
                 basket.shipping_funded += amount
         else:
             rows = self.reaches[id(promotion.scope)]
-            for row, part in zip(rows, offer.parts, strict=True):
-                if part:
+            if level is _LINE:
+                for row, part in zip(rows, offs, strict=True):
                     row.left -= part
-                    if level is _LINE:
-                        row.off_line += part
-                    else:
-                        row.off_order += part
-                    if funded:
-                        row.funded += part
-            if len(rows) == len(basket.lines):
-                shares = tuple(offer.parts)
+                    row.off_line += part
             else:
-                parts = {id(row): part for row, part in zip(rows, offer.parts, strict=True)}
+                for row, part in zip(rows, offs, strict=True):
+                    row.left -= part
+                    row.off_order += part
+            if funded:
+                for row, part in zip(rows, offs, strict=True):
+                    row.funded += part
+            if len(rows) == len(basket.lines):
+                shares = tuple(offs)
+            else:
+                parts = {id(row): part for row, part in zip(rows, offs, strict=True)}
                 shares = tuple([parts.get(id(line), 0) for line in basket.lines])
         if promotion.group:
             self.taken.add(promotion.group)
         self.applied.append(
             AppliedDiscount(
-                "", promotion.label, offer.ppm, offer.asked, amount, shares, level, promotion.id,
+                "", promotion.label, ppm, asked, amount, shares, level, promotion.id,
                 promotion.funder, self.codes.get(promotion.id, ""), layer.name,
             )
         )  # fmt: skip

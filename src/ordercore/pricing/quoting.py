@@ -8,7 +8,7 @@ domestic freight, shipping and fees, the border, tax, duty. What each step took 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ordercore.allocation import RemainderRule
 from ordercore.clock import utc
@@ -20,23 +20,13 @@ from ordercore.errors import (
     RateUnavailable,
 )
 from ordercore.goods import LineId
-from ordercore.money import MINOR_MAX, Percent, checked_minor, divide, exponent
-from ordercore.party import Address, Party
-from ordercore.pricing.cart import (
-    Cart,
-    CartLine,
-    ChargeKind,
-    Fee,
-    Funder,
-    OrderKind,
-    ShippingCharge,
-    Shopper,
-)
+from ordercore.money import MINOR_MAX, Percent, Rounding, checked_minor, divide, exponent
+from ordercore.pricing.cart import Cart, ChargeKind, Funder, GoodsKind
 from ordercore.pricing.coupon import RefusalReason, RefusedCoupon
 from ordercore.pricing.discount import AppliedDiscount, discounted, shared
 from ordercore.pricing.exchange import RatePurpose, check_rate, convert, rate_for
 from ordercore.pricing.facts import NO_FACTS, PricingFacts
-from ordercore.pricing.priced import Pricing, extra_text
+from ordercore.pricing.priced import Pricing, check_cart, extra_text
 from ordercore.pricing.promotion import Spread
 from ordercore.pricing.quote import (
     SHIPPING,
@@ -46,27 +36,38 @@ from ordercore.pricing.quote import (
     QuoteLine,
     TaxTotal,
 )
-from ordercore.pricing.tax import PriceBasis, TaxTreatment
-from ordercore.pricing.taxing import Levy, TaxableRow, included_ppm, levies, rebased
+from ordercore.pricing.tax import (
+    PriceBasis,
+    RoundedFigure,
+    RoundingScope,
+    ShippingTax,
+    TaxTreatment,
+)
+from ordercore.pricing.taxing import (
+    Levy,
+    PlainRates,
+    TaxableRow,
+    included_ppm,
+    levies,
+    rebased,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import date
 
     from ordercore.party import Destination
     from ordercore.pricing.basket import Basket
-    from ordercore.pricing.border import Assessment
+    from ordercore.pricing.border import Assessment, BorderPolicy
     from ordercore.pricing.exchange import Conversion
     from ordercore.pricing.tax import TaxPart
 
-__all__ = ["LINES_MAX", "check_cart", "quote"]
+__all__ = ["LINES_MAX", "quote"]
 
 LINES_MAX = 10_000
 """Most lines of one cart, with the components of bundles."""
 CODES_MAX = 20
 """Most coupon codes of one cart."""
-FEES_MAX = 20
-"""Most fees of one cart."""
 DUTIES: Mapping[ChargeKind, tuple[LineId, str]] = {
     ChargeKind.DUTY: (LineId("duty"), "Duty"),
     ChargeKind.CONSUMPTION_TAX: (LineId("consumption-tax"), "Consumption tax"),
@@ -76,20 +77,10 @@ DUTIES: Mapping[ChargeKind, tuple[LineId, str]] = {
 _OWN_IDS = frozenset({SHIPPING, *[name for name, _ in DUTIES.values()]})
 _SEQUENCES = (tuple, list)
 _MERCHANT = Funder.MERCHANT
+_GIFT_CARD = GoodsKind.MULTI_PURPOSE_VOUCHER
+_LINE, _TAX, _OWN = RoundingScope.LINE, RoundedFigure.TAX, ShippingTax.OWN
+_NET = Spread.NET
 _new = tuple.__new__
-
-
-class _Charge(NamedTuple):
-    """Shipping or a fee half way: after its discount."""
-
-    id: LineId
-    name: str
-    kind: ChargeKind
-    amount: int
-    discount: int
-    funded: int
-    category: str
-    included: bool
 
 
 def quote(cart: Cart, policy: PricingPolicy, at: datetime, facts: PricingFacts = NO_FACTS) -> Quote:
@@ -150,11 +141,14 @@ class _Pass:
         check_cart(cart)
         self.to = cart.address.destination()
         self._price()
-        self._charge()
         if policy.layers or cart.codes:
             self._promote()
         if cart.discounts:
             self._discount_order()
+        if self._usual():
+            found_plainly = self._built_plainly()
+            if found_plainly is not None:
+                return found_plainly
         rows = self._rows()
         if policy.border is not None:
             rows = self._cross(rows)
@@ -186,49 +180,21 @@ class _Pass:
         if len(priced) > LINES_MAX:
             reason = f"with the components of bundles a cart has at most {LINES_MAX} lines"
             raise InvalidCart(reason, path="lines")
+        self.charges = pricing.charges(cart, ids | _OWN_IDS)
         self.off_line = [half.discount for half in priced]
         self.off_order = [0] * len(priced)
         self.funded = [half.funded for half in priced]
 
-    def _rebase(self, unit: int, line: CartLine, path: str) -> tuple[int, bool]:
-        """A price that includes the home country's tax, as it stands at the destination."""
-        crossing = self.policy.border is not None and _crosses(self.policy, self.to, self.at.date())
-        try:
-            found = rebased(
-                unit, line.tax_category, line.kind, self.policy.tax, self.to, self.at.date(),
-                vat_id=self.facts.vat_id, exempt=bool(self.cart.shopper.exempt), export=crossing,
-            )  # fmt: skip
-        except OrdercoreError as error:
-            raise error.at(path) from None
-        return found, not crossing
-
-    def _charge(self) -> None:
-        """Shipping and fees as they are listed."""
-        cart = self.cart
-        default = self.policy.tax.prices_include_tax
-        rounding = self.policy.discount_rounding
-        pricing = Pricing(
-            cart.currency, rounding, default, self.policy, self.facts.rates, None
+    def _rebase(self, amount: int, category: str, kind: GoodsKind) -> tuple[int, bool]:
+        """A price that includes the home country's tax, as it stands at the destination,
+        and whether tax is still inside."""
+        border, day = self.policy.border, self.at.date()
+        crossing = border is not None and _crosses(border, self.to, day)
+        found = rebased(
+            amount, category, kind, self.policy.tax, self.to, day, vat_id=self.facts.vat_id,
+            exempt=bool(self.cart.shopper.exempt), export=crossing,
         )  # fmt: skip
-        found: list[_Charge] = []
-        shipping = cart.shipping
-        if shipping is not None:
-            amount = pricing.positive(shipping.amount, "shipping.amount", "shipping")
-            included = default if shipping.tax_included is None else shipping.tax_included
-            found.append(
-                _Charge(
-                    SHIPPING, shipping.name, ChargeKind.SHIPPING, amount, 0, 0,
-                    shipping.tax_category, included,
-                )
-            )  # fmt: skip
-        if cart.fees:
-            taken = {half.id for half in self.priced} | _OWN_IDS
-            for i, fee in enumerate(cart.fees):
-                try:
-                    found.append(_fee(fee, pricing, taken))
-                except OrdercoreError as error:
-                    raise error.at(f"fees[{i}]") from None
-        self.charges = found
+        return found, not crossing
 
     # --- Discounts ---------------------------------------------------------------------------
 
@@ -264,29 +230,26 @@ class _Pass:
         from ordercore.pricing.basket import Basket, BasketLine
 
         cart, policy = self.cart, self.policy
-        by_net = any(
-            promotion.spread is Spread.NET
-            for layer in policy.layers
-            for promotion in layer.promotions
-        )
+        by_net = False
+        for layer in policy.layers:
+            for promotion in layer.promotions:
+                if promotion.spread is _NET:
+                    by_net = True
         lines = []
         for half in self.priced:
-            line = half.line
-            inside = self._inside(line.tax_category) if by_net and half.included else 0
+            line, name, unit, listed, discount, _, included, floor, _, bundle, _, _ = half
+            inside = self._inside(line.tax_category) if by_net and included else 0
             lines.append(
                 BasketLine(
-                    line=line, id=half.id, sku=line.sku, name=line.name, category=line.category,
-                    brand=line.brand, kind=line.kind, bundle=half.bundle, quantity=line.quantity,
-                    unit_price=half.unit, list_amount=half.listed, left=half.listed - half.discount,
-                    floor=half.floor, net_ppm=inside,
+                    name, line.sku, line.name, line.category, line.brand, line.kind, bundle,
+                    line.quantity, unit, listed, listed - discount, floor, line, inside,
                 )
             )  # fmt: skip
         shipping = self.charges[0].amount if cart.shipping is not None else None
         return Basket(
-            currency=cart.currency, kind=cart.kind, shop=cart.shop, country=self.to.country,
-            customer=cart.customer.id, shopper=cart.shopper, at=self.at, lines=lines,
-            shipping=shipping, rounding=policy.discount_rounding,
-            remainder=policy.discount_remainder,
+            cart.currency, lines, self.at, kind=cart.kind, shop=cart.shop, country=self.to.country,
+            customer=cart.customer.id, shopper=cart.shopper, shipping=shipping,
+            rounding=policy.discount_rounding, remainder=policy.discount_remainder,
         )  # fmt: skip
 
     def _inside(self, category: str) -> int:
@@ -408,7 +371,90 @@ class _Pass:
     def _import_rate(self, category: str) -> Percent:
         return Percent(included_ppm(category, self.policy.tax, self.to, self.at.date()))
 
-    # --- The quote ---------------------------------------------------------------------------
+    # --- The usual quote ----------------------------------------------------------------------
+
+    def _usual(self) -> bool:
+        """Whether each row is taxed by one rate of its own, rounded by itself: as most shops do.
+
+        Then rows are taxed and built in one loop, which costs a third less. A test holds that both ways
+        give the same quote.
+        """
+        tax, facts = self.policy.tax, self.facts
+        return (
+            tax.scope is _LINE
+            and tax.rounded is _TAX
+            and tax.charges is _OWN
+            and facts.tax is None
+            and facts.vat_id is None
+            and self.policy.border is None
+            and not self.cart.shopper.exempt
+        )
+
+    def _built_plainly(self) -> Quote | None:
+        """The quote; ``None`` where a row is not plain after all (several components, a voucher)."""
+        sums: dict[tuple[int, str, TaxTreatment], list[int]] = {}
+        rates = PlainRates(self.policy.tax, self.to, self.at.date(), sums)
+        rounding = self.policy.tax.rounding
+        half_up = (
+            rounding is Rounding.HALF_UP
+        )  # a call for each line would cost as much as the rest
+        lines: list[QuoteLine] = []
+        subtotal = discount = tax = net = 0
+        for half, own, part, funded in zip(
+            self.priced, self.off_line, self.off_order, self.funded, strict=True
+        ):
+            line, name, unit, listed, _, freight, inside, _, _, bundle, attributes, extra = half
+            category = line.tax_category
+            rate = rates.get(category) or rates.find(category, f"lines[{len(lines)}].tax_category")
+            if rate is None or line.kind is _GIFT_CARD:
+                return None
+            ppm, under, why, both = rate
+            amount = listed - own - part + freight
+            if not inside:
+                under = 1_000_000
+            if half_up:
+                levied = (2 * (amount + funded) * ppm + under) // (2 * under)
+            else:
+                levied = divide((amount + funded) * ppm, under, rounding)
+            rest = amount - levied if inside else amount
+            lines.append(
+                QuoteLine(
+                    name, line.sku, line.name, line.quantity, unit, listed, own, part, freight,
+                    amount, category, ppm, inside, levied, rest, rest + levied, line.category,
+                    line.weight_grams, line.source_url, attributes, extra, funded, (), why,
+                    line.customs, bundle,
+                )
+            )  # fmt: skip
+            subtotal += listed
+            discount += own + part
+            tax += levied
+            net += rest
+            both[0] += rest + funded
+            both[1] += levied
+        charges: list[QuoteCharge] = []
+        for name, text, kind, amount, off, funded, category, inside in self.charges:
+            where = "shipping" if name == SHIPPING else f"fees[{name}]"
+            rate = rates.get(category) or rates.find(category, f"{where}.tax_category")
+            if rate is None:
+                return None
+            ppm, under, why, both = rate
+            under = under if inside else 1_000_000
+            levied = divide((amount + funded) * ppm, under, rounding)
+            rest = amount - levied if inside else amount
+            charges.append(
+                QuoteCharge(
+                    name, text, amount, category, ppm, inside, levied, rest, rest + levied, kind,
+                    off, funded, (), why,
+                )
+            )  # fmt: skip
+            discount += off
+            tax += levied
+            net += rest
+            both[0] += rest + funded
+            both[1] += levied
+        return self._summed(tuple(lines), tuple(charges), sums, (subtotal, discount, tax, net))
+
+    # --- Any quote ---------------------------------------------------------------------------
 
     def _built(self, rows: list[TaxableRow], found: list[Levy]) -> Quote:
         """Lines, charges and their sums, each line built once."""
@@ -522,20 +568,6 @@ class _Pass:
         return convert(total, net, rows, rate, self.policy.exchange.rounding)
 
 
-def _fee(fee: Fee, pricing: Pricing, taken: set[LineId]) -> _Charge:
-    if not isinstance(fee, Fee):
-        raise InvalidCart(f"a {type(fee).__name__} is no Fee")
-    if not isinstance(fee.id, str) or not fee.id or fee.id in taken:
-        raise InvalidCart("a fee has an id of its own", path="id", id=str(fee.id)[:40])
-    if fee.kind is not ChargeKind.FEE and fee.kind is not ChargeKind.INSURANCE:
-        raise InvalidCart("a fee is of kind FEE or INSURANCE", path="kind")
-    name = LineId(fee.id)
-    taken.add(name)
-    included = pricing.included if fee.tax_included is None else fee.tax_included
-    amount = pricing.positive(fee.amount, "amount", "a fee")
-    return _Charge(name, fee.name or fee.id, fee.kind, amount, 0, 0, fee.tax_category, included)
-
-
 def _border_charges(border: Assessment, lines: list[LineId]) -> list[QuoteCharge]:
     """What the seller pays at the border and charges on; nothing where the buyer pays on arrival."""
     from ordercore.pricing.border import Terms
@@ -561,10 +593,10 @@ def _border_charges(border: Assessment, lines: list[LineId]) -> list[QuoteCharge
     return found
 
 
-def _crosses(policy: PricingPolicy, to: Destination, day: date) -> bool:
+def _crosses(border: BorderPolicy, to: Destination, day: date) -> bool:
     from ordercore.pricing.assessing import crosses
 
-    return policy.border is not None and crosses(policy.border.ships_from, to.country, day)
+    return crosses(border.ships_from, to.country, day)
 
 
 def _add_parts(
@@ -577,52 +609,3 @@ def _add_parts(
         known = sums.setdefault((part.ppm, part.name, why), [0, 0])
         known[0] += part.net
         known[1] += part.tax
-
-
-_SHAPES: Sequence[tuple[str, type]] = (
-    ("kind", OrderKind),
-    ("customer", Party),
-    ("address", Address),
-    ("shop", str),
-    ("shopper", Shopper),
-)
-
-
-def _complain(cart: Cart, shapes: Sequence[tuple[str, type]]) -> None:
-    """Raise for the first field that is not of its type."""
-    for name, kind in shapes:
-        found = type(getattr(cart, name))
-        if kind is tuple and found not in _SEQUENCES:
-            reason = f"it is not a {found.__name__}: a tuple of one is written (line,)"
-            raise InvalidCart(reason, path=name)
-        if kind is not tuple and found is not kind:
-            raise InvalidCart(f"it is not a {found.__name__}", path=name)
-
-
-def check_cart(cart: Cart) -> None:
-    """Types of what is not money: mistakes that an untyped host makes, told where they are."""
-    if not (
-        type(cart.lines) in _SEQUENCES
-        and type(cart.discounts) in _SEQUENCES
-        and type(cart.fees) in _SEQUENCES
-    ):
-        _complain(cart, [(name, tuple) for name in ("lines", "discounts", "fees")])
-    if not (
-        type(cart.kind) is OrderKind
-        and type(cart.customer) is Party
-        and type(cart.address) is Address
-        and type(cart.shop) is str
-        and type(cart.shopper) is Shopper
-    ):
-        _complain(cart, _SHAPES)
-    address = cart.address
-    if type(address.lines) not in _SEQUENCES:
-        raise InvalidCart("lines of an address are a tuple of texts", path="address.lines")
-    country = address.country
-    if country and not (isinstance(country, str) and len(country) == 2 and country.isupper()):
-        reason = "a country is two capitals of ISO 3166-1: 'DE'"
-        raise InvalidCart(reason, path="address.country", country=str(country)[:20])
-    if cart.shipping is not None and not isinstance(cart.shipping, ShippingCharge):
-        raise InvalidCart("it is not a ShippingCharge", path="shipping")
-    if len(cart.fees) > FEES_MAX:
-        raise InvalidCart(f"a cart has at most {FEES_MAX} fees", path="fees")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ordercore.allocation import allocate
 from ordercore.errors import InvalidCart
-from ordercore.money import Rounding, divide
+from ordercore.money import divide
 from ordercore.pricing.cart import GoodsKind
 from ordercore.pricing.tax import (
     ComponentRounding,
@@ -126,39 +126,7 @@ def levies(
     """
     if external is not None:
         return _external(rows, external)
-    if (
-        tax.scope is not RoundingScope.LINE
-        or tax.rounded is not RoundedFigure.TAX
-        or tax.charges is not ShippingTax.OWN
-        or exempt
-        or vat_id is not None
-    ):
-        return _general(rows, tax, to, day, vat_id, exempt=exempt)
-    rounding = tax.rounding
-    half_up = rounding is Rounding.HALF_UP
-    known: dict[str, tuple[int, int, TaxTreatment]] = {}  # each rate is looked up once
-    taxed: list[Levy] = []
-    for _, category, amount, funded, _, included, kind, forced in rows:
-        if forced is not None or kind is _VOUCHER:
-            return _general(rows, tax, to, day, vat_id, exempt=exempt)
-        rule = known.get(category)
-        if rule is None:
-            try:
-                components = tax.components_of(category, to, day)
-            except InvalidCart as error:
-                raise error.at(_path(rows, len(taxed))) from None
-            if len(components) > 1:
-                return _general(rows, tax, to, day, vat_id, exempt=exempt)
-            rule = known[category] = _plain(components[0])
-        ppm, under, treatment = rule
-        if not included:
-            under = _MILLION
-        if half_up:
-            levy = (2 * (amount + funded) * ppm + under) // (2 * under)
-        else:
-            levy = divide((amount + funded) * ppm, under, rounding)
-        taxed.append(_new(Levy, (levy, ppm, treatment, ())))
-    return taxed
+    return _general(rows, tax, to, day, vat_id, exempt=exempt)
 
 
 def rebased(
@@ -175,14 +143,15 @@ def rebased(
 ) -> int:
     """What ``unit``, a price with the home country's tax inside, is with the destination's tax inside.
 
-    Only by `PriceBasis.NET_FIXED`, and only away from home: the exact price without tax stays, the new price
+    Only by `PriceBasis.NET_FIXED`, and away from home or for an ``exempt`` buyer: the exact price without tax stays, the new price
     is rounded once, by the policy's rounding. A destination that is not known yet is home; a multi-purpose
     voucher bears no tax, so its price stays. Raises `InvalidCart` where a rate is missing.
     """
     home = tax.home
     if tax.abroad is PriceBasis.GROSS_FIXED or home is None or kind is _VOUCHER:
         return unit
-    if not to.country or (to.country == home.country and home.region in {"", to.region}):
+    here = not to.country or (to.country == home.country and home.region in {"", to.region})
+    if here and not exempt:
         return unit
     inside = _rule(tax.components_of(category, home, day, "tax_category"))
     over, under = unit * inside.scale, inside.scale + inside.whole
@@ -203,6 +172,35 @@ def included_ppm(category: str, tax: TaxPolicy, to: Destination, day: date, path
 
 
 # --- which rate, and whether any ---------------------------------------------------------------
+
+
+_PlainRate = tuple[int, int, TaxTreatment, list[int]]
+
+
+class PlainRates(dict[str, _PlainRate]):
+    """Rates by category where each stands alone: in ppm, the price that includes it of a net of a million,
+    why, and the cell of the summary that it adds to. Each is looked up once."""
+
+    __slots__ = ("_day", "_sums", "_tax", "_to")
+
+    def __init__(
+        self,
+        tax: TaxPolicy,
+        to: Destination,
+        day: date,
+        sums: dict[tuple[int, str, TaxTreatment], list[int]],
+    ) -> None:
+        super().__init__()
+        self._tax, self._to, self._day, self._sums = tax, to, day, sums
+
+    def find(self, category: str, path: str) -> _PlainRate | None:
+        """Look a category up; ``None`` for one of several components. Raises `InvalidCart` as `levies`."""
+        components = self._tax.components_of(category, self._to, self._day, path)
+        if len(components) > 1:
+            return None
+        ppm, under, why = _plain(components[0])
+        found = self[category] = (ppm, under, why, self._sums.setdefault((ppm, "", why), [0, 0]))
+        return found
 
 
 def _plain(rate: TaxRate) -> tuple[int, int, TaxTreatment]:
@@ -432,9 +430,10 @@ def _name(rate: TaxRate) -> str:
 
 def _parts(base: _Base, amounts: tuple[int, ...]) -> list[TaxPart]:
     net = base.taxable - sum(amounts) if base.included else base.taxable
+    alone = len(amounts) == 1  # then it needs no name, as the lines that bear it have none
     return [
         TaxPart(
-            _name(rate), rate.percent.ppm if rate.treatment is _STANDARD else 0, net, amount,
+            "" if alone else _name(rate), rate.percent.ppm if rate.treatment is _STANDARD else 0, net, amount,
             rate.compound,
         )
         for rate, amount in zip(base.rule.components, amounts, strict=True)
