@@ -335,10 +335,10 @@ def test_points_are_priced_as_they_are_paid() -> None:
     rules = (TenderRule("points", rate=PointsRate(200, 100)),)
     pricing = PricingPolicy(points_worth=PointsRate(100, 100))
     with pytest.raises(InvalidPolicy) as caught:
-        Policies(pricing, TenderPolicy(rules)).check()
+        Policies(pricing, TenderPolicy(rules)).check_points()
     assert caught.value.path == "pricing.points_worth"
-    Policies(pricing, TenderPolicy((*rules, TenderRule("points", currency="EUR")))).check()
-    Policies(pricing).check()
+    Policies(pricing, TenderPolicy((*rules, TenderRule("points", currency="EUR")))).check_points()
+    Policies(pricing).check_points()
 
 
 @given(policies())

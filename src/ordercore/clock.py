@@ -54,4 +54,7 @@ def utc(moment: datetime, path: str = "") -> datetime:
     """``moment`` in UTC; a naive datetime is refused, because it names no moment."""
     if not isinstance(moment, datetime) or moment.tzinfo is None:
         raise InvalidInput("a time needs a zone: datetime(..., tzinfo=UTC)", path=path)
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInput("the time is beyond the calendar", path=path) from None

@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
 
 from ordercore import (
@@ -27,7 +28,13 @@ from ordercore import (
     tenders,
 )
 from ordercore.adapters.memory import AccountGateway, MemoryCouponBook, MemoryGateway, MemoryStore
-from ordercore.errors import InvalidTenders, PriceChanged, RateUnavailable
+from ordercore.errors import (
+    InvalidTenders,
+    OrdercoreError,
+    PortFailed,
+    PriceChanged,
+    RateUnavailable,
+)
 from ordercore.ledger import AccountKind
 from ordercore.party import Address, Destination
 from ordercore.pricing import (
@@ -39,6 +46,7 @@ from ordercore.pricing import (
     ExchangeRate,
     ExternalRow,
     ExternalTax,
+    Fee,
     Funder,
     Layer,
     OrderAmount,
@@ -200,6 +208,67 @@ def test_the_async_engine_awaits_its_sources() -> None:
     )
     found = asyncio.run(shop.quote(cart("CNY")))
     assert found.total == 7831
+
+
+class Broken:
+    """A port whose every answer is of another type."""
+
+    def __init__(self, answer: object) -> None:
+        self.answer = answer
+
+    def __getattr__(self, _: str) -> Any:
+        return lambda *_: self.answer
+
+
+@pytest.mark.parametrize("answer", [None, 5, "x", {}, ("x",)])
+@pytest.mark.parametrize("port", ["rates", "taxes", "vat_ids", "quotas", "coupons"])
+def test_l24_an_answer_of_another_type_is_a_port_that_failed(port: str, answer: object) -> None:
+    """Whatever a port answers in place of its value, the shop does not price by it in silence."""
+    tax = TaxPolicy(
+        (TaxRate(Percent.of("13"), country="CN"),), home=Destination("DE"), union=("FR",)
+    )
+    policy = PricingPolicy(tax, border=BorderPolicy("DE"))
+    line = CartLine("A", 1, Money("20.00", "EUR"), customs=Customs("330499", "DE", "Cream"))
+    bought = Cart(
+        "CNY", (line,), customer=Party("ada", vat_id="FR1"), address=Address(country="CN"),
+        codes=("X",),
+    )  # fmt: skip
+    ports: dict[str, Any] = {"rates": Bank(), port: Broken(answer)}
+    with pytest.raises(PortFailed, match="malformed"):
+        engine(policy, **ports).quote(bought)
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"codes": 5}, "cart.codes"),
+        ({"lines": (None,)}, "cart.lines[0]"),
+        ({"lines": 5}, "cart.lines"),
+        ({"currency": ["EUR"]}, "cart.currency"),
+        ({"customer": None}, "cart.customer"),
+    ],
+)
+def test_l24_a_cart_of_the_wrong_shape_asks_nobody(fields: dict[str, Any], path: str) -> None:
+    """What is no cart is refused at its path, and no port hears of it."""
+    bank = Bank()
+    wrong = attrs.evolve(cart(), **fields)
+    with pytest.raises(OrdercoreError) as caught:
+        engine(rates=bank, coupons=MemoryCouponBook(SettableClock(NOON))).quote(wrong)
+    assert caught.value.path == path
+    assert bank.asked == []
+
+
+def test_every_amount_of_a_cart_may_be_in_the_catalog_s_currency() -> None:
+    """Shipping, a fee, a floor and freight in EUR are asked for as a unit price is."""
+    line = CartLine(
+        "A", 1, Money("78.31", "CNY"), floor_price=Money("1.00", "EUR"),
+        domestic_freight=Money("1.00", "EUR"),
+    )  # fmt: skip
+    bought = Cart(
+        "CNY", (line,), shipping=ShippingCharge(Money("1.00", "EUR")),
+        fees=(Fee("wrap", Money("1.00", "EUR")),),
+    )  # fmt: skip
+    assert engine(rates=Bank()).quote(bought).total == 7831 + 3 * 783
 
 
 # --- Price lock ------------------------------------------------------------------------------

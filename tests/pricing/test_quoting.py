@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from ordercore.allocation import RemainderRule
-from ordercore.errors import InvalidCart, InvalidInput, RateUnavailable
+from ordercore.errors import InvalidCart, InvalidInput, OrdercoreError, RateUnavailable
 from ordercore.money import Percent, Rounding, money
 from ordercore.party import Address, Destination, Party
 from ordercore.pricing import (
@@ -44,6 +46,7 @@ from ordercore.pricing import (
     RefusedCoupon,
     RegimeId,
     Registration,
+    Scope,
     ShippingCharge,
     ShippingOff,
     ShippingTax,
@@ -57,6 +60,7 @@ from ordercore.pricing import (
     quote,
 )
 from ordercore.pricing.quoting import _Pass
+from ordercore.quotation import parse_cart, write_cart
 from ordercore.testing import START, laws, quotes
 
 TWENTY = TaxPolicy((TaxRate(Percent.of("20")),))
@@ -536,3 +540,86 @@ def test_a_funded_discount_does_not_lower_what_is_declared() -> None:
     found = priced(cart, PricingPolicy(tax, border=IOSS), JUNE)
     assert found.border is not None
     assert found.border.lines[0].declared == 10084
+
+
+# --- What a quote promises as a value ----------------------------------------------------------
+
+
+def test_a_quote_can_be_pickled_and_copied() -> None:
+    """A quote with all its inputs crosses processes and caches, and is the same there."""
+    found = priced(flash_cart(), PricingPolicy(layers=LAYERS), coupons=(Coupon("TAKE50", "fifty"),))
+    assert pickle.loads(pickle.dumps(found)) == found
+    assert copy.deepcopy(found) == found
+
+
+def test_no_unit_bears_more_tax_than_price() -> None:
+    """Ten units of 0.05 less 0.45 with 20 % inside: no unit has a net below nothing."""
+    cart = Cart("EUR", (CartLine("A", 10, eur("0.05")),), (AmountOff(eur("0.45")),))
+    line = priced(cart, PricingPolicy(TWENTY)).lines[0]
+    assert (line.total, line.tax) == (5, 1)
+    assert min(line.units(i, 1).net for i in range(10)) == 0
+
+
+def test_gift_cards_are_not_sold_at_the_order_s_discount() -> None:
+    """Ten percent off a gift card of 100.00 and an article of 120.00 are 12.00 off the article."""
+    lines = (
+        CartLine("CARD", 1, eur("100.00"), kind=GoodsKind.MULTI_PURPOSE_VOUCHER),
+        CartLine("A", 1, eur("120.00")),
+    )
+    found = priced(Cart("EUR", lines, (PercentOff(Percent.of("10")),)), PricingPolicy())
+    assert [line.total for line in found.lines] == [10000, 10800]
+
+
+def test_what_is_kept_apart_remains_for_the_next_discount() -> None:
+    """1.01 off three of 1.01 takes 0.99; half of the 2.04 that remain is 1.02."""
+    lines = tuple(CartLine(f"A{i}", 1, eur("1.01")) for i in range(3))
+    off = (AmountOff(eur("1.01")), PercentOff(Percent.of("50")))
+    policy = PricingPolicy(discount_remainder=RemainderRule.KEPT_APART)
+    found = priced(Cart("EUR", lines, off), policy)
+    assert [(each.asked, each.amount) for each in found.discounts] == [(101, 99), (102, 102)]
+
+
+LINE = CartLine("A", 1, eur("120.00"))
+
+
+@pytest.mark.parametrize(
+    ("cart", "path"),
+    [
+        (Cart("EUR", (LINE,), (AmountOff(eur("1.00"), "", "merchant"),)), "discounts[0].funder"),  # type: ignore[arg-type]
+        (Cart("EUR", (LINE,), (PercentOff(Percent(10.0)),)), "discounts[0].percent"),  # type: ignore[arg-type]
+        (Cart("EUR", (LINE,), (PercentOff("10%"),)), "discounts[0].percent"),  # type: ignore[arg-type]
+        (Cart("EUR", (LINE,), shipping=ShippingCharge(eur("6.00"), tax_included="no")), "shipping"),  # type: ignore[arg-type]
+        (Cart("EUR", (LINE,), fees=(Fee("x", eur("6.00"), tax_included=0),)), "fees[0]"),  # type: ignore[arg-type]
+        (Cart("EUR", (LINE,), shopper=Shopper(exempt=5)), "shopper"),  # type: ignore[arg-type]
+        (Cart("EUR", (LINE,), shopper=Shopper(groups="staff")), "shopper"),  # type: ignore[arg-type]
+        (Cart("EUR", (LINE,), codes="TAKE50"), "codes"),  # type: ignore[arg-type]
+        (Cart("EUR", (CartLine("A", 1, eur("1.00"), tax_category=None),)), "lines[0].tax_category"),  # type: ignore[arg-type]
+        (Cart("EUR", (LINE, CartLine("B", 1, eur("1.00"), id="1"))), "lines"),
+        (
+            Cart("EUR", (CartLine("S", 1, eur("1.00"), components=(Component("A", 1, 5),)),)),  # type: ignore[arg-type]
+            "lines[0].components[0].list_price",
+        ),
+    ],
+)
+def test_l24_a_wrong_type_that_would_change_money_is_refused(cart: Cart, path: str) -> None:
+    """No text stands for a funder, a flag or a percentage; the path says where it stood."""
+    layers = (Layer("x", (Promotion("p", OrderAmount(eur("1.00")), scope=Scope(brands=("X",))),)),)
+    with pytest.raises(OrdercoreError) as caught:
+        quote(cart, PricingPolicy(TWENTY, layers=layers), START)
+    assert caught.value.path == f"cart.{path}"
+
+
+def test_l24_a_moment_at_the_end_of_the_calendar_is_refused() -> None:
+    """A quote that would be valid beyond the year 9999 is none."""
+    with pytest.raises(InvalidInput):
+        quote(Cart("EUR", (LINE,)), PricingPolicy(), datetime.max.replace(tzinfo=UTC))
+
+
+def test_l18_a_price_in_points_is_written_and_read_whatever_they_are_worth() -> None:
+    """The document of a quote does not ask how the points will be paid."""
+    cart = Cart("EUR", (CartLine("MUG", 1, eur("9.90"), points=20),))
+    found = priced(cart, PricingPolicy(points_worth=PointsRate(10, 5)))
+    document = parse_cart(write_cart(found))
+    assert document.at is not None
+    again = quote(document.cart, document.policies().pricing, document.at, document.facts)
+    assert again == found

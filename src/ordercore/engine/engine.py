@@ -87,6 +87,7 @@ def _compose(
     known = Lifecycles((standard(FACTS), *lifecycles))
     policies = policies if policies is not None else Policies()
     policies.check()
+    policies.check_points()
     states = {state.id for chart in known for state in chart.states}
     for i, state in enumerate(policies.posting.recognize_in):
         if state not in states:

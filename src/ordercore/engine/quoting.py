@@ -9,25 +9,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordercore.engine.flow import call
-from ordercore.errors import InvalidCart
+from ordercore.errors import InvalidCart, OrdercoreError
+from ordercore.money import exponent
 from ordercore.pricing import (
     NO_FACTS,
     Cart,
+    CartLine,
+    Coupon,
+    ExchangeRate,
+    ExternalTax,
+    PersonalQuota,
     PricingFacts,
     RatePurpose,
     RegimeId,
     TaxRequest,
     TaxRequestRow,
+    VatIdCheck,
 )
 from ordercore.pricing import quote as price
+from ordercore.pricing.checking import checked_answer
 from ordercore.pricing.priced import check_cart
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from ordercore.engine.flow import Flow
     from ordercore.engine.shop import Shop
-    from ordercore.pricing import Coupon, ExchangeRate, PersonalQuota, Quote, VatIdCheck
+    from ordercore.pricing import Quote
 
 __all__ = ["quote_cart", "tax_request"]
 
@@ -46,6 +55,7 @@ def quote_cart(shop: Shop, cart: Cart) -> Flow[Quote]:
     if shop.taxes is None:
         return found
     answer = yield from call(shop.taxes.calculate, tax_request(found))
+    checked_answer(answer, ExternalTax, shop.taxes)
     return price(
         cart, policy, now,
         PricingFacts(facts.coupons, facts.rates, facts.vat_id, answer, facts.quota),
@@ -59,26 +69,31 @@ def _facts(shop: Shop, cart: Cart, now: datetime) -> Flow[PricingFacts]:
     if not isinstance(cart, Cart):
         raise InvalidCart(f"a {type(cart).__name__} is no cart", path="cart")
     try:
+        exponent(cart.currency)
         check_cart(cart)  # before anybody outside is asked about it
-    except InvalidCart as error:
+    except OrdercoreError as error:
         raise error.at("cart") from None
     coupons: tuple[Coupon, ...] = ()
     if cart.codes and shop.coupons is not None:
         codes = tuple([code for code in cart.codes[:CODES_MAX] if isinstance(code, str)])
         coupons = yield from call(shop.coupons.find, codes, cart.customer.id)
+        checked_answer(coupons, tuple[Coupon, ...], shop.coupons)
     rates: list[ExchangeRate] = []
     if shop.rates is not None:
         for base, quote, purpose in _pairs(shop, cart, now):
-            rates.append((yield from call(shop.rates.rate, base, quote, now, purpose)))
+            rate = yield from call(shop.rates.rate, base, quote, now, purpose)
+            rates.append(checked_answer(rate, ExchangeRate, shop.rates))
     vat_id: VatIdCheck | None = None
     if cart.customer.vat_id and shop.vat_ids is not None and shop.policies.pricing.tax.union:
         vat_id = yield from call(shop.vat_ids.check, cart.customer.vat_id, now)
+        checked_answer(vat_id, VatIdCheck, shop.vat_ids)
     quota: PersonalQuota | None = None
     if shop.quotas is not None and _needs_quota(shop, cart):
         from ordercore.pricing.assessing import quota_year  # a domestic shop has none
 
         regime, person = RegimeId.CN_RETAIL_IMPORT, cart.customer.id
         quota = yield from call(shop.quotas.used, regime, person, quota_year(now))
+        checked_answer(quota, PersonalQuota, shop.quotas)
     if not (coupons or rates or vat_id or quota):
         return NO_FACTS
     return PricingFacts(coupons, tuple(rates), vat_id, None, quota)
@@ -88,8 +103,8 @@ def _pairs(shop: Shop, cart: Cart, now: datetime) -> list[tuple[str, str, RatePu
     """The exchange rates that pricing this cart will look for."""
     policy, code = shop.policies.pricing, cart.currency
     found: dict[tuple[str, str, RatePurpose], None] = {}
-    for line in cart.lines:
-        other = getattr(getattr(line.unit_price, "currency", None), "code", code)
+    for amount in _amounts(cart):
+        other = getattr(getattr(amount, "currency", None), "code", code)
         if other != code:
             found[other, code, RatePurpose.DISPLAY] = None
     for other, purpose in (
@@ -108,6 +123,18 @@ def _pairs(shop: Shop, cart: Cart, now: datetime) -> list[tuple[str, str, RatePu
         reason = f"a cart needs at most {PAIRS_MAX} exchange rates, not {len(found)}"
         raise InvalidCart(reason, path="cart.lines")
     return list(found)
+
+
+def _amounts(cart: Cart) -> Iterator[object]:
+    """Every amount that may stand in the catalog's currency."""
+    for line in cart.lines:
+        if isinstance(line, CartLine):
+            yield line.unit_price
+            yield line.floor_price
+            yield line.domestic_freight
+            yield from [getattr(part, "list_price", None) for part in line.components]
+    yield getattr(cart.shipping, "amount", None)
+    yield from [getattr(fee, "amount", None) for fee in cart.fees]
 
 
 def _needs_quota(shop: Shop, cart: Cart) -> bool:

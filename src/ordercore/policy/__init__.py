@@ -158,10 +158,15 @@ class Policies:
         check_layers(pricing.layers, "pricing.layers")
         if pricing.border is not None:
             check_border(pricing.border, "pricing.border")
-        worth = pricing.points_worth
+
+    def check_points(self) -> None:
+        """Raise `InvalidPolicy` where a price counts points at another rate than a tender takes them.
+
+        The engine asks it; a document of pricing alone has no tenders.
+        """
+        worth = self.pricing.points_worth
         if worth is None:
             return
-        # What a price counts points for is what they pay for.
         rates = [
             rule.rate or PointsRate() for rule in self.tenders.rules if rule.gateway == "points"
         ]

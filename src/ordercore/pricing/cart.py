@@ -8,8 +8,8 @@ and names the path of what is wrong.
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from math import gcd
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -18,7 +18,7 @@ from ordercore.party import Address, Party
 from ordercore.value import value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
 
     from ordercore.money import Money, Percent
 
@@ -41,7 +41,29 @@ __all__ = [
     "Shopper",
 ]
 
-_NONE: Mapping[str, Any] = MappingProxyType({})
+
+class _Nothing(Mapping[str, Any]):
+    """No entries, for good; unlike a mapping proxy it can be pickled and copied."""
+
+    __slots__ = ()
+
+    def __getitem__(self, key: str) -> Any:
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+    def __repr__(self) -> str:
+        return "{}"
+
+    def __reduce__(self) -> str:
+        return "_NONE"
+
+
+_NONE: Mapping[str, Any] = _Nothing()
 
 
 class OrderKind(enum.Enum):

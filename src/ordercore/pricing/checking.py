@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ordercore import party, pricing
-from ordercore.errors import InvalidCart, InvalidInput, InvalidPolicy
+from ordercore.errors import InvalidCart, InvalidInput, InvalidPolicy, PortFailed
 from ordercore.money import Money, Percent
 
 if TYPE_CHECKING:
     from ordercore.pricing import Cart, PricingFacts, PricingPolicy
 
-__all__ = ["check_types"]
+__all__ = ["check_types", "checked_answer"]
 
 _Fault = tuple[str, str, object]
 _UNIONS = (typing.Union, types.UnionType)
@@ -42,6 +42,15 @@ def check_types(cart: Cart, policy: PricingPolicy, facts: PricingFacts) -> None:
     ):
         for path, name, wrong in _faults(found, wanted, start):
             raise error(f"needs {name}, not a {type(wrong).__name__}", path=path)
+
+
+def checked_answer(found: Any, wanted: Any, port: object) -> Any:
+    """What a port answered, if it is of the type that the port promises; raises `PortFailed`."""
+    for path, name, wrong in _faults(found, wanted, "answer"):
+        who = type(port).__name__
+        reason = f"{who} gave a malformed answer: {path} needs {name}, not a {type(wrong).__name__}"
+        raise PortFailed(reason, port=who)
+    return found
 
 
 @cache

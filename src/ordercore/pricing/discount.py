@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ordercore.allocation import RemainderRule, allocate, allocate_apart, allocate_within
 from ordercore.errors import InvalidCart, OrdercoreError
-from ordercore.money import divide, to_minor
+from ordercore.money import Percent, divide, to_minor
 from ordercore.pricing.cart import AmountOff, Funder, PercentOff
 from ordercore.pricing.promotion import DiscountLevel
 from ordercore.value import value
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ordercore.money import Rounding
     from ordercore.pricing.cart import Discount
 
-__all__ = ["AppliedDiscount", "discounted", "shared"]
+__all__ = ["AppliedDiscount", "checked", "shared", "worked"]
 
 _DISCOUNTS_MAX = 100
 _LARGEST_FRACTION = RemainderRule.LARGEST_FRACTION
@@ -55,6 +55,9 @@ def _asked(off: Discount, left: int, currency: str, rounding: Rounding) -> tuple
     if not isinstance(off, PercentOff):
         reason = f"a {type(off).__name__} is no discount"
         raise InvalidCart(reason, allowed=("PercentOff", "AmountOff"))
+    if type(off.percent) is not Percent or type(off.percent.ppm) is not int:
+        reason = "a percentage is a Percent: Percent.of('10')"
+        raise InvalidCart(reason, path="percent")
     if not 0 <= off.percent.ppm <= 1_000_000:
         reason = f"a discount of {off.percent} % is not from 0 to 100 %"
         raise InvalidCart(reason, path="percent", percent=str(off.percent))
@@ -67,28 +70,27 @@ def _asked(off: Discount, left: int, currency: str, rounding: Rounding) -> tuple
     return asked, min(cap, left)
 
 
-def discounted(
-    discounts: Sequence[Discount], left: int, currency: str, rounding: Rounding, room: int
-) -> list[tuple[Discount, int, int, int]]:
-    """Work through ``discounts`` on ``left`` minor units: each with its rate, what it asks and gives.
-
-    Together they give at most ``room``.
-    """
+def checked(discounts: Sequence[Discount]) -> Sequence[Discount]:
+    """The discounts of a line or of an order, if they are some few in a tuple."""
     if not isinstance(discounts, (tuple, list)):
         raise InvalidCart("discounts are a tuple: write (discount,)", path="discounts")
     if len(discounts) > _DISCOUNTS_MAX:
         raise InvalidCart(f"more than {_DISCOUNTS_MAX} discounts", path="discounts")
-    worked: list[tuple[Discount, int, int, int]] = []
-    for off in discounts:
-        try:
-            asked, most = _asked(off, left, currency, rounding)
-        except OrdercoreError as error:
-            raise error.at(f"discounts[{len(worked)}]") from None
-        given = min(asked, most, room)
-        left -= given
-        room -= given
-        worked.append((off, off.percent.ppm if type(off) is PercentOff else 0, asked, given))
-    return worked
+    return discounts
+
+
+def worked(
+    off: Discount, place: int, left: int, room: int, currency: str, rounding: Rounding
+) -> tuple[int, int, int]:
+    """A discount on ``left`` minor units: its rate, what it asks, and what it gives, at most ``room``."""
+    try:
+        asked, most = _asked(off, left, currency, rounding)
+        if type(off.funder) is not Funder:
+            raise InvalidCart("it is not a Funder", path="funder")
+    except OrdercoreError as error:
+        raise error.at(f"discounts[{place}]") from None
+    ppm = off.percent.ppm if type(off) is PercentOff else 0
+    return ppm, asked, min(asked, most, room)
 
 
 def shared(

@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ordercore.allocation import allocate
-from ordercore.errors import InvalidCart, OrdercoreError
+from ordercore.errors import InvalidCart, InvalidPolicy, OrdercoreError
 from ordercore.goods import QUANTITY_MAX, LineId, quantity
 from ordercore.money import MINOR_MAX, checked_minor, divide, to_minor
 from ordercore.party import Address, Party
@@ -27,7 +27,7 @@ from ordercore.pricing.cart import (
     ShippingCharge,
     Shopper,
 )
-from ordercore.pricing.discount import AppliedDiscount, discounted
+from ordercore.pricing.discount import AppliedDiscount, checked, worked
 from ordercore.pricing.exchange import RatePurpose, exchanged, rate_for
 from ordercore.pricing.promotion import DiscountLevel
 from ordercore.pricing.quote import SHIPPING
@@ -49,7 +49,7 @@ COMPONENTS_MAX = 100
 """Most components of one bundle."""
 POINTS_MAX = 10**9
 """Most points of one unit."""
-_INCLUDED = (None, True, False)
+_INCLUDED = frozenset({type(None), bool})
 _MERCHANT = Funder.MERCHANT
 _LINE = DiscountLevel.LINE
 _SEQUENCES = (tuple, list)
@@ -124,7 +124,7 @@ class Pricing(NamedTuple):
         at = 0
         try:
             for at, line in enumerate(found):
-                if type(line) is CartLine and line.components:
+                if isinstance(line, CartLine) and line.components:
                     priced += self._bundle(line, at, applied)
                 else:
                     priced.append(self.line(line, at, applied))
@@ -138,6 +138,13 @@ class Pricing(NamedTuple):
         shipping = cart.shipping
         if shipping is not None:
             amount = self.positive(shipping.amount, "shipping.amount", "shipping")
+            if (
+                type(shipping.tax_included) not in _INCLUDED
+                or type(shipping.tax_category) is not str
+                or type(shipping.name) is not str
+            ):
+                reason = "tax_included is True, False or None, a category and a name are texts"
+                raise InvalidCart(reason, path="shipping")
             included = self.included if shipping.tax_included is None else shipping.tax_included
             if self.rebase is not None and included:
                 try:
@@ -164,10 +171,11 @@ class Pricing(NamedTuple):
             or type(line.name) is not str
             or type(line.sku) is not str
             or not line.sku
-            or line.tax_included not in _INCLUDED
+            or type(line.tax_included) not in _INCLUDED
             or type(line.weight_grams) is not int
             or line.weight_grams < 0
             or type(line.kind) is not GoodsKind
+            or type(line.tax_category) is not str
             or line.customs is not None
         ):
             _check_line(line)
@@ -212,9 +220,10 @@ class Pricing(NamedTuple):
     ) -> tuple[int, int]:
         """What the line's own discounts take, and what of it third parties repay."""
         taken = funded = 0
-        for off, ppm, asked, given in discounted(
-            line.discounts, listed, self.currency, self.rounding, room
-        ):
+        for i, off in enumerate(checked(line.discounts)):
+            ppm, asked, given = worked(
+                off, i, listed - taken, room - taken, self.currency, self.rounding
+            )
             taken += given
             if off.funder is not _MERCHANT:
                 funded += given
@@ -231,6 +240,8 @@ class Pricing(NamedTuple):
         if not line.points:
             return unit, floor
         rate = self.policy.points_worth
+        if rate is not None and (rate.points < 1 or rate.minor < 1):
+            raise InvalidPolicy("points are worth something", path="pricing.points_worth")
         if type(line.points) is not int or not 0 < line.points <= POINTS_MAX:
             reason = f"points are a whole number from 0 to {POINTS_MAX}"
             raise InvalidCart(reason, path="points")
@@ -263,6 +274,7 @@ class Pricing(NamedTuple):
                 at_home.append(home.line(made, index, applied))
                 parts.append(at_home[i] if self.rebase is None else self.line(made, index, applied))
             except OrdercoreError as error:
+                error.path = error.path.replace("unit_price", "list_price")
                 raise error.at(f"components[{i}]") from None
         weights = [part.listed for part in at_home]
         even = weights if any(weights) else [1] * len(weights)  # gifts: nothing to go by
@@ -293,7 +305,7 @@ def _check_line(line: CartLine) -> None:
     """Types of what is not money, told where they are."""
     if not isinstance(line, CartLine):
         raise InvalidCart(f"a {type(line).__name__} is no CartLine")
-    if type(line.name) is not str or line.tax_included not in _INCLUDED:
+    if type(line.name) is not str or type(line.tax_included) not in _INCLUDED:
         where = "tax_included" if type(line.name) is str else "name"
         raise InvalidCart("a name is a text, and tax_included True, False or None", path=where)
     if not isinstance(line.sku, str) or not line.sku:
@@ -303,6 +315,8 @@ def _check_line(line: CartLine) -> None:
         raise InvalidCart(reason, path="weight_grams")
     if type(line.kind) is not GoodsKind:
         raise InvalidCart("it is not a GoodsKind", path="kind")
+    if type(line.tax_category) is not str:
+        raise InvalidCart("a tax category is a text", path="tax_category")
     if line.customs is not None:
         _check_customs(line.customs)
 
@@ -310,6 +324,11 @@ def _check_line(line: CartLine) -> None:
 def _check_customs(customs: Customs) -> None:
     if type(customs) is not Customs:
         raise InvalidCart("it is not a Customs", path="customs")
+    if type(customs.description) is not str or type(customs.excise) is not bool:
+        where = "excise" if type(customs.description) is str else "description"
+        raise InvalidCart(
+            "a description is a text, and excise True or False", path=f"customs.{where}"
+        )
     code = customs.hs_code
     if code and not (
         isinstance(code, str) and code.isascii() and code.isdigit() and 4 <= len(code) <= 12
@@ -365,6 +384,12 @@ def _fee(fee: Fee, pricing: Pricing, taken: set[LineId]) -> Charge:
         raise InvalidCart("a fee has an id of its own", path="id", id=str(fee.id)[:40])
     if fee.kind is not ChargeKind.FEE and fee.kind is not ChargeKind.INSURANCE:
         raise InvalidCart("a fee is of kind FEE or INSURANCE", path="kind")
+    if (
+        type(fee.tax_included) not in _INCLUDED
+        or type(fee.tax_category) is not str
+        or type(fee.name) is not str
+    ):
+        raise InvalidCart("tax_included is True, False or None, a category and a name are texts")
     name = LineId(fee.id)
     taken.add(name)
     included = pricing.included if fee.tax_included is None else fee.tax_included
@@ -380,6 +405,7 @@ _SHAPES: Sequence[tuple[str, type]] = (
     ("address", Address),
     ("shop", str),
     ("shopper", Shopper),
+    ("codes", tuple),
 )
 
 
@@ -408,8 +434,18 @@ def check_cart(cart: Cart) -> None:
         and type(cart.address) is Address
         and type(cart.shop) is str
         and type(cart.shopper) is Shopper
+        and type(cart.codes) in _SEQUENCES
     ):
         _complain(cart, _SHAPES)
+    shopper = cart.shopper
+    if (
+        type(shopper.groups) is not tuple
+        or type(shopper.tier) is not str
+        or type(shopper.exempt) is not str
+        or type(shopper.first_order) is not bool
+    ):
+        reason = "groups are a tuple of texts, tier and exempt texts, first_order True or False"
+        raise InvalidCart(reason, path="shopper")
     address = cart.address
     if type(address.lines) not in _SEQUENCES:
         raise InvalidCart("lines of an address are a tuple of texts", path="address.lines")

@@ -119,20 +119,43 @@ class QuoteLine:
     def units(self, first: int, count: int) -> UnitShare:
         """What the units ``first`` to ``first + count - 1`` (from 0) of this line cost.
 
-        Discounts, freight and tax are each shared equally over the units, odd cents to the first ones,
-        so any partition of the units adds up to the line (law L4).
+        Discounts and freight are each shared equally over the units, odd cents to the first ones;
+        tax follows what the units cost, so that no unit bears more tax than price.
+        Any partition of the units adds up to the line (law L4).
         """
         whole = self.quantity
+        if type(first) is not int or type(count) is not int:
+            raise InvalidQuantity("units are whole numbers", path=f"[{self.id}]", line=self.id)
         if first < 0 or count < 0 or first + count > whole:
             reason = f"units {first} to {first + count} of {whole}"
             raise InvalidQuantity(reason, path=f"[{self.id}]", line=self.id)
         listed = self.unit_price * count
         off = share_of_units(self.discount + self.order_discount, whole, first, count)
         freight = share_of_units(self.freight, whole, first, count)
-        tax = share_of_units(self.tax, whole, first, count)
+        tax = sum(self.unit_taxes(first, count))
         amount = listed - off + freight
         net = amount - tax if self.tax_included else amount
         return UnitShare(listed, off, freight, tax, net, net + tax)
+
+    def unit_taxes(self, first: int, count: int) -> tuple[int, ...]:
+        """The tax of some units by component, in the order of ``parts``; one figure where there is one.
+
+        Of a component's tax T on a taxable amount A, the first k units, which come to A(k), bear
+        the whole part of T x A(k) / A.
+        """
+        taxes = tuple([part.tax for part in self.parts]) or (self.tax,)
+        if not self.tax:
+            return (0,) * len(taxes)
+        before, upto = self._taxable(first), self._taxable(first + count)
+        base = self.amount + self.funded
+        return tuple([tax * upto // base - tax * before // base for tax in taxes])
+
+    def _taxable(self, count: int) -> int:
+        """What the first ``count`` units come to, with what third parties repay."""
+        whole = self.quantity
+        off = share_of_units(self.discount + self.order_discount, whole, 0, count)
+        more = share_of_units(self.freight, whole, 0, count)
+        return self.unit_price * count - off + more + share_of_units(self.funded, whole, 0, count)
 
 
 @value
@@ -260,10 +283,10 @@ class Quote:
         Rounding to the smallest coin belongs to the part that is paid in cash: CHF 12.37 are 12.35 in cash,
         10.00 by card and 2.35 in cash, or 12.37 by card.
         """
-        rest = self.total - otherwise
-        if not 0 <= otherwise <= self.total:
+        if type(otherwise) is not int or not 0 <= otherwise <= self.total:
             reason = f"of {self.total} minor units, {otherwise} cannot be paid otherwise"
             raise InvalidInput(reason, path="otherwise", total=self.total)
+        rest = self.total - otherwise
         step = CASH_STEPS.get(self.currency)
         amount = rest if step is None else step.apply(rest)
         return CashPayable(amount, amount - rest)

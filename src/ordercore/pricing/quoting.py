@@ -8,7 +8,7 @@ domestic freight, shipping and fees, the border, tax, duty. What each step took 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from ordercore.allocation import RemainderRule
 from ordercore.clock import utc
@@ -21,12 +21,14 @@ from ordercore.errors import (
 )
 from ordercore.goods import LineId
 from ordercore.money import MINOR_MAX, Percent, Rounding, checked_minor, divide, exponent
+from ordercore.pricing.basket import Basket, BasketLine
 from ordercore.pricing.cart import Cart, ChargeKind, Funder, GoodsKind
 from ordercore.pricing.coupon import RefusalReason, RefusedCoupon
-from ordercore.pricing.discount import AppliedDiscount, discounted, shared
+from ordercore.pricing.discount import AppliedDiscount, checked, shared, worked
 from ordercore.pricing.exchange import RatePurpose, check_rate, convert, rate_for
 from ordercore.pricing.facts import NO_FACTS, PricingFacts
-from ordercore.pricing.priced import Pricing, check_cart, extra_text
+from ordercore.pricing.priced import Priced, Pricing, check_cart, extra_text
+from ordercore.pricing.promoting import promote
 from ordercore.pricing.promotion import Spread
 from ordercore.pricing.quote import (
     SHIPPING,
@@ -57,7 +59,6 @@ if TYPE_CHECKING:
     from datetime import date
 
     from ordercore.party import Destination
-    from ordercore.pricing.basket import Basket
     from ordercore.pricing.border import Assessment, BorderPolicy
     from ordercore.pricing.exchange import Conversion
     from ordercore.pricing.tax import TaxPart
@@ -99,10 +100,15 @@ def quote(cart: Cart, policy: PricingPolicy, at: datetime, facts: PricingFacts =
         at = utc(at, "at")  # a stored quote keeps no other zone, and must meet the same day's rates
     try:
         return _Pass(cart, policy, at, facts).quote()
-    except InvalidPolicy:
-        raise  # its path is one of the policy
     except OrdercoreError as error:
+        if isinstance(error, InvalidPolicy) or error.path == "at" or error.path[:5] == "facts":
+            raise  # its path is not one of the cart
         raise error.at("cart") from None
+    except (TypeError, AttributeError, ValueError, KeyError, ArithmeticError):
+        from ordercore.pricing.checking import check_types
+
+        check_types(cart, policy, facts)  # tells the first field that is not of its type
+        raise
 
 
 class _Pass:
@@ -122,6 +128,7 @@ class _Pass:
         "priced",
         "refused",
         "to",
+        "until",
     )  # fmt: skip
 
     def __init__(
@@ -134,6 +141,10 @@ class _Pass:
         self.applied: list[AppliedDiscount] = []
         self.refused: list[RefusedCoupon] = []
         self.border: Assessment | None = None
+        try:
+            self.until = at + policy.quote_valid
+        except OverflowError:
+            raise InvalidInput("the time is beyond the calendar", path="at") from None
 
     def quote(self) -> Quote:
         cart, policy = self.cart, self.policy
@@ -175,8 +186,7 @@ class _Pass:
         priced = self.priced = pricing.lines(cart.lines, self.applied)
         ids = {half.id for half in priced}
         if len(ids) != len(priced) or not ids.isdisjoint(_OWN_IDS):
-            own = " or ".join(sorted(_OWN_IDS))
-            raise InvalidCart(f"each line has an id of its own, not {own}", path="lines")
+            _complain_of_ids(priced)
         if len(priced) > LINES_MAX:
             reason = f"with the components of bundles a cart has at most {LINES_MAX} lines"
             raise InvalidCart(reason, path="lines")
@@ -200,8 +210,6 @@ class _Pass:
 
     def _promote(self) -> None:
         """The layers of promotions, on a basket made of the lines as they are."""
-        from ordercore.pricing.promoting import promote  # a shop may have none: the import budget
-
         cart, policy = self.cart, self.policy
         codes = cart.codes
         if type(codes) not in _SEQUENCES or len(codes) > CODES_MAX:
@@ -214,10 +222,10 @@ class _Pass:
         basket = self._basket()
         applied, self.refused = promote(basket, policy.layers, self.facts.coupons, codes)
         self.applied += applied
-        for i, line in enumerate(basket.lines):
-            self.off_line[i] += line.off_line
-            self.off_order[i] += line.off_order
-            self.funded[i] += line.funded
+        found = basket.lines
+        self.off_line = [a + line.off_line for a, line in zip(self.off_line, found, strict=True)]
+        self.off_order = [line.off_order for line in found]
+        self.funded = [a + line.funded for a, line in zip(self.funded, found, strict=True)]
         if basket.shipping_off:
             first = self.charges[0]
             self.charges[0] = first._replace(
@@ -227,8 +235,6 @@ class _Pass:
             )
 
     def _basket(self) -> Basket:
-        from ordercore.pricing.basket import Basket, BasketLine
-
         cart, policy = self.cart, self.policy
         by_net = False
         for layer in policy.layers:
@@ -263,24 +269,26 @@ class _Pass:
         """The cart's own discounts, shared over the lines by what remains of each."""
         cart, policy = self.cart, self.policy
         off_line, off_order = self.off_line, self.off_order
+        # Money sold at a discount is no discount: gift cards keep their price.
         left = [
-            half.listed - own - part
+            0 if half.line.kind is _GIFT_CARD else half.listed - own - part
             for half, own, part in zip(self.priced, off_line, off_order, strict=True)
         ]
         floors = [half.floor for half in self.priced]
         floored = any(floors)
         rule = policy.discount_remainder
-        whole = room = sum(left)
-        if floored:
-            room -= sum([min(here, low) for here, low in zip(left, floors, strict=True)])
-        worked = discounted(cart.discounts, whole, cart.currency, policy.discount_rounding, room)
-        for off, ppm, asked, given in worked:
-            rooms = left
+        for place, off in enumerate(checked(cart.discounts)):
+            rooms, whole = left, sum(left)
+            room = whole
             if floored:
                 rooms = [max(here - low, 0) for here, low in zip(left, floors, strict=True)]
+                room = sum(rooms)
+            ppm, asked, given = worked(
+                off, place, whole, room, cart.currency, policy.discount_rounding
+            )
             parts = tuple(shared(given, left, rooms, rule))
             if rule is RemainderRule.KEPT_APART:
-                given = sum(parts)  # noqa: PLW2901 - the odd cent is not given
+                given = sum(parts)  # the odd cent is not given
             funded = off.funder is not _MERCHANT
             for i, part in enumerate(parts):
                 left[i] -= part
@@ -432,8 +440,10 @@ class _Pass:
             both[0] += rest + funded
             both[1] += levied
         charges: list[QuoteCharge] = []
-        for name, text, kind, amount, off, funded, category, inside in self.charges:
-            where = "shipping" if name == SHIPPING else f"fees[{name}]"
+        first = 1 if self.cart.shipping is not None else 0
+        for i, charge in enumerate(self.charges):
+            name, text, kind, amount, off, funded, category, inside = charge
+            where = f"fees[{i - first}]" if i >= first else "shipping"
             rate = rates.get(category) or rates.find(category, f"{where}.tax_category")
             if rate is None:
                 return None
@@ -552,7 +562,7 @@ class _Pass:
             cart.currency, lines, charges, tuple(self.applied),
             tuple([TaxTotal(ppm, both[0], both[1], name, why) for (ppm, name, why), both in taxes.items()]),
             subtotal, discount, tax, net, total, policy.tax.rounding, policy.tax.scope, self.at,
-            self.at + policy.quote_valid, cart, policy, self.facts, tuple(self.refused), points,
+            self.until, cart, policy, self.facts, tuple(self.refused), points,
             self.border, settlement, ledger,
         )  # fmt: skip
 
@@ -566,6 +576,16 @@ class _Pass:
             reason = f"no rate from {self.cart.currency} to {currency} for {purpose.value}"
             raise RateUnavailable(reason, path="facts.rates", currency=currency)
         return convert(total, net, rows, rate, self.policy.exchange.rounding)
+
+
+def _complain_of_ids(priced: list[Priced]) -> NoReturn:
+    seen: set[LineId] = set()
+    for half in priced:
+        if half.id in seen or half.id in _OWN_IDS:
+            break
+        seen.add(half.id)
+    reason = f"each line has an id of its own; {half.id!r} stands for something else already"
+    raise InvalidCart(reason, path="lines", id=half.id)
 
 
 def _border_charges(border: Assessment, lines: list[LineId]) -> list[QuoteCharge]:
