@@ -57,7 +57,7 @@ demo: $(VENV)/.package
 # Values are frozen at run time in the first run and plain in the second: both must hold.
 # By file, because the examples of a page build on those above them.
 test: $(VENV)/.package
-	ORDERCORE_CHECKED=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=term
+	ORDERCORE_CHECKED=1 HYPOTHESIS_PROFILE=ci $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=term
 	ORDERCORE_CHECKED=0 HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest -n $(JOBS) --dist loadfile -x
 
 # `make -k check` goes on after the first complaint.

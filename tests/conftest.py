@@ -19,7 +19,7 @@ settings.register_profile(
 settings.register_profile(
     "ci",
     deadline=None,
-    max_examples=100,
+    max_examples=200,
     stateful_step_count=30,
     derandomize=True,
     database=None,
@@ -29,7 +29,7 @@ settings.register_profile(
 settings.register_profile(
     "deep",
     deadline=None,
-    max_examples=5_000,
+    max_examples=2_000,
     stateful_step_count=100,
     print_blob=True,
     suppress_health_check=TOLERATED,

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from ordercore.allocation import RemainderRule
 from ordercore.codec import from_plain, to_plain
-from ordercore.errors import InvalidCart, InvalidPolicy, OrdercoreError
-from ordercore.money import money
+from ordercore.errors import InvalidCart, InvalidInput, InvalidPolicy, OrdercoreError
+from ordercore.money import Percent, money
+from ordercore.party import Address
 from ordercore.pricing import (
     BORDER_CHARGES,
     NO_FACTS,
@@ -22,16 +23,22 @@ from ordercore.pricing import (
     CartLine,
     Component,
     DiscountLevel,
+    ExchangeRate,
     HostRule,
     Layer,
+    PercentOff,
     PricingFacts,
     PricingPolicy,
     Promotion,
     Quote,
+    RatePurpose,
     Scope,
+    TaxPolicy,
+    TaxRate,
     explain,
     quote,
 )
+from ordercore.pricing.checking import check_types
 from ordercore.quotation import parse_cart, write_cart
 from ordercore.testing import (
     START,
@@ -234,6 +241,41 @@ def test_l24_a_bent_promotion_names_its_place(priced: Quote, data: DataObject) -
 def test_l24_a_bent_fact_names_its_place(priced: Quote, data: DataObject) -> None:
     """Whatever a port answered, the error is of the library's tree and names a path."""
     asked(bend_one(data, priced.facts), priced.cart, priced.policy, priced.facts)
+
+
+WRONG_PLACES: tuple[tuple[str, Any, str], ...] = (
+    ("cart", Cart("EUR", (CartLine("A", 1, eur("1.00"), attributes=7),)), "cart.lines[0].attributes"),  # type: ignore[arg-type]
+    ("cart", Cart("EUR", (CartLine("A", 1, eur("1.00"), id=["x"]),)), "cart.lines[0].id"),  # type: ignore[arg-type]
+    ("cart", Cart("EUR", (CartLine("A", 1, eur("1.00"), tax_category={}),)), "cart.lines[0].tax_category"),  # type: ignore[arg-type]
+    ("cart", Cart("EUR", (CartLine("A", 1, eur("1.00")),), (PercentOff("10"),)), "cart.discounts[0].percent"),  # type: ignore[arg-type]
+    ("cart", Cart("EUR", (CartLine("A", 1, eur("1.00")),), address=Address(region=[])), "cart.address.region"),  # type: ignore[arg-type]
+    ("policy", PricingPolicy(layers=(Layer("a", None),)), "policy.layers[0].promotions"),  # type: ignore[arg-type]
+    ("policy", PricingPolicy(layers=(7,)), "policy.layers[0]"),  # type: ignore[arg-type]
+    ("facts", PricingFacts(rates=7), "facts.rates"),  # type: ignore[arg-type]
+    ("facts", PricingFacts(rates=(ExchangeRate("EUR", "USD", 1, 1, RatePurpose.TAX, START, True, "x"),)), "facts.rates[0].published"),  # type: ignore[arg-type]
+    ("facts", PricingFacts(tax="VAT"), "facts.tax"),  # type: ignore[arg-type]
+    ("facts", PricingFacts(vat_id=1.5), "facts.vat_id"),  # type: ignore[arg-type]
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("place", "wrong", "path"), WRONG_PLACES)
+def test_l24_a_field_of_another_type_is_told_by_its_path(place: str, wrong: Any, path: str) -> None:
+    """What an untyped host puts into a field that pricing trusts is told where it stands."""
+    given: dict[str, Any] = {
+        "cart": Cart("EUR", (CartLine("A", 1, eur("1.00")),)),
+        "policy": PricingPolicy(TaxPolicy((TaxRate(Percent.of("19")),))),
+        "facts": NO_FACTS,
+    }
+    given[place] = wrong
+    with pytest.raises(InvalidInput) as caught:
+        quote(given["cart"], given["policy"], START, given["facts"])
+    assert caught.value.path == path
+
+
+@given(QUOTES)
+def test_l24_what_is_sound_has_no_field_of_another_type(priced: Quote) -> None:
+    """The look for fields of wrong types finds none where all are right."""
+    check_types(priced.cart, priced.policy, priced.facts)
 
 
 # --- Found by the properties above -----------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -14,18 +14,33 @@ from ordercore.allocation import RemainderRule, allocate, allocate_apart
 from ordercore.ledger import AccountKind, Balance, Entry
 from ordercore.money import Percent, money
 from ordercore.order import AnswerAttempts, Moved
+from ordercore.party import Address
 from ordercore.pricing import (
+    BorderPolicy,
     Cart,
     CartLine,
+    ChargeKind,
+    ExchangePolicy,
+    ExchangeRate,
+    Layer,
+    OrderAmount,
+    PointsRate,
+    PricingFacts,
     PricingPolicy,
+    Promotion,
     Quote,
     QuoteLine,
+    RatePurpose,
+    Scope,
     ShippingCharge,
+    Tariff,
     TaxPolicy,
     TaxRate,
+    Terms,
     UnitShare,
     quote,
 )
+from ordercore.pricing.duty import DutyRate
 from ordercore.tender import Outcome, OutcomeStatus, RefundStatus, TenderPlan, TenderPolicy, plan
 from ordercore.tender.tenders import Balance as BalanceTender
 from ordercore.tender.tenders import Channel, Points
@@ -131,6 +146,122 @@ def test_l3_names_a_bent_quote(name: str) -> None:
     laws.quote_reconciles(A)
     with pytest.raises(AssertionError, match=r"^L[13] "):
         laws.quote_reconciles(BENT_QUOTES[name])
+
+
+# Two lines of different worth go from China to Germany; tax has two components, the books are in dollars.
+TARIFF = Tariff((DutyRate("", Percent.of("10"), "EU", date(2020, 1, 1), "a tariff"),))
+SHARED = Promotion("half", OrderAmount(money("10.01", "EUR")), scope=Scope(except_skus=("C",)))
+RATES_OF_TWO = (
+    TaxRate(Percent.of("10"), component="state"),
+    TaxRate(Percent.of("5"), component="city"),
+)
+ABROAD = PricingPolicy(
+    TaxPolicy(RATES_OF_TWO, prices_include_tax=False),
+    layers=(Layer("one", (SHARED,)),),
+    exchange=ExchangePolicy(ledger="USD"),
+    border=BorderPolicy("CN", tariff=TARIFF),
+)
+AT_NOON = ExchangeRate("EUR", "USD", 11_744, 10_000, RatePurpose.LEDGER, START, START.date(), "ECB")
+B: Quote = quote(
+    Cart(
+        "EUR",
+        (
+            CartLine("A", 1, money("200.00", "EUR")),
+            CartLine("B", 3, money("33.33", "EUR")),
+            CartLine("C", 1, money("0.99", "EUR")),
+        ),
+        address=Address(country="DE"),
+    ),
+    ABROAD,
+    START,
+    PricingFacts(rates=(AT_NOON,)),
+)
+HOME: Quote = quote(bend(B.cart, address=Address()), ABROAD, START, B.facts)
+
+
+def test_l3_names_what_a_border_charges_amiss() -> None:
+    """Duty that no line bears, that was not assessed, or that is charged though the buyer pays it, is told."""
+    laws.pricing_holds(B)
+    duty = B.charges[0]
+    assert (duty.kind, duty.amount) == (ChargeKind.DUTY, 2910)
+    border = B.border
+    first, *rest = border.lines  # type: ignore[union-attr]
+    for bent in (
+        bend(B, charges=(bend(duty, shares=(1, 2, 3)), *B.charges[1:])),
+        bend(B, charges=(bend(duty, shares=(duty.shares[1], duty.shares[0], 0)), *B.charges[1:])),
+        bend(B, border=bend(border, lines=(bend(first, duty=first.duty + 1), *rest))),
+        bend(B, border=bend(border, terms=Terms.DAP)),
+        bend(B, border=None),
+    ):
+        with pytest.raises(AssertionError, match=r"^L[13] "):
+            laws.quote_reconciles(bent)
+
+
+def test_l3_names_components_and_points_that_do_not_add_up() -> None:
+    """Components of a tax that miss a cent of it, and points worth more than the total, are told."""
+    laws.pricing_holds(HOME)
+    line = HOME.lines[0]
+    part = line.parts[0]
+    lines = (bend(line, parts=(bend(part, tax=part.tax - 1), *line.parts[1:])), *HOME.lines[1:])
+    words = broken("L3 quote reconciles", laws.quote_reconciles, bend(HOME, lines=lines))
+    assert "components of tax" in words
+    rich = bend(HOME, points=10**6, policy=bend(ABROAD, points_worth=PointsRate()))
+    assert "points worth" in broken("L3 quote reconciles", laws.quote_reconciles, rich)
+
+
+def test_l2_names_a_discount_that_favors_a_line() -> None:
+    """A share that is a cent too far from its exact one is told, and so is one of a line out of scope."""
+    laws.discounts_are_spread(HOME)
+    off = HOME.discounts[0]
+    assert off.shares == (667, 334, 0)
+    for shares in ((669, 332, 0), (667, 333, 1)):
+        bent = bend(HOME, discounts=(bend(off, shares=shares),))
+        broken("L2 quota", laws.discounts_are_spread, bent)
+
+
+def test_l2_is_not_asked_where_a_floor_or_another_rule_decides() -> None:
+    """Floors and remainder rules of former systems move shares on purpose."""
+    off = bend(HOME.discounts[0], shares=(600, 401, 0))
+    for bent in (
+        bend(HOME, policy=bend(ABROAD, discount_remainder=RemainderRule.LAST)),
+        bend(HOME, cart=bend(HOME.cart, lines=(
+            bend(HOME.cart.lines[0], floor_price=money("1.00", "EUR")), *HOME.cart.lines[1:],
+        ))),
+    ):  # fmt: skip
+        laws.discounts_are_spread(bend(bent, discounts=(off,)))
+
+
+def test_l5_names_a_conversion_that_is_off() -> None:
+    """A row, a net, a total and a missing source are told."""
+    found = HOME.ledger
+    assert found is not None
+    laws.conversion_adds_up(found, HOME.total)
+    for bent in (
+        bend(found, rows=(found.rows[0] + 1, *found.rows[1:])),
+        bend(found, net=found.net + 1),
+        bend(
+            found,
+            total=found.total + 2,
+            net=found.net + 2,
+            rows=(found.rows[0] + 2, *found.rows[1:]),
+        ),
+        bend(found, rate=bend(found.rate, source="")),
+    ):
+        broken("L5 conversion", laws.conversion_adds_up, bent, HOME.total)
+    short = bend(found, rows=(found.total,))
+    assert "number of rows" in broken("L5 conversion", laws.pricing_holds, bend(HOME, ledger=short))
+
+
+def test_l18_names_a_quote_that_is_not_its_own() -> None:
+    """A quote whose cart, policy or facts are others' is told by the first figure that differs."""
+    laws.priced_again(HOME)
+    words = broken("L18 explained", laws.priced_again, bend(HOME, total=1))
+    assert "total, priced again" in words
+    dearer = bend(HOME.cart, lines=(CartLine("A", 2, money("200.00", "EUR")),))
+    assert "lines, priced again" in broken(
+        "L18 explained", laws.priced_again, bend(HOME, cart=dearer)
+    )
+    broken("L18 explained", laws.priced_again, bend(HOME, valid_until=START))
 
 
 class Drifting(QuoteLine):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
@@ -16,15 +16,43 @@ from ordercore.lifecycle.charts.standard import StandardOrder
 from ordercore.money import EXPONENTS, MINOR_MAX, Money, Rounding, to_minor
 from ordercore.order import AnswerAttempts, Order, Ship
 from ordercore.order.events import EVENTS
-from ordercore.pricing import Cart, PricingPolicy, Quote, RoundingScope, quote
+from ordercore.pricing import (
+    BORDER_CHARGES,
+    Benefit,
+    Cart,
+    ChargeKind,
+    Coupon,
+    ExchangeRate,
+    GoodsKind,
+    Layer,
+    PricingPolicy,
+    Promotion,
+    Quote,
+    RatePurpose,
+    RefusalReason,
+    RoundingScope,
+    TaxPolicy,
+    TaxTreatment,
+    Terms,
+    quote,
+)
+from ordercore.pricing.border import BorderPolicy, check_border
+from ordercore.pricing.exchange import ExchangePolicy, check_rate
+from ordercore.pricing.layering import check_layers
 from ordercore.tender import AttemptState, Outcome, OutcomeStatus
 from ordercore.tender.tenders import Channel
 from ordercore.testing import (
     START,
     Story,
     amounts,
+    border_policies,
     carts,
+    coupons,
     currencies,
+    exchange_rates,
+    full_carts,
+    full_policies,
+    layers,
     manifests_of,
     moneys,
     offers,
@@ -32,9 +60,12 @@ from ordercore.testing import (
     order_content,
     orders,
     percents,
+    pricing_facts,
     pricing_policies,
+    promotions,
     quotes,
     stories,
+    tax_policies,
     tender_plans,
 )
 
@@ -128,6 +159,38 @@ HARD_ORDERS: dict[str, Callable[[Order], bool]] = {
     "a refund after completion": lambda o: any(r.recognized for r in o.payments.refunds),
     "an order that closes": lambda o: o.closing is not None,
 }
+BENEFITS = get_args(Benefit)
+
+
+def charged(priced: Quote, kind: ChargeKind) -> bool:
+    """Whether a charge of this kind is on the quote."""
+    return any(charge.kind is kind for charge in priced.charges)
+
+
+def sold(priced: Quote, kind: GoodsKind) -> bool:
+    """Whether goods of this kind are."""
+    return any(line.kind is kind for line in priced.cart.lines)
+
+
+def gives(priced: Quote, benefit: type) -> bool:
+    """Whether a promotion of this kind takes something off."""
+    given = {off.promotion for off in priced.discounts if off.amount}
+    promotions = [one for layer in priced.policy.layers for one in layer.promotions]
+    return any(one.id in given and type(one.benefit) is benefit for one in promotions)
+
+
+def floor_binds(priced: Quote) -> bool:
+    """Whether a line that was lowered is down at its floor, and not at nothing."""
+    for line, wanted in zip(priced.lines, priced.cart.lines, strict=False):
+        off = line.discount + line.order_discount
+        floor = wanted.floor_price
+        if wanted.components or floor is None or floor.currency.code != priced.currency:
+            continue
+        if off and 0 < line.list_amount - off == to_minor(floor) * line.quantity:
+            return True
+    return False
+
+
 HARD_QUOTES: dict[str, Callable[[Quote], bool]] = {
     "a cart that costs nothing": lambda q: q.total == 0,
     "no decimals": lambda q: EXPONENTS[q.currency] == 0,
@@ -135,9 +198,38 @@ HARD_QUOTES: dict[str, Callable[[Quote], bool]] = {
     "modes mixed": lambda q: len({row.tax_included for row in q.rows()}) > 1,
     "two rates": lambda q: len(q.taxes) > 1,
     "a capped discount": lambda q: any(off.amount < off.asked for off in q.discounts),
+    "a bundle": lambda q: any(line.bundle for line in q.lines),
+    "a fee": lambda q: any(charge.kind is ChargeKind.FEE for charge in q.charges),
+    "insurance": lambda q: any(charge.kind is ChargeKind.INSURANCE for charge in q.charges),
+    "points in a price": lambda q: q.points > 0,
+    "a floor that binds": floor_binds,
+    "a third party repays": lambda q: any(line.funded for line in q.lines),
+    "a third party repays shipping": lambda q: any(charge.funded for charge in q.charges),
+    "a code that works": lambda q: any(off.code for off in q.discounts),
+    "two taxes on one row": lambda q: any(len(row.parts) > 1 for row in q.rows()),
+    "a tax on a tax": lambda q: any(part.compound for row in q.rows() for part in row.parts),
+    "an engine's tax": lambda q: q.facts.tax is not None,
+    "a foreign price": lambda q: any(r.purpose is RatePurpose.DISPLAY for r in q.facts.rates),
+    "a net price that is not paid": lambda q: any(row.net < 0 for row in q.rows()),
+    "a border on other terms": lambda q: q.border is not None and q.border.terms is Terms.DAP,
+    "tax at the sale": lambda q: q.border is not None and bool(q.border.registration),
+    "settled": lambda q: q.settlement is not None,
+    "in the ledger": lambda q: q.ledger is not None,
+    **{kind.name: (lambda q, kind=kind: charged(q, kind)) for kind in BORDER_CHARGES},
+    **{kind.name: (lambda q, kind=kind: sold(q, kind)) for kind in GoodsKind},
+    **{
+        why.name: (lambda q, why=why: why in {row.treatment for row in q.rows()})
+        for why in TaxTreatment
+    },
+    **{
+        why.name: (lambda q, why=why: why in {code.reason for code in q.refused})
+        for why in RefusalReason
+    },
     **{scope.name: (lambda q, scope=scope: q.scope is scope) for scope in RoundingScope},
     **{mode.name: (lambda q, mode=mode: q.rounding is mode) for mode in Rounding},
+    **{benefit.__name__: (lambda q, benefit=benefit: gives(q, benefit)) for benefit in BENEFITS},
 }
+"""What quotes must reach; each is met by some quote of a few thousand."""
 
 
 def test_stories_reach_everything() -> None:
@@ -161,6 +253,52 @@ def test_policies_price_any_cart(policy: PricingPolicy, wanted: Cart) -> None:
     """Whatever is drawn can be priced, and the policy passes its own check."""
     policy.tax.check()
     assert quote(wanted, policy, START).total >= 0
+
+
+@given(full_policies("USD"))
+def test_full_policies_pass_their_own_checks(policy: PricingPolicy) -> None:
+    """Taxes, layers and border of a full policy are sound by the checks that a document is held to."""
+    policy.tax.check()
+    check_layers(policy.layers, "layers")
+    if policy.border is not None:
+        check_border(policy.border)
+
+
+@given(tax_policies(), border_policies(), layers("KWD"), promotions())
+def test_parts_of_policies_can_be_drawn_alone(
+    tax: TaxPolicy, border: BorderPolicy, stacked: tuple[Layer, ...], one: Promotion
+) -> None:
+    """Each part is sound by itself, in any currency."""
+    tax.check()
+    check_border(border)
+    check_layers(stacked, "layers")
+    check_layers((Layer("one", (one,)),), "layers")
+
+
+@given(st.data())
+def test_coupons_are_for_promotions_that_wait(data: DataObject) -> None:
+    """Without a promotion that waits for a code there is nothing to know; each code is told once."""
+    stacked = data.draw(layers())
+    waiting = {p.id for layer in stacked for p in layer.promotions if p.coupon is not None}
+    found: tuple[Coupon, ...] = data.draw(coupons(stacked))
+    assert waiting or not found
+    assert {coupon.promotion for coupon in found} <= waiting | {"another"}
+    assert len({coupon.code for coupon in found}) == len(found)
+
+
+@given(exchange_rates("JPY", "KWD", RatePurpose.LEDGER))
+def test_exchange_rates_may_be_used(rate: ExchangeRate) -> None:
+    """A rate is of its pair and purpose, and neither stale nor from tomorrow."""
+    check_rate(rate, ExchangePolicy(), START)
+    assert (rate.base, rate.quote, rate.purpose) == ("JPY", "KWD", RatePurpose.LEDGER)
+
+
+@given(st.data())
+def test_facts_make_any_full_cart_priceable(data: DataObject) -> None:
+    """A full cart, a full policy and the facts for the two give a quote, whatever the currencies."""
+    cart = data.draw(full_carts(points=True))
+    policy = data.draw(full_policies("CHF"))
+    assert quote(cart, policy, START, data.draw(pricing_facts(cart, policy))).total >= 0
 
 
 # --- Stories -----------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ordercore.testing import laws
 from ordercore.testing.contracts import (
+    CouponBookContract,
     OrderStoreContract,
     PaymentGatewayContract,
     StockKeeperContract,
@@ -20,17 +21,26 @@ from ordercore.testing.story import START, Story, order_a, order_content, standa
 from ordercore.testing.strategies import (
     Offered,
     amounts,
+    border_policies,
     carts,
+    coupons,
     currencies,
     discounts,
+    exchange_rates,
+    full_carts,
+    full_policies,
+    layers,
     manifests_of,
     moneys,
     offers,
     orders,
     percents,
+    pricing_facts,
     pricing_policies,
+    promotions,
     quotes,
     stories,
+    tax_policies,
     tender_plans,
     tender_policies,
 )
@@ -47,11 +57,21 @@ __all__ = [
     "currencies",
     "moneys",
     "percents",
-    # prices to draw
+    # prices to draw: what any shop has
     "carts",
     "discounts",
     "pricing_policies",
     "quotes",
+    # prices to draw: whatever there is
+    "border_policies",
+    "coupons",
+    "exchange_rates",
+    "full_carts",
+    "full_policies",
+    "layers",
+    "pricing_facts",
+    "promotions",
+    "tax_policies",
     # payments to draw
     "Offered",
     "offers",
@@ -62,6 +82,7 @@ __all__ = [
     "orders",
     "stories",
     # the ports' promises, as tests to subclass
+    "CouponBookContract",
     "OrderStoreContract",
     "PaymentGatewayContract",
     "StockKeeperContract",

@@ -38,7 +38,7 @@ from ordercore.order import (
 )
 from ordercore.party import SYSTEM, Party
 from ordercore.pricing import AmountOff, Cart, CartLine, OrderKind
-from ordercore.pricing.quoting import extra_text
+from ordercore.pricing.priced import extra_text
 from ordercore.tender import (
     AttemptState,
     Outcome,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ordercore.errors import CouponUnavailable
+from ordercore.errors import CouponUnavailable, InvalidInput
 from ordercore.pricing import CouponStatus
 from ordercore.testing.contracts.asking import Contract
 from ordercore.testing.story import START
@@ -177,6 +177,38 @@ class CouponBookContract(Contract):
         self.use("h-1")
         assert self.status("ONCE-1") is CouponStatus.USED
         assert self.find("OPEN").used_in_all == 1
+
+    @pytest.mark.parametrize("minutes", [0, -1])
+    def test_a_hold_that_is_over_is_none(self, minutes: int) -> None:
+        """Held until now or before, nothing would be held: it is refused, and the code stays free."""
+        with pytest.raises(InvalidInput) as caught:
+            self.hold("h-1", "OPEN", minutes=minutes)
+        assert caught.value.path == "until"
+        assert self.find("OPEN").used_in_all == 0
+        with pytest.raises(CouponUnavailable):
+            self.use("h-1")
+
+    @pytest.mark.parametrize("codes", [("TWICE-A", "TWICE-B"), ("TWICE-B", "TWICE-A")])
+    def test_codes_are_taken_in_the_order_asked(self, codes: tuple[str, str]) -> None:
+        """Where one use is left for two codes, the second is named: at a hold, and at the use of one
+        that lapsed."""
+        self.hold("h-1", *codes, minutes=60)
+        self.advance(61 * _MINUTE)
+        self.hold("h-2", "TWICE-A", customer="c-2", minutes=600)
+        assert self.refused("h-3", *codes) == codes[1]
+        with pytest.raises(CouponUnavailable) as caught:
+            self.use("h-1")
+        assert caught.value.data["coupon"] == codes[1]
+
+    def test_codes_of_one_order_count_for_each_other(self) -> None:
+        """An order that takes two codes of one promotion has used it twice, before it is paid and after."""
+        self.hold("h-1", "TWICE-A", "TWICE-B", minutes=60)
+        assert self.find("TWICE-A").used_in_all == 2
+        assert self.refused("h-2", "TWICE-A") == "TWICE-A"
+        self.advance(61 * _MINUTE)
+        self.use("h-1")
+        assert self.find("TWICE-B").used_in_all == 2
+        assert self.refused("h-2", "TWICE-B") == "TWICE-B"
 
     def test_a_lapsed_hold_is_used_as_a_whole_or_not_at_all(self) -> None:
         """Where one of its codes was taken meanwhile, the others stay free."""

@@ -1,10 +1,4 @@
-"""Hypothesis strategies for the values of the trade: money, carts, quotes, payments, orders.
-
-All of them are built through the library's own doors (`quote`, `plan`, `place`, `decide`),
-so whatever they give could have happened. Figures lean to the places where rounding hurts:
-small amounts, amounts that do not come out even, no decimals and three.
-Amounts are minor units unless a strategy says `Money`.
-"""
+"""What happens after pricing: tenders, goods on their way, orders with their whole history."""
 
 from __future__ import annotations
 
@@ -16,7 +10,7 @@ from hypothesis import strategies as st
 
 from ordercore.errors import InvalidTenders
 from ordercore.goods import LineId, Manifest, Quantity
-from ordercore.money import EXPONENTS, MINOR_MAX, Money, Percent, Rounding, from_minor
+from ordercore.money import from_minor
 from ordercore.order import (
     Accept,
     AnswerAttempts,
@@ -34,22 +28,7 @@ from ordercore.order import (
     UndoPayment,
     allowed,
 )
-from ordercore.party import Address, Party
-from ordercore.pricing import (
-    SHIPPING,
-    AmountOff,
-    Cart,
-    CartLine,
-    OrderKind,
-    PercentOff,
-    PricingPolicy,
-    QuoteLine,
-    RoundingScope,
-    ShippingCharge,
-    TaxPolicy,
-    TaxRate,
-    quote,
-)
+from ordercore.pricing import SHIPPING, QuoteLine
 from ordercore.tender import (
     AttemptState,
     Outcome,
@@ -63,39 +42,29 @@ from ordercore.tender import (
 )
 from ordercore.tender.plan import CapBase
 from ordercore.tender.tenders import Balance, Channel, Points, StoredValue
-from ordercore.testing.story import START, Story, order_content
+from ordercore.testing.story import Story, order_content
+from ordercore.testing.strategies.full import full_carts, quotes
+from ordercore.testing.strategies.plain import carts, percents
 from ordercore.value import value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime
 
     from hypothesis.strategies import DrawFn, SearchStrategy
 
     from ordercore.order import Command, Order
-    from ordercore.pricing import Discount, Quote, QuoteCharge
+    from ordercore.pricing import Quote, QuoteCharge
     from ordercore.tender import Attempt, Tender, TenderPlan
 
 __all__ = [
     "Offered",
-    "amounts",
-    "carts",
-    "currencies",
-    "discounts",
     "manifests_of",
-    "moneys",
     "offers",
     "orders",
-    "percents",
-    "pricing_policies",
-    "quotes",
     "stories",
     "tender_plans",
     "tender_policies",
 ]
-
-_CATEGORIES = ("standard", "reduced", "zero")
-_GOODS = ("", "books", "wine")
 
 
 class Payable(Protocol):
@@ -109,138 +78,6 @@ class Payable(Protocol):
     def rows(self) -> tuple[QuoteLine | QuoteCharge, ...]:
         """Lines, then charges."""
         ...
-
-
-# --- Money -----------------------------------------------------------------------------------
-
-
-def currencies(decimals: int | None = None) -> SearchStrategy[str]:
-    """Codes of ISO 4217 money, of all or of those with so many ``decimals``; plain ones first."""
-    plain = [c for c in ("EUR", "USD", "CNY", "JPY", "KWD") if decimals in {None, EXPONENTS[c]}]
-    every = [c for c, digits in EXPONENTS.items() if decimals in {None, digits}]
-    return st.sampled_from([*plain, *every])
-
-
-def amounts(min_value: int = 0, max_value: int = MINOR_MAX) -> SearchStrategy[int]:
-    """Minor units within bounds: few, as on a price tag, and as large as may be."""
-    found = [
-        st.integers(min_value, most)
-        for most in (50, 20_000, max_value)
-        if min_value < most <= max_value
-    ]
-    return st.one_of(found) if found else st.integers(min_value, max_value)
-
-
-@st.composite
-def moneys(
-    draw: DrawFn, currency: str | None = None, min_value: int = 0, max_value: int = MINOR_MAX
-) -> Money:
-    """Exact `Money` of ``currency`` (any, if not given); bounds are minor units."""
-    code = currency if currency is not None else draw(currencies())
-    return from_minor(draw(amounts(min_value, max_value)), code)
-
-
-def percents(most: int = 100) -> SearchStrategy[Percent]:
-    """Percentages from 0 to ``most``: those of the trade (7, 19, 17.5), and any of four decimals."""
-    usual = [ppm for ppm in (0, 50_000, 80_000, 175_000, 190_000, 200_000) if ppm <= most * 10_000]
-    return st.builds(Percent, st.sampled_from(usual) | st.integers(0, most * 10_000))
-
-
-# --- Carts and quotes ------------------------------------------------------------------------
-
-
-@st.composite
-def discounts(draw: DrawFn, currency: str, *, most: int = 30_000) -> Discount:
-    """A percentage, capped or not, or a fixed amount of up to ``most`` minor units."""
-    label = draw(st.sampled_from(["", "coupon"]))
-    if draw(st.booleans()):
-        return AmountOff(draw(moneys(currency, 0, most)), label)
-    cap = draw(st.none() | moneys(currency, 0, most))
-    return PercentOff(draw(percents()), label, cap)
-
-
-@st.composite
-def _cart_lines(draw: DrawFn, currency: str, number: int, units: int, price: int) -> CartLine:
-    few = st.integers(1, min(4, units))
-    freight = st.none() | moneys(currency, 0, 2_000)
-    return CartLine(
-        sku=f"SKU-{draw(st.integers(1, 9))}",
-        quantity=draw(few | st.integers(1, units)),
-        unit_price=draw(moneys(currency, 0, price)),
-        name=draw(st.sampled_from(["", "Tea", "茶 / thé"])),
-        id=draw(st.sampled_from(["", f"line-{number}"])),
-        discounts=tuple(draw(st.lists(discounts(currency), max_size=2))),
-        tax_category=draw(st.sampled_from(_CATEGORIES)),
-        tax_included=draw(st.sampled_from([None, None, True, False])),
-        category=draw(st.sampled_from(_GOODS)),
-        weight_grams=draw(st.integers(0, 5_000)),
-        domestic_freight=draw(freight),
-        attributes=draw(st.sampled_from([{}, {"color": "red"}])),
-        extra=draw(st.sampled_from([{}, {"source": {"id": 7, "seen": None}}])),
-    )
-
-
-@st.composite
-def carts(
-    draw: DrawFn,
-    currency: str | None = None,
-    *,
-    max_lines: int = 5,
-    max_units: int = 1_000,
-    max_price: int = 10**7,
-) -> Cart:
-    """Carts that can be priced: lines, discounts on lines and order, shipping, tax inside or on top.
-
-    ``max_price`` is a unit's, in minor units; the bounds keep the total below `MINOR_MAX`.
-    """
-    code = currency if currency is not None else draw(currencies())
-    count = draw(st.integers(1, max_lines))
-    shipping = None
-    if draw(st.booleans()):
-        included = draw(st.sampled_from([None, None, True, False]))
-        shipping = ShippingCharge(draw(moneys(code, 0, 3_000)), tax_included=included)
-    return Cart(
-        currency=code,
-        lines=tuple(draw(_cart_lines(code, i, max_units, max_price)) for i in range(count)),
-        discounts=tuple(draw(st.lists(discounts(code), max_size=2))),
-        shipping=shipping,
-        kind=draw(st.sampled_from(OrderKind)),
-        shop=draw(st.sampled_from(["", "north"])),
-        customer=draw(st.sampled_from([Party(), Party("c-1", "Ada", vat_id="DE123456789")])),
-        address=draw(st.sampled_from([Address(), Address(country="GB"), Address(country="DE")])),
-        extra=draw(st.sampled_from([{}, {"campaign": "spring"}])),
-    )
-
-
-@st.composite
-def pricing_policies(draw: DrawFn) -> PricingPolicy:
-    """Policies of any rounding mode and scope, tax inside or on top, rates up to 30 % by place."""
-    rates = [
-        TaxRate(draw(percents(30)), category, country)
-        for category in (*_CATEGORIES, "shipping")
-        for country in ("", "DE")
-        if draw(st.booleans())
-    ]
-    tax = TaxPolicy(
-        rates=tuple(rates),
-        prices_include_tax=draw(st.booleans()),
-        rounding=draw(st.sampled_from(Rounding)),
-        scope=draw(st.sampled_from(RoundingScope)),
-        default=draw(percents(30)),
-    )
-    return PricingPolicy(tax, draw(st.sampled_from(Rounding)))
-
-
-@st.composite
-def quotes(
-    draw: DrawFn,
-    of: SearchStrategy[Cart] | None = None,
-    by: SearchStrategy[PricingPolicy] | None = None,
-    at: datetime = START,
-) -> Quote:
-    """Quotes of `carts` by `pricing_policies`, or of and by your own."""
-    cart = draw(of if of is not None else carts())
-    return quote(cart, draw(by if by is not None else pricing_policies()), at)
 
 
 # --- Tenders ---------------------------------------------------------------------------------
@@ -507,8 +344,12 @@ def stories(draw: DrawFn, of: SearchStrategy[Quote] | None = None, *, max_steps:
     Payments over several tenders, declines, late news, partial shipments and refunds, closing and
     canceling at any point. ``of`` are the quotes to begin with, by default small ones.
     """
-    small = carts(max_lines=3, max_units=6, max_price=20_000)
-    priced = draw(of if of is not None else quotes(small))
+    if of is None:
+        of = quotes(
+            carts(max_lines=3, max_units=6, max_price=20_000)
+            | full_carts(max_lines=2, max_units=4, max_price=20_000)
+        )
+    priced = draw(of)
     reservation = draw(st.sampled_from(["", "res-1"]))
     story = Story(order_content(priced, reservation=reservation))
     chooser = _Chooser(draw, story)
