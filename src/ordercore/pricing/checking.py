@@ -19,7 +19,7 @@ import attrs
 
 from ordercore import party, pricing
 from ordercore.errors import InvalidCart, InvalidInput, InvalidPolicy, PortFailed
-from ordercore.money import Money, Percent
+from ordercore.money import Percent
 
 if TYPE_CHECKING:
     from ordercore.pricing import Cart, PricingFacts, PricingPolicy
@@ -56,6 +56,8 @@ def checked_answer(found: Any, wanted: Any, port: object) -> Any:
 @cache
 def _hints(kind: type[Any]) -> tuple[tuple[str, Any], ...]:
     """The fields of a value that its maker gives, with their types."""
+    from ordercore.money import Money  # Babel's data comes along: only when something is asked
+
     names = {name: getattr(pricing, name) for name in pricing.__all__}
     names |= {name: getattr(party, name) for name in party.__all__}
     names |= {"Mapping": Mapping, "Money": Money, "Percent": Percent, "date": date}

@@ -119,6 +119,11 @@ def order_content(
         pay_by=at + window.pay_within,
         reservation=reservation,
         extra=extra_text(quote.cart.extra, "extra"),
+        coupons=tuple(dict.fromkeys([off.code for off in quote.discounts if off.code])),
+        points=quote.points,
+        border=quote.border,
+        settlement=quote.settlement,
+        ledger=quote.ledger,
     )
 
 
