@@ -231,7 +231,7 @@ def test_a_run_goes_on_without_node(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     """Where node is absent each comparison says so, without figure and verdict."""
     monkeypatch.setenv("PATH", str(tmp_path))
     report = pricing.beside_peers(quick=True)
-    assert [bar.passed for bar in report.bars] == [None] * 4
+    assert [bar.passed for bar in report.bars] == [None] * 3
     assert {bar.base for bar in report.bars} == {"node is absent"}
     assert "none" in report.text()
 
