@@ -251,7 +251,8 @@ class CouponBook(Protocol):
     def hold(
         self, holding: str, codes: Sequence[str], customer: str, until: datetime
     ) -> Answer[None]:
-        """Hold all codes or none until a moment; raises `CouponUnavailable`. The same holding again is the same."""
+        """Hold all codes or none until a moment; raises `CouponUnavailable`, or `InvalidInput` for a moment
+        that has passed. The same holding again is the same."""
         ...
 
     def use(self, holding: str) -> Answer[None]:
@@ -286,7 +287,11 @@ class VatIds(Protocol):
 
 
 class QuotaSource(Protocol):
-    """Knows what a person has imported this year under a regime with a yearly limit."""
+    """Knows what a person has imported this year under a regime with a yearly limit.
+
+    ``person`` is the id of the cart's customer; the limit is the identity's, so a host that knows
+    two accounts of one identity answers with both together.
+    """
 
     def used(self, regime: RegimeId, person: str, year: int) -> Answer[PersonalQuota]: ...
 

@@ -162,3 +162,26 @@ def test_a_file_that_is_no_list_of_rates_is_refused(text: str | None, tmp_path: 
         file.write_text(text, "utf-8")
     with pytest.raises(InvalidDocument):
         EcbRates(file=file)
+
+
+@pytest.mark.parametrize(
+    ("base", "purpose", "path"),
+    [(None, DISPLAY, "base"), (["EUR"], DISPLAY, "base"), ("EUR", "display", "purpose")],
+)
+def test_what_is_no_currency_and_no_purpose_is_refused(
+    ecb: EcbRates, base: object, purpose: object, path: str
+) -> None:
+    """A currency is text and a purpose one of the known; the refusal names the argument."""
+    at = datetime(2020, 1, 2, 16, tzinfo=UTC)
+    with pytest.raises(InvalidInput) as caught:
+        ecb.rate(base, "USD", at, purpose)  # type: ignore[arg-type]
+    assert caught.value.path == path
+
+
+def test_before_the_euro_there_are_no_rates(ecb: EcbRates) -> None:
+    """At the beginning of the calendar and the day before the first publication, none is found."""
+    first = datetime(1999, 1, 4, 15, tzinfo=UTC)
+    assert ecb.rate("EUR", "USD", first, DISPLAY).published == first.date()
+    for at in (datetime.min.replace(tzinfo=UTC), first - timedelta(seconds=1)):
+        with pytest.raises(RateUnavailable):
+            ecb.rate("EUR", "USD", at, DISPLAY)

@@ -42,6 +42,7 @@ def test_a_well_formed_id_is_valid(vat_id: str, written: str, country: str) -> N
         "NO995525829MVA",
         "136695976",  # of no country
         "US123456789",
+        "GR094259216",  # Greek ids begin with EL
         "EU372022452",  # a one-stop shop
         "IM3720000000",
         "",
@@ -90,3 +91,19 @@ def test_no_error_repeats_a_personal_id() -> None:
     with pytest.raises(InvalidInput) as caught:
         check_personal_id("FR", "360426199101010071")
     assert "360426" not in f"{caught.value} {caught.value.data}"
+
+
+@pytest.mark.parametrize("number", [None, 360426199101010071, b"3604261991"])
+def test_a_personal_id_is_text(number: object) -> None:
+    """Anything else is refused, and the refusal does not hold the number."""
+    with pytest.raises(InvalidInput) as caught:
+        check_personal_id("CN", number)  # type: ignore[arg-type]
+    assert caught.value.path == "number"
+    assert "360426" not in str(caught.value)
+
+
+def test_a_country_that_is_no_text_is_refused() -> None:
+    """A check without a country says which ones it knows."""
+    with pytest.raises(InvalidInput) as caught:
+        check_personal_id(None, "360426199101010071")  # type: ignore[arg-type]
+    assert caught.value.data["known"] == ("CN",)

@@ -293,6 +293,34 @@ def refund_of(*rows: tuple[str, int, int, int]) -> Refund:
     return Refund("r-1", made, (), sum(row.amount for row in made), "returned")
 
 
+def test_nothing_is_credited_for_a_charge_of_nothing() -> None:
+    """Giving free shipping back alone changes no invoice: there is no credit note of it."""
+    content = content_of(line("11.90"), shipping=ShippingCharge(money("0.00", "EUR")))
+    with pytest.raises(InvalidInvoice, match="nothing to credit") as caught:
+        note(content, refund_of(("shipping", 1, 0, 0)))
+    assert caught.value.path == "refund"
+    assert note(content, refund_of(("1", 1, 1000, 190), ("shipping", 1, 0, 0))).payable == 1190
+
+
+def test_credit_notes_of_single_units_add_up_to_each_tax() -> None:
+    """Five units of two taxes, credited one by one: each tax is credited as it was charged."""
+    rates = (
+        TaxRate(Percent.of("5"), component="GST"),
+        TaxRate(Percent.of("9.975"), component="QST"),
+    )
+    cart = Cart("CAD", (CartLine("A", 5, money("0.07", "CAD"), name="A"),), customer=Party("c-1"))
+    content = order_content(quote(cart, PricingPolicy(TaxPolicy(rates, False)), NOW))
+    earlier: list[Refund] = []
+    credited: dict[str, int] = {}
+    for first in range(5):
+        share = content.lines[0].units(first, 1)
+        refund = refund_of(("1", 1, share.net, share.tax))
+        for told in note(content, refund, earlier=tuple(earlier)).breakdown:
+            credited[told.name] = credited.get(told.name, 0) + told.tax
+        earlier.append(refund)
+    assert credited == {part.name: part.tax for part in content.lines[0].parts}
+
+
 def test_a_credit_note_names_what_it_corrects() -> None:
     """A credit note has its kind, the invoice's number and day, the refunded units, and no due day."""
     content = content_of(line("11.90", 3))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, get_args
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -578,3 +579,23 @@ def test_a_refusal_lists_what_is_allowed() -> None:
     assert caught.value.data["command"] == "complete"
     assert caught.value.data["allowed"] == ("accept", "cancel", "refund")
     assert caught.value.data["events"] == ("accept", "cancel")
+
+
+@pytest.mark.parametrize(
+    ("reservation", "holding", "reason"),
+    [
+        ("res-1", "", "the goods are no longer there"),
+        ("", "cpn-1", "a coupon is no longer there"),
+        ("res-1", "cpn-1", "the goods or a coupon are no longer there"),
+    ],
+)
+def test_an_order_paid_too_late_says_what_is_gone(
+    reservation: str, holding: str, reason: str
+) -> None:
+    """Goods, a coupon, or one of them: the order names what it had been promised."""
+    content = order_content(quote(order_a(), PricingPolicy(), START), reservation=reservation)
+    story = Story(attrs.evolve(content, coupon_holding=holding))
+    story.pay(Channel("wechat"), status=WAITING)
+    story.send(AnswerAttempts((("o-1/1", Outcome(CAPTURED)),), goods_lost=True))
+    story.answer(OutcomeStatus.VOIDED, "o-1/1")
+    assert (story.order.state, story.order.reason) == ("closed", reason)

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
 
 from ordercore.errors import InvalidInput
 from ordercore.ledger import AccountKind, Entry, PostingPolicy, balances, check_balanced
 from ordercore.money import Percent, money
 from ordercore.order import AnswerAttempts, Deliver, Pay, Remind
+from ordercore.order.order import row_taxes
 from ordercore.order.posting import posting
+from ordercore.party import Address
 from ordercore.pricing import (
+    AmountOff,
     Cart,
     CartLine,
+    Funder,
+    Layer,
     PricingPolicy,
+    Promotion,
+    Quote,
     RoundingScope,
     ShippingCharge,
+    ShippingOff,
+    ShippingTax,
+    TaxPart,
     TaxPolicy,
     TaxRate,
     quote,
@@ -30,11 +42,14 @@ from ordercore.testing import (
     laws,
     order_a,
     order_content,
+    quotes,
     stories,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from ordercore.pricing import QuoteLine
 
 THIRTEEN = PricingPolicy(TaxPolicy((TaxRate(Percent.of("13")),)))
 Books = dict[tuple[AccountKind, str], int]
@@ -87,6 +102,78 @@ def test_l9_an_earned_order_has_no_advances(story: Story) -> None:
         )
         found = balances((order.currency, entry) for entry in story.entries)
         assert sum(b.amount for b in found if b.account is A.ADVANCES) == -late
+
+
+SALE = (A.REVENUE, A.SHIPPING_INCOME, A.TAX_PAYABLE, A.DUTY_COLLECTED, A.FUNDED_DISCOUNTS)
+
+
+def sold(priced: Quote) -> Story:
+    """An order of this quote, paid by card and completed."""
+    story = Story(order_content(priced))
+    story.pay(Channel("card"))
+    story.complete()
+    return story
+
+
+@given(quotes(), st.data())
+def test_l9_a_sale_taken_back_leaves_nothing(priced: Quote, data: st.DataObject) -> None:
+    """Completed, an order has no advances left; whatever its price is made of, refunds in any steps
+    take revenue, income, tax, duty and claims on third parties back to nothing."""
+    assume(priced.total > 0)
+    story = sold(priced)
+    assert not [key for key in books(story.entries) if key[0] is A.ADVANCES]
+    # What cost nothing goes back with the first step: with all money back, nothing follows.
+    free = {str(line.id): line.quantity for line in priced.lines if not line.total}
+    for _ in range(data.draw(st.integers(0, 3))):
+        left = story.order.refundable()
+        paid = [line.id for line in priced.lines if line.total and left.units(line.id)]
+        if not paid:
+            break
+        name = data.draw(st.sampled_from(paid))
+        count = data.draw(st.integers(1, left.units(name)))
+        rest = sum([line.total for line in priced.lines if line.id in paid and line.id != name])
+        if not rest and count == left.units(name):
+            break  # the last step takes the charges too
+        story.refund({name: count, **free})
+        free = {}
+        laws.trial_balance_is_zero(balances(("EUR", entry) for entry in story.entries))
+    story.refund()
+    for made in story.changes:
+        laws.books_balance(made.entries)
+    assert {key: left for key, left in books(story.entries).items() if key[0] in SALE} == {}
+
+
+def _taxed_line(taxes: list[int], quantity: int) -> QuoteLine:
+    """A line of several components of tax, which are on top of a price of 100.00 for each unit."""
+    line = quote(
+        Cart("CAD", (CartLine("A", quantity, money("100.00", "CAD")),)), PricingPolicy(), START
+    ).lines[0]
+    parts = tuple(TaxPart(f"T{i}", 50_000, line.net, tax) for i, tax in enumerate(taxes))
+    tax = sum(taxes)
+    return attrs.evolve(line, tax=tax, total=line.net + tax, tax_included=False, parts=parts)
+
+
+@given(
+    st.lists(st.integers(0, 30), min_size=1, max_size=4),
+    st.lists(st.integers(1, 4), min_size=1, max_size=5),
+)
+@example([1, 1], [1, 1])
+def test_l4_units_rebuild_the_components_of_tax(taxes: list[int], runs: list[int]) -> None:
+    """In any steps, each component's shares are not below nothing, add up to the tax of the units
+    of that step, and all together to the component."""
+    line = _taxed_line(taxes, sum(runs))
+    sums = [0] * len(taxes)
+    nets = first = 0
+    for count in runs:
+        found = row_taxes(line, first, count)
+        share = line.units(first, count)
+        assert sum(part.tax for part in found) == share.tax
+        assert sum(part.net for part in found) == share.net
+        assert all(part.tax >= 0 for part in found)
+        sums = [a + part.tax for a, part in zip(sums, found, strict=True)]
+        nets += share.net
+        first += count
+    assert (sums, nets) == (taxes, line.net)
 
 
 # --- Cases -----------------------------------------------------------------------------------
@@ -179,6 +266,111 @@ def test_shipping_is_an_income_of_its_own() -> None:
         (A.SHIPPING_INCOME, ""): -200,
         (A.TAX_PAYABLE, "19"): -228,
     }
+
+
+GST_PST = (
+    TaxRate(Percent.of("5"), country="CA", component="GST"),
+    TaxRate(Percent.of("7"), country="CA", component="PST"),
+    TaxRate(Percent(0), "zero", country="CA", component="GST"),
+    TaxRate(Percent(0), "zero", country="CA", component="PST"),
+)
+
+
+def canadian(tax: TaxPolicy, *, quantity: int = 1) -> Quote:
+    """A line of 100.00 with GST and PST for each unit, one without tax, shipping of 10.00."""
+    hundred = money("100.00", "CAD")
+    lines = (
+        CartLine("A", quantity, hundred),
+        CartLine("B", quantity, hundred, tax_category="zero"),
+    )
+    cart = Cart(
+        "CAD",
+        lines,
+        shipping=ShippingCharge(money("10.00", "CAD"), "standard"),
+        address=Address(country="CA"),
+    )
+    return quote(cart, PricingPolicy(tax), START)
+
+
+def test_shipping_of_several_taxes_is_earned_once() -> None:
+    """Shipping of 10.00, half of it taxed by GST and PST and half by nothing, is an income of 10.00;
+    each component of tax has its own account, and a refund of everything empties them all."""
+    story = sold(canadian(TaxPolicy(GST_PST, False, charges=ShippingTax.WEIGHTED)))
+    assert books(story.entries) == {
+        (A.CLEARING, "card"): 22260,
+        (A.REVENUE, ""): -20000,
+        (A.SHIPPING_INCOME, ""): -1000,
+        (A.TAX_PAYABLE, "GST 5"): -525,
+        (A.TAX_PAYABLE, "PST 7"): -735,
+    }
+    story.refund()
+    assert books(story.entries) == {
+        (A.CLEARING, "card"): 22260,
+        (A.REFUNDS_IN_TRANSIT, ""): -22260,
+    }
+
+
+def test_components_of_tax_go_back_with_their_units() -> None:
+    """Two of three units asked back before the sale is earned: what is earned has the third unit's
+    share of each component, and its refund takes just that back."""
+    rates = (
+        TaxRate(Percent.of("5"), component="GST"),
+        TaxRate(Percent.of("9.975"), component="QST"),
+    )
+    cart = Cart("CAD", (CartLine("A", 3, money("3.33", "CAD")),))
+    priced = quote(cart, PricingPolicy(TaxPolicy(rates, False)), START)
+    assert [part.tax for part in priced.lines[0].parts] == [50, 100]
+    story = Story(order_content(priced))
+    story.pay(Channel("card"))
+    story.refund({"1": 2})
+    story.complete()
+    found = books(story.entries)
+    assert (found[A.TAX_PAYABLE, "GST 5"], found[A.TAX_PAYABLE, "QST 9.975"]) == (-17, -34)
+    story.refund({"1": 1})
+    assert not [key for key in books(story.entries) if key[0] in SALE]
+
+
+def test_what_a_platform_repays_of_shipping_is_income_of_shipping() -> None:
+    """119.00 with 19 % inside and shipping of 11.90 that a platform pays: revenue is 100.00, income of
+    shipping 10.00, and the claim on the platform 11.90; a refund of everything takes all of it back."""
+    rates = (TaxRate(Percent.of("19")), TaxRate(Percent.of("19"), "shipping"))
+    free = Promotion("free", ShippingOff(), funder=Funder.PLATFORM)
+    cart = Cart(
+        "EUR",
+        (CartLine("A", 1, money("119.00", "EUR")),),
+        shipping=ShippingCharge(money("11.90", "EUR")),
+    )
+    policy = PricingPolicy(TaxPolicy(rates), layers=(Layer("shipping", (free,)),))
+    story = sold(quote(cart, policy, START))
+    assert books(story.entries) == {
+        (A.CLEARING, "card"): 11900,
+        (A.REVENUE, ""): -10000,
+        (A.SHIPPING_INCOME, ""): -1000,
+        (A.FUNDED_DISCOUNTS, "platform"): 1190,
+        (A.TAX_PAYABLE, "19"): -2090,
+    }
+    story.refund()
+    assert not [key for key in books(story.entries) if key[0] in SALE]
+
+
+def test_goods_and_shipping_that_one_platform_pays_are_told_apart() -> None:
+    """A platform that bears 10.00 of the goods and the shipping of 5.00 owes 15.00, of which 10.00
+    are revenue and 5.00 income of shipping."""
+    free = Promotion("free", ShippingOff(), funder=Funder.PLATFORM)
+    cart = Cart(
+        "EUR",
+        (CartLine("A", 2, money("50.00", "EUR")),),
+        (AmountOff(money("10.00", "EUR"), "", Funder.PLATFORM),),
+        shipping=ShippingCharge(money("5.00", "EUR")),
+    )
+    story = sold(quote(cart, PricingPolicy(layers=(Layer("shipping", (free,)),)), START))
+    found = books(story.entries)
+    assert (found[A.REVENUE, ""], found[A.SHIPPING_INCOME, ""]) == (-10000, -500)
+    assert found[A.FUNDED_DISCOUNTS, "platform"] == 1500
+    story.refund({"1": 1})
+    found = books(story.entries)
+    assert (found[A.REVENUE, ""], found[A.SHIPPING_INCOME, ""]) == (-5000, -500)
+    assert found[A.FUNDED_DISCOUNTS, "platform"] == 1000
 
 
 def test_money_that_comes_and_goes_in_one_answer_leaves_no_trace() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -224,3 +225,68 @@ def test_a_rate_of_no_currency_cannot_be_written() -> None:
 def test_a_rate_reads_as_a_line(text: str, shown: str) -> None:
     """An exact rate stands as it is, a long one to six significant digits, and the line says so."""
     assert rate_text(rate_of(text)) == f"1 EUR = {shown} CNY, a bank 2026-10-30"
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [
+        ("numerator", "1"), ("numerator", 1.5), ("denominator", True), ("purpose", "display"),
+        ("at", NOON.replace(tzinfo=None)), ("published", None), ("published", NOON),
+    ],
+)  # fmt: skip
+def test_a_rate_is_made_of_what_it_says(field: str, wrong: object) -> None:
+    """Text, floats, other purposes, naive times and a day with a time are refused by name."""
+    given: dict[str, Any] = {
+        "base": "EUR", "quote": "USD", "numerator": 1, "denominator": 2,
+        "purpose": RatePurpose.DISPLAY, "at": NOON, "published": FRIDAY, "source": "a bank",
+    }  # fmt: skip
+    with pytest.raises(InvalidInput) as caught:
+        make_rate(**{**given, field: wrong})
+    assert caught.value.path == field
+
+
+@pytest.mark.parametrize("code", [None, 5, ["USD"]])
+def test_a_currency_that_is_no_text_is_unknown(code: Any) -> None:
+    """What cannot be looked up is refused as an unknown currency, on either side."""
+    for base, quote, path in ((code, "EUR", "base"), ("EUR", code, "quote")):
+        with pytest.raises(UnknownCurrency) as caught:
+            make_rate(base, quote, 1, 2, RatePurpose.DISPLAY, NOON, FRIDAY, "a bank")
+        assert caught.value.path == path
+
+
+@pytest.mark.parametrize("amount", [1.5, "1", True, None])
+def test_an_amount_that_is_no_whole_number_is_not_exchanged(amount: Any) -> None:
+    """Minor units are whole: a float comes back as an error and not as a float."""
+    with pytest.raises(InvalidInput) as caught:
+        exchanged(amount, rate_of("7.8312"))
+    assert caught.value.path == "amount"
+
+
+@pytest.mark.parametrize(
+    ("figures", "path"),
+    [((10, 5, (1.0, 9)), "rows[0]"), ((10.0, 5, (10,)), "total"), ((10, 5.0, (10,)), "net")],
+)
+def test_figures_that_are_no_whole_numbers_are_not_converted(figures: Any, path: str) -> None:
+    """Total, net and rows are whole minor units; the first that is not is named."""
+    with pytest.raises(InvalidInput) as caught:
+        convert(*figures, rate_of("7.8312"))
+    assert caught.value.path == path
+
+
+def test_a_rate_never_goes_stale_where_a_shop_says_so() -> None:
+    """The longest limit there is, and the last day of the calendar, are limits like any other."""
+    check_rate(rate_of("7.8"), ExchangePolicy(stale_after=timedelta.max), NOON)
+    end = datetime.max.replace(tzinfo=UTC)
+    last = make_rate("EUR", "CNY", 8, 1, RatePurpose.DISPLAY, end, date.max, "a bank")
+    check_rate(last, ExchangePolicy(), end)
+
+
+@pytest.mark.parametrize("wrong", [{"numerator": "1"}, {"denominator": 1.0}, {"published": NOON}])
+def test_a_source_s_own_rate_of_other_types_may_not_be_used(wrong: dict[str, Any]) -> None:
+    """A rate that a port made without this module's checks is refused before it is used."""
+    made: dict[str, Any] = {
+        "base": "EUR", "quote": "CNY", "numerator": 1, "denominator": 1,
+        "purpose": RatePurpose.DISPLAY, "at": NOON, "published": FRIDAY, "source": "a bank",
+    }  # fmt: skip
+    with pytest.raises(RateUnavailable):
+        check_rate(ExchangeRate(**{**made, **wrong}), ExchangePolicy(), NOON)

@@ -19,7 +19,7 @@ from currency_converter import (  # type: ignore[import-untyped]
 )
 
 from ordercore.clock import utc
-from ordercore.errors import InvalidDocument, RateUnavailable
+from ordercore.errors import InvalidDocument, InvalidInput, RateUnavailable
 from ordercore.money import EXPONENTS, Percent
 from ordercore.pricing.exchange import ExchangeRate, RatePurpose, make_rate, with_spread
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["EcbRates"]
 
 EURO = "EUR"
+FIRST_YEAR = 1999
 PUBLISHED_AT = time(15)  # in UTC: 16:00 in winter, 17:00 in summer; never too early
 GAP_MAX = timedelta(days=14)  # Easter and the turn of the year take five days
 NO_SPREAD = Percent(0)
@@ -54,7 +55,7 @@ class EcbRates:
 
     It raises `RateUnavailable` for a currency that the ECB did not quote on its last day of publication
     before ``at`` (RUB ended on 2022-03-01, HRK and BGN when the euro came), and for a purpose
-    that it does not serve. After the last day of the file it answers with that
+    that it does not serve; `InvalidInput` for what is no text, time or purpose at all. After the last day of the file it answers with that
     day's rate; how old a rate may be is the shop's policy (see `ExchangePolicy`).
 
     ``purposes`` are those it serves. ``spread`` is added to each rate, ``spreads`` instead of it for
@@ -98,6 +99,12 @@ class EcbRates:
     def rate(self, base: str, quote: str, at: datetime, purpose: RatePurpose) -> ExchangeRate:
         """The last rate published before ``at``, with this purpose's spread; see the class."""
         moment = utc(at, "at")
+        for path, code in (("base", base), ("quote", quote)):
+            if not isinstance(code, str):
+                raise InvalidInput(f"a currency is text, not {type(code).__name__}", path=path)
+        if not isinstance(purpose, RatePurpose):
+            reason = f"a purpose is a RatePurpose, not {type(purpose).__name__}"
+            raise InvalidInput(reason, path="purpose")
         if purpose not in self._purposes:
             raise self._none(f"no rates for {purpose.value} here", base, quote, purpose, moment)
         legs = self._legs(base, quote, purpose, moment)
@@ -120,6 +127,9 @@ class EcbRates:
                 raise self._none(
                     f"the ECB does not quote {code[:12]!r}", base, quote, purpose, moment
                 )
+        if moment.year < FIRST_YEAR:
+            reason = f"the ECB had no rates before {FIRST_YEAR}"
+            raise self._none(reason, base, quote, purpose, moment)
         known = moment.date() if moment.time() >= PUBLISHED_AT else moment.date() - timedelta(1)
         latest = min(known, self.last_day)
         for back in range(GAP_MAX.days + 1):

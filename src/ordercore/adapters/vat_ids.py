@@ -31,14 +31,15 @@ TEXT_MAX = 40  # the longest id has 15 characters; more is noise
 _BETWEEN = re.compile(r"[\s.\-/]")
 _SWISS = re.compile(r"(CHE[0-9]{9})(?:MWST|TVA|IVA)?")
 _NORWEGIAN = re.compile(r"NO([0-9]{9})(?:MVA)?")
-_UNION = EU_COUNTRIES | {"EL", "XI"}
+_UNION = (EU_COUNTRIES - {"GR"}) | {"EL", "XI"}  # Directive 2006/112/EC, Art. 215
 
 
 def check_vat_id(vat_id: str, at: datetime) -> VatIdCheck:
     """Check a VAT id of the European Union, Northern Ireland, the UK, Switzerland or Norway.
 
     The id begins with its country's letters; spaces, points and hyphens do not count. The answer
-    has it without them, and its ``country`` by ISO 3166-1: GR for an id that begins with EL.
+    has it without them, and its ``country`` by ISO 3166-1: GR for an id that begins with EL, as Greek ids do
+    (one that begins with GR is not valid).
     XI (Northern Ireland, which the union takes for a member state in the sale of goods) stays XI.
     An id of another country is not valid, and neither are the numbers of the one-stop shops
     (EU..., IM...), which name a seller's scheme and no buyer.
@@ -67,12 +68,15 @@ def check_personal_id(country: str, number: str) -> bool:
     """Whether the number of a person's id card is well formed: place, birthday, check digit.
 
     ``country`` is ``"CN"`` (GB 11643-1999, the 18 digits of a resident id), which customs ask of
-    whoever buys across the border; `InvalidInput` for another. The number is personal data: it is not kept,
-    and no error repeats it.
+    whoever buys across the border; `InvalidInput` for another, and for a number that is no text.
+    The number is personal data: it is not kept, and no error repeats it.
     """
     if country != "CN":
-        reason = f"personal ids of country {country[:12]!r} cannot be checked"
-        raise InvalidInput(reason, path="country", country=country[:12], known=("CN",))
+        named = str(country)[:12]
+        reason = f"personal ids of country {named!r} cannot be checked"
+        raise InvalidInput(reason, path="country", country=named, known=("CN",))
+    if not isinstance(number, str):
+        raise InvalidInput(f"a personal id is text, not {type(number).__name__}", path="number")
     return len(number) <= TEXT_MAX and bool(ric.is_valid(number))
 
 

@@ -204,6 +204,7 @@ class _Figures(NamedTuple):
     net: int
     tax: int
     funded: int
+    taxes: tuple[int, ...] = ()
 
 
 class _Rows(NamedTuple):
@@ -266,13 +267,20 @@ def _touches(applied: AppliedDiscount, place: int, line: QuoteLine) -> bool:
     return place < len(applied.shares) and applied.shares[place] > 0
 
 
-def _parts(row: QuoteLine | QuoteCharge, net: int, tax: int) -> tuple[TaxPart, ...]:
-    """The several taxes on a row's ``net``; for some units of it, each has its part of ``tax``."""
+def _parts(
+    row: QuoteLine | QuoteCharge, net: int, tax: int, taxes: tuple[int, ...] = ()
+) -> tuple[TaxPart, ...]:
+    """The several taxes on a row's ``net``; for some units of it, each has its part of ``tax``: its own
+    of ``taxes`` where they add up to it."""
     if len(row.parts) < 2:
         return ()
     if (net, tax) == (row.net + row.funded, row.tax):
         return row.parts
-    shares = allocate(tax, [part.tax for part in row.parts]) if row.tax else [0] * len(row.parts)
+    shares = taxes
+    if sum(taxes) != tax or len(taxes) != len(row.parts):
+        shares = allocate(
+            tax, [part.tax for part in row.parts] if row.tax else [1] * len(row.parts)
+        )
     return tuple(
         TaxPart(part.name, part.ppm, net, share, part.compound)
         for part, share in zip(row.parts, shares, strict=True)
@@ -281,7 +289,7 @@ def _parts(row: QuoteLine | QuoteCharge, net: int, tax: int) -> tuple[TaxPart, .
 
 def _line(content: OrderContent, place: int, line: QuoteLine, figures: _Figures) -> InvoiceLine:
     net = figures.net + figures.funded
-    parts = _parts(line, net, figures.tax)
+    parts = _parts(line, net, figures.tax, figures.taxes)
     treatment, ppm = _treated(line.treatment, line.tax_ppm, several=bool(parts))
     listed, allowance, freight = _stated_price(figures, net, ppm if line.tax_included else 0)
     return InvoiceLine(
@@ -354,8 +362,9 @@ def _refunded(line: QuoteLine, row: RefundRow, first: int) -> _Figures:
     share = line.units(first, row.units)
     funded = share_of_units(line.funded, line.quantity, first, row.units)
     return _Figures(
-        row.units, share.list_amount, share.discount, share.freight, row.net, row.tax, funded
-    )
+        row.units, share.list_amount, share.discount, share.freight, row.net, row.tax, funded,
+        line.unit_taxes(first, row.units),
+    )  # fmt: skip
 
 
 def _rows_of_refund(content: OrderContent, refund: Refund, earlier: Sequence[Refund]) -> _Rows:
@@ -566,13 +575,17 @@ def credit_note(
     the first units of a line (law L4), so the third unit may have had another list price share than the first.
     The part of a third party is given back to it: it stands in `Invoice.funded`, not in what is payable.
 
-    Raises `InvalidInvoice` as `invoice` does, and for a refund of another order.
+    Raises `InvalidInvoice` as `invoice` does, for a refund of another order, and for one of a charge
+    of nothing alone: there is nothing to credit.
     """
     if not invoice:
         raise InvalidInvoice("a credit note names the invoice that it corrects", path="invoice")
+    rows = _rows_of_refund(content, refund, earlier)
+    if not rows.every():
+        raise InvalidInvoice("nothing to credit", path="refund")
     return _made(
         content,
-        _rows_of_refund(content, refund, earlier),
+        rows,
         kind=InvoiceKind.CREDIT_NOTE,
         number=number,
         issued=issued,

@@ -38,7 +38,7 @@ class AccountKind(enum.Enum):
     SHIPPING_INCOME = "shipping_income"
     """Shipping charged, net of tax. Credit side."""
     TAX_PAYABLE = "tax_payable"
-    """Tax owed to the state; by rate in percent. Credit side."""
+    """Tax owed to the state; by rate in percent, with the component where there are several. Credit side."""
     FUNDED_DISCOUNTS = "funded_discounts"
     """What third parties owe the shop for discounts they bear; by funder. Debit side."""
     DUTY_COLLECTED = "duty_collected"

@@ -119,7 +119,7 @@ class RefundOrder:
 class AnswerAttempts:
     """Gateways spoke about attempts: (attempt, outcome) pairs.
 
-    ``told``: they did so by a notification, which may be old. ``goods_lost``: the stock keeper no longer holds the goods, so money that came is sent back.
+    ``told``: they did so by a notification, which may be old. ``goods_lost``: the stock keeper no longer holds the goods, or the book the coupons, so money that came is sent back.
     """
 
     answers: tuple[tuple[str, Outcome], ...]

@@ -77,14 +77,16 @@ class FundedShare:
 class RevenueRecognized(Event):
     """The sale is earned: goods and fees by tax rate, and shipping by tax rate.
 
-    The nets are what the customer paid; ``funded`` is earned beside it, from third parties.
-    ``duties`` were collected for the state of the destination and are not earned at all.
+    The nets are what the customer paid; a net that bears several components of tax is told with the
+    first of them. ``funded`` is earned beside it from third parties: for goods and fees,
+    and ``charges_funded`` for shipping. ``duties`` were collected for the state of the destination and are not earned at all.
     """
 
     goods: tuple[TaxTotal, ...]
     charges: tuple[TaxTotal, ...]
     funded: tuple[FundedShare, ...] = ()
     duties: int = 0
+    charges_funded: tuple[FundedShare, ...] = ()
 
 
 @event("order.refund_delayed")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ordercore.allocation import share_of_units
+from ordercore.allocation import allocate, share_of_units
 from ordercore.fulfillment import Delivery
 from ordercore.goods import Manifest, Quantity
 from ordercore.money import Rounding
@@ -33,8 +33,9 @@ from ordercore.value import value
 
 if TYPE_CHECKING:
     from ordercore.money import Money
+    from ordercore.pricing import TaxPart
 
-__all__ = ["Closing", "Order", "OrderContent", "charge_taxes"]
+__all__ = ["Closing", "Order", "OrderContent", "row_taxes"]
 
 
 @value
@@ -113,16 +114,48 @@ class OrderContent:
         return tuple(sums.items())
 
 
-def charge_taxes(charge: QuoteCharge) -> tuple[TaxTotal, ...]:
-    """The net and the tax of a charge by rate: one, unless it is taxed in the proportion of the lines."""
-    if charge.tax_ppm or not charge.parts:
-        return (TaxTotal(charge.tax_ppm, charge.net, charge.tax),)
-    left = charge.funded  # the parts stand on what third parties repay too
-    found = []
-    for part in charge.parts:
-        found.append(TaxTotal(part.ppm, part.net - left, part.tax))
-        left = 0
-    return tuple(found)
+def row_taxes(row: QuoteLine | QuoteCharge, first: int = 0, count: int = 1) -> tuple[TaxTotal, ...]:
+    """Net and tax of the units ``first`` to ``first + count - 1`` of a line, or of a whole charge,
+    by component of tax.
+
+    The nets add up to what the customer pays without tax: one that bears several taxes is told once,
+    with the first of them. The taxes are those of `QuoteLine.unit_taxes`, so over any partition
+    of the units they add up to the component (law L4 units rebuild lines).
+    """
+    net, taxes = row.net, [part.tax for part in row.parts] or [row.tax]
+    if isinstance(row, QuoteLine):
+        net, taxes = row.units(first, count).net, [*row.unit_taxes(first, count)]
+    if not row.parts:
+        return (TaxTotal(row.tax_ppm, net, taxes[0]),)
+    nets = _nets_once(row.parts, row.net)
+    if net != row.net:
+        nets = list(allocate(net, nets)) if min(net, *nets) >= 0 and any(nets) else nets
+        nets[0] += net - sum(nets)
+    return tuple(
+        [
+            TaxTotal(part.ppm, base, tax, part.name)
+            for part, base, tax in zip(row.parts, nets, taxes, strict=True)
+        ]
+    )
+
+
+def _nets_once(parts: tuple[TaxPart, ...], net: int) -> list[int]:
+    """The nets of a row's parts, which add up to ``net``: each with the first component that stands on it.
+
+    Parts stand on what third parties repay too; what is over is taken from the first.
+    """
+    nets: list[int] = []
+    seen: set[str] = set()
+    base = None
+    for part in parts:
+        if part.net == base and part.name and part.name not in seen:
+            nets.append(0)
+        else:
+            seen, base = set(), part.net
+            nets.append(base)
+        seen.add(part.name)
+    nets[0] += net - sum(nets)
+    return nets
 
 
 @value

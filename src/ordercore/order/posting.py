@@ -11,6 +11,9 @@ earned; a refund leaves the shop's books when it is asked, and the channel's whe
 | refund asked before that | advances | refunds in transit |
 | refund asked after that | revenue, shipping income, tax payable, duty collected | refunds in transit, funded discounts |
 | refund arrived | refunds in transit | clearing, or the liability |
+
+Tax payable stands by rate ("19"), and by component where a row bears several ("GST 5"). What third parties
+repay of the shipping is shipping income, the rest of it is revenue.
 """
 
 from __future__ import annotations
@@ -21,8 +24,8 @@ from ordercore.ledger import AccountKind, Entry
 from ordercore.money import Percent
 from ordercore.order.events import RevenueRecognized
 from ordercore.order.evolve import FOLDS
-from ordercore.order.order import charge_taxes
-from ordercore.pricing import BORDER_CHARGES, ChargeKind
+from ordercore.order.order import row_taxes
+from ordercore.pricing import BORDER_CHARGES, ChargeKind, QuoteLine
 from ordercore.tender import AttemptState, RefundStatus, TenderKind, refunded_units
 from ordercore.tender.events import AttemptAnswered, RefundAnswered, RefundRequested
 
@@ -61,37 +64,67 @@ def _answered(before: Order, event: AttemptAnswered) -> tuple[Entry, ...]:
     )
 
 
+def _payable(ppm: int, name: str) -> str:
+    """The account of a tax: its percent, after its name where a row bears several."""
+    return f"{name} {Percent(ppm)}" if name else str(Percent(ppm))
+
+
+class _Sale:
+    """What is earned, or taken back: the sums of each account, credit above zero."""
+
+    __slots__ = ("duties", "freight", "funded", "revenue", "taxes")
+
+    def __init__(self) -> None:
+        self.revenue = self.freight = self.duties = 0
+        self.taxes: dict[str, int] = {}
+        self.funded: dict[Funder, int] = {}
+
+    def earn(self, net: int, *, shipping: bool) -> None:
+        if shipping:
+            self.freight += net
+        else:
+            self.revenue += net
+
+    def levy(self, ppm: int, name: str, tax: int) -> None:
+        if tax:
+            detail = _payable(ppm, name)
+            self.taxes[detail] = self.taxes.get(detail, 0) + tax
+
+    def fund(self, who: Funder, amount: int, *, shipping: bool) -> None:
+        """What a third party pays is earned as what the customer pays is."""
+        self.funded[who] = self.funded.get(who, 0) + amount
+        self.earn(amount, shipping=shipping)
+
+    def entries(self, sign: int) -> tuple[Entry, ...]:
+        """Credited (-1) when the sale is booked, debited (1) by a refund."""
+        found = [(_A.FUNDED_DISCOUNTS, who.value, -amount) for who, amount in self.funded.items()]
+        found += [
+            (_A.REVENUE, "", self.revenue),
+            (_A.SHIPPING_INCOME, "", self.freight),
+            (_A.DUTY_COLLECTED, "", self.duties),
+        ]
+        found += [(_A.TAX_PAYABLE, detail, tax) for detail, tax in self.taxes.items()]
+        return tuple(
+            [Entry(account, detail, sign * amount) for account, detail, amount in found if amount]
+        )
+
+
 def _recognized(_before: Order, event: RevenueRecognized) -> tuple[Entry, ...]:
-    net = sum([part.net for part in event.goods])
-    freight = sum([part.net for part in event.charges])
-    taxes: dict[int, int] = {}
-    for part in (*event.goods, *event.charges):
-        if part.tax:
-            taxes[part.ppm] = taxes.get(part.ppm, 0) + part.tax
-    funded = {share.funder: share.amount for share in event.funded}
-    advances = net + freight + sum(taxes.values()) + event.duties
-    earned = _earned(net + sum(funded.values()), freight, taxes, event.duties, funded, -1)
+    sale = _Sale()
+    sale.duties = event.duties
+    advances = event.duties
+    for parts, funded, shipping in (
+        (event.goods, event.funded, False),
+        (event.charges, event.charges_funded, True),
+    ):
+        for part in parts:
+            sale.earn(part.net, shipping=shipping)
+            sale.levy(part.ppm, part.name, part.tax)
+            advances += part.net + part.tax
+        for share in funded:
+            sale.fund(share.funder, share.amount, shipping=shipping)
+    earned = sale.entries(-1)
     return (Entry(_A.ADVANCES, "", advances), *earned) if advances else earned
-
-
-def _earned(
-    revenue: int,
-    freight: int,
-    taxes: Mapping[int, int],
-    duties: int,
-    funded: Mapping[Funder, int],
-    sign: int,
-) -> tuple[Entry, ...]:
-    """The accounts of an earned sale: credited (-1) when it is booked, debited (1) by a refund."""
-    entries = [(_A.FUNDED_DISCOUNTS, who.value, -amount) for who, amount in funded.items()] + [
-        (_A.REVENUE, "", revenue),
-        (_A.SHIPPING_INCOME, "", freight),
-        (_A.DUTY_COLLECTED, "", duties),
-    ]
-    entries += [(_A.TAX_PAYABLE, str(Percent(ppm)), tax) for ppm, tax in taxes.items()]
-    return tuple(
-        [Entry(account, detail, sign * amount) for account, detail, amount in entries if amount]
-    )
 
 
 def _refund_requested(before: Order, event: RefundRequested) -> tuple[Entry, ...]:
@@ -100,32 +133,27 @@ def _refund_requested(before: Order, event: RefundRequested) -> tuple[Entry, ...
     if not refund.recognized:
         return (Entry(_A.ADVANCES, "", refund.amount), transit) if refund.amount else ()
     content = before.content
-    charges = {charge.id: charge for charge in content.charges}
+    rows = {row.id: row for row in content.rows()}
     gone = refunded_units(before.payments)
-    revenue = freight = duties = 0
-    taxes: dict[int, int] = {}
-    funded: dict[Funder, int] = {}
-    for row in refund.rows:
-        charge = charges.get(row.row)
-        if charge is not None and charge.kind in BORDER_CHARGES:
-            duties += row.amount
+    sale = _Sale()
+    for back in refund.rows:
+        row = rows[back.row]
+        kind = None if isinstance(row, QuoteLine) else row.kind
+        if kind in BORDER_CHARGES:
+            sale.duties += back.amount
             continue
-        if charge is None:
-            revenue += row.net
-        elif charge.kind is ChargeKind.SHIPPING:
-            freight += row.net
+        shipping = kind is ChargeKind.SHIPPING
+        first = gone.get(back.row, 0)
+        sale.earn(back.net, shipping=shipping)
+        if row.parts:
+            for part in row_taxes(row, first, back.units):
+                sale.levy(part.ppm, part.name, part.tax)
         else:
-            revenue += row.net
-        levied = [(row.tax_ppm, row.tax)]
-        if charge is not None:
-            levied = [(part.ppm, part.tax) for part in charge_taxes(charge)]
-        for ppm, tax in levied:
-            taxes[ppm] = taxes.get(ppm, 0) + tax
-        first = gone.get(row.row, 0)
-        for who, amount in content.funded(row.row, first, row.units):
-            funded[who] = funded.get(who, 0) + amount
-            revenue += amount
-    earned = _earned(revenue, freight, taxes, duties, funded, 1)
+            sale.levy(back.tax_ppm, "", back.tax)
+        if row.funded:
+            for who, amount in content.funded(back.row, first, back.units):
+                sale.fund(who, amount, shipping=shipping)
+    earned = sale.entries(1)
     return (*earned, transit) if refund.amount else earned
 
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from math import gcd
 
 from ordercore.allocation import allocate
+from ordercore.clock import utc
 from ordercore.errors import InvalidInput, OrdercoreError, RateUnavailable, UnknownCurrency
 from ordercore.money import EXPONENTS, Percent, Rounding, checked_minor, divide, exponent
 from ordercore.value import value
@@ -102,7 +103,8 @@ def exchanged(amount: int, rate: ExchangeRate, rounding: Rounding = Rounding.HAL
     """Minor units of ``rate.quote`` for ``amount`` minor units of ``rate.base``, rounded once.
 
     The decimals of both currencies are those of ISO 4217. `UnknownCurrency` for a code that is not
-    on its list, `AmountTooLarge` for a result beyond what the library stores.
+    on its list, `AmountTooLarge` for a result beyond what the library stores, `InvalidInput` for an
+    amount that is no whole number.
 
     >>> from datetime import UTC, date, datetime
     >>> day = date(2017, 10, 2)
@@ -111,9 +113,15 @@ def exchanged(amount: int, rate: ExchangeRate, rounding: Rounding = Rounding.HAL
     >>> exchanged(100_00, rate)
     11744
     """
+    if type(amount) is not int:
+        raise _not_whole(amount, "amount")
     top = amount * rate.numerator * 10 ** exponent(rate.quote)
     bottom = rate.denominator * 10 ** exponent(rate.base)
     return checked_minor(divide(top, bottom, rounding))
+
+
+def _not_whole(figure: object, path: str) -> InvalidInput:
+    return InvalidInput(f"a whole number is expected, not a {type(figure).__name__}", path=path)
 
 
 def rate_for(
@@ -143,8 +151,14 @@ def convert(
     Where a third party funds so much that the net (or the tax) is below 0, there are no
     shares: the other of the two is converted by itself, and this one is the difference.
 
-    `InvalidInput` for rows that do not add up to ``total``.
+    `InvalidInput` for rows that do not add up to ``total``, and for figures that are no whole numbers.
     """
+    for figure, path in ((total, "total"), (net, "net")):
+        if type(figure) is not int:
+            raise _not_whole(figure, path)
+    for i, row in enumerate(rows):
+        if type(row) is not int:
+            raise _not_whole(row, f"rows[{i}]")
     if sum(rows) != total:
         raise InvalidInput(
             "convert rows that do not add up to the total",
@@ -173,24 +187,31 @@ def check_rate(
     That is one published on a later day than that of ``at``, one that went stale, one that is not
     above 0, or one of a currency that ISO 4217 does not list. Days are those of UTC.
     """
+    moment = utc(at, "at")
     for code in (rate.base, rate.quote):
-        if code not in EXPONENTS:
-            raise _unavailable(rate, f"{code[:12]!r} is not on the ISO 4217 list of money", path)
+        if not isinstance(code, str) or code not in EXPONENTS:
+            raise _unavailable(
+                rate, f"{str(code)[:12]!r} is not on the ISO 4217 list of money", path
+            )
+    if type(rate.numerator) is not int or type(rate.denominator) is not int:
+        raise _unavailable(rate, "the rate is no fraction of whole numbers", path)
+    if type(rate.published) is not date:
+        raise _unavailable(rate, "the day of publication is no date", path)
     if rate.numerator <= 0 or rate.denominator <= 0:
         raise _unavailable(rate, "the rate is not above 0", path)
-    if rate.published > at.astimezone(UTC).date():
+    if rate.published > moment.date():
         raise _unavailable(rate, f"it is published on {rate.published}, later than {at}", path)
-    ended = datetime.combine(rate.published + timedelta(days=1), time(), UTC)
-    if ended + policy.stale_after < at:
+    age = moment - datetime.combine(rate.published, time(), UTC) - timedelta(days=1)
+    if age > policy.stale_after:  # a sum of times could leave the calendar
         raise _unavailable(rate, f"it is of {rate.published}, which is too old at {at}", path)
 
 
 def _unavailable(rate: ExchangeRate, why: str, path: str) -> OrdercoreError:
     return RateUnavailable(
-        f"use the rate of {rate.base[:12]} to {rate.quote[:12]}: {why}",
+        f"use the rate of {str(rate.base)[:12]} to {str(rate.quote)[:12]}: {why}",
         path=path,
-        base=rate.base[:12],
-        quote=rate.quote[:12],
+        base=str(rate.base)[:12],
+        quote=str(rate.quote)[:12],
         purpose=rate.purpose.value,
         published=str(rate.published),
         source=rate.source,
@@ -232,12 +253,23 @@ def make_rate(
 ) -> ExchangeRate:
     """An `ExchangeRate` in lowest terms, so that equal rates are equal values.
 
-    `UnknownCurrency` for a code that ISO 4217 does not list, `InvalidInput` for a fraction that is not above 0.
+    `UnknownCurrency` for a code that ISO 4217 does not list, `InvalidInput` for a fraction that is not
+    above 0 or not of whole numbers, for what is no purpose, for a naive time and for a day that is no date.
     """
     for name, code in (("base", base), ("quote", quote)):
-        if code not in EXPONENTS:
+        if not isinstance(code, str) or code not in EXPONENTS:
             reason = f"currency {str(code)[:12]!r} is not on the ISO 4217 list of money"
             raise UnknownCurrency(reason, path=name, currency=str(code)[:12])
+    for name, figure in (("numerator", numerator), ("denominator", denominator)):
+        if type(figure) is not int:
+            raise _not_whole(figure, name)
+    if not isinstance(purpose, RatePurpose):
+        reason = f"a purpose is a RatePurpose, not a {type(purpose).__name__}"
+        raise InvalidInput(reason, path="purpose")
+    utc(at, "at")
+    if type(published) is not date:
+        reason = f"a day of publication is a date, not a {type(published).__name__}"
+        raise InvalidInput(reason, path="published")
     if numerator <= 0 or denominator <= 0:
         raise InvalidInput(f"a rate of {numerator}/{denominator} is not above 0", path="rate")
     common = gcd(numerator, denominator)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
+from ordercore.clock import utc
 from ordercore.errors import CouponUnavailable, InvalidInput
 from ordercore.pricing import Coupon, CouponStatus, IssuedCoupon
 
@@ -110,13 +111,17 @@ class MemoryCouponBook:
                 yield take
 
     def hold(self, holding: str, codes: Sequence[str], customer: str, until: datetime) -> None:
-        """Hold all or none."""
+        """Hold all or none; `InvalidInput` for a hold that is over before it begins."""
+        ends = utc(until, "until")
         with self._lock:
             now = self._clock.now()
             held = self._holdings.get(holding, ())
             if held and all([take.counts(now) for take in held]):
                 return
-            takes = self._free(holding, _bounded(codes), customer, until, now, used=False)
+            if ends <= now:
+                reason = f"a hold until {ends.isoformat()} is over already"
+                raise InvalidInput(reason, path="until")
+            takes = self._free(holding, _bounded(codes), customer, ends, now, used=False)
             self._set(holding, takes)
 
     def _free(

@@ -36,6 +36,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from ordercore.clock import utc
 from ordercore.codec import micros, moment
 from ordercore.errors import CouponUnavailable, InvalidInput, NewerDocument, StoreError
 from ordercore.pricing import Coupon, CouponStatus, IssuedCoupon
@@ -88,6 +89,7 @@ class _Take(NamedTuple):
     promotion: str
     customer: str
     until: int
+    place: int  # in the order asked, which a lapsed hold is tried in again
     state: int
 
 
@@ -121,6 +123,7 @@ class _Statements:
             Column("promotion", String, nullable=False),
             Column("customer", String, nullable=False),
             Column("until", BigInteger, nullable=False),
+            Column("place", SmallInteger, nullable=False),
             Column("state", SmallInteger, nullable=False),
             PrimaryKeyConstraint("holding", "code"),
             Index(f"{prefix}coupon_takes_by_code", "code", "state", "until"),
@@ -175,7 +178,7 @@ class _Statements:
         self.holding = self._text(
             select(*[c[name] for name in _Take._fields])
             .where(c.holding == bindparam("key"))
-            .order_by(c.code),
+            .order_by(c.place),
             "key",
         )
         self.forget = self._text(delete(takes).where(c.holding == bindparam("key")), "key")
@@ -331,16 +334,23 @@ class SqlCouponBook:
         )  # fmt: skip
 
     def hold(self, holding: str, codes: Sequence[str], customer: str, until: datetime) -> None:
-        """Hold all or none."""
-        asked = [_Take(code, "", customer, micros(until), _State.HELD) for code in _bounded(codes)]
-        self._write(self._hold, (holding, asked))
+        """Hold all or none; `InvalidInput` for a hold that is over before it begins."""
+        ends = utc(until, "until")
+        asked = [
+            _Take(code, "", customer, micros(ends), place, _State.HELD)
+            for place, code in enumerate(_bounded(codes))
+        ]
+        self._write(self._hold, (holding, asked, ends))
 
-    def _hold(self, cursor: Cursor, what: tuple[str, list[_Take]]) -> None:
-        holding, asked = what
+    def _hold(self, cursor: Cursor, what: tuple[str, list[_Take], datetime]) -> None:
+        holding, asked, ends = what
         now = micros(self._clock.now())
         held = self._held(cursor, holding)
         if held and all([_counts(take, now) for take in held]):
             return
+        if micros(ends) <= now:
+            reason = f"a hold until {ends.isoformat()} is over already"
+            raise InvalidInput(reason, path="until")
         self._take(cursor, holding, asked, now)
 
     def _held(self, cursor: Cursor, holding: str) -> list[_Take]:
@@ -369,7 +379,7 @@ class SqlCouponBook:
                 own = self._count(cursor, self._sql.by_customer, promotion, now, customer)
                 if own >= most:
                     raise _unavailable(code, "was used by this customer as often as it may be")
-            row = (holding, code, promotion, customer, take.until, take.state)
+            row = (holding, code, promotion, customer, take.until, take.place, take.state)
             cursor.execute(self._sql.take, row)
 
     @staticmethod
@@ -390,7 +400,7 @@ class SqlCouponBook:
         if all([_counts(take, now) for take in held]):
             cursor.execute(self._sql.settle, (_State.USED, holding))
             return
-        used = [_Take(*take[:4], state=_State.USED) for take in held]
+        used = [take._replace(state=_State.USED) for take in held]
         self._take(cursor, holding, used, now)
 
     def release(self, holding: str) -> None:

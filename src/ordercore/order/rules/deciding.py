@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ordercore.order.events import FundedShare, Moved, RevenueRecognized
 from ordercore.order.evolve import FOLDS, answered
-from ordercore.order.order import charge_taxes
+from ordercore.order.order import row_taxes
 from ordercore.pricing import BORDER_CHARGES, ChargeKind, TaxTotal
 from ordercore.tender import refunded_units
 from ordercore.value import value
@@ -80,48 +80,63 @@ class Deciding:
 _SHIPPING = ChargeKind.SHIPPING
 
 
+class _Sums:
+    """Net and tax by rate and component, and what third parties add, of one kind of income."""
+
+    __slots__ = ("funded", "taxed")
+
+    def __init__(self) -> None:
+        self.taxed: dict[tuple[int, str], list[int]] = {}
+        self.funded: dict[Funder, int] = {}
+
+    def add(self, ppm: int, net: int, tax: int, name: str = "") -> None:
+        sums = self.taxed.setdefault((ppm, name), [0, 0])
+        sums[0] += net
+        sums[1] += tax
+
+    def fund(self, shares: tuple[tuple[Funder, int], ...]) -> None:
+        for who, amount in shares:
+            self.funded[who] = self.funded.get(who, 0) + amount
+
+    def taxes(self) -> tuple[TaxTotal, ...]:
+        found = self.taxed.items()
+        return tuple([TaxTotal(ppm, net, tax, name) for (ppm, name), (net, tax) in found])
+
+    def shares(self) -> tuple[FundedShare, ...]:
+        return tuple([FundedShare(who, amount) for who, amount in self.funded.items()])
+
+
 def _earned(order: Order) -> RevenueRecognized:
     """What of the sale was not refunded, by tax rate; what third parties add; what the state gets."""
     content = order.content
     done = refunded_units(order.payments)
-    goods: dict[int, list[int]] = {}
-    charges: dict[int, list[int]] = {}
-    funded: dict[Funder, int] = {}
+    goods, shipping = _Sums(), _Sums()
     duties = 0
     for line in content.lines:
         gone = done.get(line.id, 0)
-        if gone >= line.quantity:
+        rest = line.quantity - gone
+        if rest <= 0:
             continue
-        sums = goods.setdefault(line.tax_ppm, [0, 0])
-        if gone:
-            share = line.units(gone, line.quantity - gone)
-            sums[0] += share.net
-            sums[1] += share.tax
+        if gone or line.parts:
+            for part in row_taxes(line, gone, rest):
+                goods.add(part.ppm, part.net, part.tax, part.name)
         else:
-            sums[0] += line.net
-            sums[1] += line.tax
+            goods.add(line.tax_ppm, line.net, line.tax)
         if line.funded:
-            for who, amount in content.funded(line.id, gone, line.quantity - gone):
-                funded[who] = funded.get(who, 0) + amount
+            goods.fund(content.funded(line.id, gone, rest))
     for charge in content.charges:
         if done.get(charge.id):
             continue
         if charge.kind in BORDER_CHARGES:
             duties += charge.total
             continue
-        for part in charge_taxes(charge):
-            into = charges if charge.kind is _SHIPPING else goods
-            sums = into.setdefault(part.ppm, [0, 0])
-            sums[0] += part.net
-            sums[1] += part.tax
+        sums = shipping if charge.kind is _SHIPPING else goods
+        for part in row_taxes(charge):
+            sums.add(part.ppm, part.net, part.tax, part.name)
         if charge.funded:
-            for who, amount in content.funded(charge.id, 0, 1):
-                funded[who] = funded.get(who, 0) + amount
+            sums.fund(content.funded(charge.id, 0, 1))
     return RevenueRecognized(
-        tuple([TaxTotal(ppm, net, tax) for ppm, (net, tax) in goods.items()]),
-        tuple([TaxTotal(ppm, net, tax) for ppm, (net, tax) in charges.items()]),
-        tuple([FundedShare(who, amount) for who, amount in funded.items()]),
-        duties,
+        goods.taxes(), shipping.taxes(), goods.shares(), duties, shipping.shares()
     )
 
 

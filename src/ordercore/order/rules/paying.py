@@ -134,6 +134,16 @@ def _welcome(deciding: Deciding, attempt: Attempt) -> bool:
     )
 
 
+def _gone(order: Order) -> str:
+    """Why a paid order closes: what was promised to it has lapsed, and somebody else took it."""
+    content = order.content
+    if not content.coupon_holding:
+        return "the goods are no longer there"
+    if not content.reservation:
+        return "a coupon is no longer there"
+    return "the goods or a coupon are no longer there"
+
+
 def answer(deciding: Deciding, command: AnswerAttempts) -> None:
     """Take answers in, then see what follows."""
     payments = deciding.order.payments
@@ -157,8 +167,9 @@ def answer(deciding: Deciding, command: AnswerAttempts) -> None:
         _answer_late(deciding, name, outcome)
     if command.goods_lost and deciding.lists("pay"):
         held = tuple([a.id for a in deciding.order.payments.current() if a.held])
-        deciding.apply(ClosingAsked("cancel", "the goods are no longer there"))
-        deciding.apply(UndoAsked(held, "the goods are no longer there"))
+        reason = _gone(deciding.order)
+        deciding.apply(ClosingAsked("cancel", reason))
+        deciding.apply(UndoAsked(held, reason))
     conclude(deciding)
 
 
