@@ -2,7 +2,8 @@
 
 A basket is made for one pass of pricing and thrown away. All figures are minor units of its currency.
 A host's own promotion (`ordercore.pricing.promotion.PromotionRule`) gets a copy of it,
-so whatever the rule does to its copy changes no price.
+so lowering lines of its copy changes no price. The cart's own lines are not copied: they are values,
+which nobody may change.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordercore.allocation import RemainderRule
+from ordercore.errors import InvalidInput
 from ordercore.money import Rounding
 from ordercore.pricing.cart import GoodsKind, OrderKind, Shopper
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable
     from datetime import datetime
 
     from ordercore.pricing.cart import CartLine
@@ -26,24 +28,27 @@ __all__ = ["Basket", "BasketLine"]
 _GOODS = GoodsKind.GOODS
 _VOUCHERS = (GoodsKind.SINGLE_PURPOSE_VOUCHER, GoodsKind.MULTI_PURPOSE_VOUCHER)
 
-# Up to this many members a tuple is searched faster than a set of it is made.
-_FEW = 4
-
 
 class BasketLine:
     """One line on its way to its price.
 
     ``list_amount`` = ``quantity`` x ``unit_price``. ``left`` is what remains to be paid for the line,
-    ``floor`` the least that may remain. ``off_line``, ``off_order`` and ``funded`` are running sums:
+    ``floor`` the least that may remain. ``points_worth`` is the part of both (and of ``list_amount``)
+    that is due in points, for the whole line: percentages, thresholds and weights leave it out.
+    ``off_line``, ``off_order`` and ``funded`` are running sums:
     what line and order discounts took, and what of both a third party repays.
-    ``bundle`` is the id of the cart line that this is a component of, empty for none.
+    ``bundle`` is the id of the cart line that this is a component of, empty for none;
+    ``bundle_line`` is that line.
     ``net_ppm`` is the rate of the tax that is inside the price, 0 where there is none inside.
-    ``line`` is the cart's own line, with the host's ``attributes`` and ``extra``.
+    ``line`` is the cart's own line, with the host's ``attributes`` and ``extra``; it is to be read only.
+    ``shown`` makes of a unit price of the catalog, in minor units, the one at the destination;
+    ``None`` where that is the same.
     """
 
     __slots__ = (
-        "brand", "bundle", "category", "floor", "funded", "id", "kind", "left", "line", "list_amount",
-        "name", "net_ppm", "off_line", "off_order", "quantity", "sku", "unit_price",
+        "brand", "bundle", "bundle_line", "category", "floor", "funded", "id", "kind", "left", "line",
+        "list_amount", "name", "net_ppm", "off_line", "off_order", "points_worth", "quantity", "shown",
+        "sku", "unit_price",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +70,9 @@ class BasketLine:
         off_line: int = 0,
         off_order: int = 0,
         funded: int = 0,
+        points_worth: int = 0,
+        shown: Callable[[int], int] | None = None,
+        bundle_line: CartLine | None = None,
     ) -> None:
         self.id = id
         self.sku = sku
@@ -83,6 +91,9 @@ class BasketLine:
         self.off_line = off_line
         self.off_order = off_order
         self.funded = funded
+        self.points_worth = points_worth
+        self.shown = shown
+        self.bundle_line = bundle_line
 
     def __repr__(self) -> str:
         return (
@@ -101,7 +112,8 @@ class BasketLine:
         return BasketLine(
             self.id, self.sku, self.name, self.category, self.brand, self.kind, self.bundle,
             self.quantity, self.unit_price, self.list_amount, self.left, self.floor, self.line,
-            self.net_ppm, self.off_line, self.off_order, self.funded,
+            self.net_ppm, self.off_line, self.off_order, self.funded, self.points_worth, self.shown,
+            self.bundle_line,
         )  # fmt: skip
 
 
@@ -156,7 +168,7 @@ class Basket:
         return 0 if self.shipping is None else self.shipping - self.shipping_off
 
     def total(self) -> int:
-        """What remains of all lines, without shipping."""
+        """What remains of all lines, points among it, without shipping."""
         return sum([line.left for line in self.lines])
 
     def units(self) -> int:
@@ -164,30 +176,53 @@ class Basket:
         return sum([line.quantity for line in self.lines])
 
     def matching(self, scope: Scope) -> list[BasketLine]:
-        """The lines that ``scope`` takes in, in the order of the basket."""
+        """The lines that ``scope`` takes in, in the order of the basket.
+
+        Raises `InvalidInput` for a scope with a list or a switch of another type.
+        """
+        if type(scope.vouchers) is not bool or type(scope.bundles) is not bool:
+            raise InvalidInput("vouchers and bundles are True or False", path="scope")
         lines = self.lines
         if not scope.vouchers:
             lines = [line for line in lines if line.kind is _GOODS or line.kind not in _VOUCHERS]
         if not scope.bundles:
             lines = [line for line in lines if not line.bundle]
         if scope.skus:
-            wanted = _members(scope.skus)
-            lines = [line for line in lines if line.sku in wanted]
+            wanted = scope.among("skus")
+            lines = [
+                line for line in lines
+                if line.sku in wanted or ((of := line.bundle_line) is not None and of.sku in wanted)
+            ]  # fmt: skip
         if scope.categories:
-            wanted = _members(scope.categories)
-            lines = [line for line in lines if line.category in wanted]
+            wanted = scope.among("categories")
+            lines = [
+                line for line in lines
+                if line.category in wanted or ((of := line.bundle_line) is not None and of.category in wanted)
+            ]  # fmt: skip
         if scope.brands:
-            wanted = _members(scope.brands)
-            lines = [line for line in lines if line.brand in wanted]
+            wanted = scope.among("brands")
+            lines = [
+                line for line in lines
+                if line.brand in wanted or ((of := line.bundle_line) is not None and of.brand in wanted)
+            ]  # fmt: skip
         if scope.except_skus:
-            wanted = _members(scope.except_skus)
-            lines = [line for line in lines if line.sku not in wanted]
+            wanted = scope.among("except_skus")
+            lines = [
+                line for line in lines
+                if line.sku not in wanted and ((of := line.bundle_line) is None or of.sku not in wanted)
+            ]  # fmt: skip
         if scope.except_categories:
-            wanted = _members(scope.except_categories)
-            lines = [line for line in lines if line.category not in wanted]
+            wanted = scope.among("except_categories")
+            lines = [
+                line for line in lines
+                if line.category not in wanted and ((of := line.bundle_line) is None or of.category not in wanted)
+            ]  # fmt: skip
         if scope.except_brands:
-            wanted = _members(scope.except_brands)
-            lines = [line for line in lines if line.brand not in wanted]
+            wanted = scope.among("except_brands")
+            lines = [
+                line for line in lines
+                if line.brand not in wanted and ((of := line.bundle_line) is None or of.brand not in wanted)
+            ]  # fmt: skip
         return list(lines) if lines is self.lines else lines
 
     def copy(self) -> Basket:
@@ -207,7 +242,3 @@ class Basket:
             rounding=self.rounding,
             remainder=self.remainder,
         )
-
-
-def _members(names: tuple[str, ...]) -> Collection[str]:
-    return names if len(names) <= _FEW else frozenset(names)

@@ -45,13 +45,8 @@ class AppliedDiscount:
     layer: str = ""
 
 
-def _asked(off: Discount, left: int, currency: str, rounding: Rounding) -> tuple[int, int]:
-    """What a discount asks for when ``left`` minor units remain, and the most it may give."""
-    if type(off) is AmountOff:
-        asked = to_minor(off.amount, currency, "amount")
-        if asked < 0:
-            raise InvalidCart("a discount is not negative", path="amount")
-        return asked, left
+def _percent(off: Discount, left: int, currency: str, rounding: Rounding) -> tuple[int, int]:
+    """What a percentage asks for when ``left`` minor units remain, and the most it may give."""
     if not isinstance(off, PercentOff):
         reason = f"a {type(off).__name__} is no discount"
         raise InvalidCart(reason, allowed=("PercentOff", "AmountOff"))
@@ -84,13 +79,19 @@ def worked(
 ) -> tuple[int, int, int]:
     """A discount on ``left`` minor units: its rate, what it asks, and what it gives, at most ``room``."""
     try:
-        asked, most = _asked(off, left, currency, rounding)
+        if type(off) is AmountOff:
+            ppm, most, asked = 0, left, to_minor(off.amount, currency, "amount")
+            if asked < 0:
+                raise InvalidCart("a discount is not negative", path="amount")
+        else:
+            asked, most = _percent(off, left, currency, rounding)
+            ppm = off.percent.ppm if isinstance(off, PercentOff) else 0
         if type(off.funder) is not Funder:
             raise InvalidCart("it is not a Funder", path="funder")
     except OrdercoreError as error:
         raise error.at(f"discounts[{place}]") from None
-    ppm = off.percent.ppm if type(off) is PercentOff else 0
-    return ppm, asked, min(asked, most, room)
+    given = min(most, asked)
+    return ppm, asked, min(room, given)
 
 
 def shared(

@@ -2,6 +2,7 @@
 
 Each benefit has one function here. It reads the lines in scope and answers with an `Offer`, or with
 a `Refusal` where its own threshold is not reached. No part is above the room of its line.
+What is due in points is left out of what a benefit is measured on.
 Runs of equal units stand for quantities, so nothing here costs more when more units are bought.
 """
 
@@ -10,10 +11,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from itertools import accumulate
 from math import lcm
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ordercore.allocation import RemainderRule
-from ordercore.errors import InvalidPolicy, OrdercoreError
+from ordercore.allocation import RemainderRule, allocate
+from ordercore.errors import InvalidInput, InvalidPolicy, OrdercoreError
 from ordercore.money import divide, to_minor
 from ordercore.pricing.coupon import RefusalReason
 from ordercore.pricing.discount import shared
@@ -42,18 +44,21 @@ if TYPE_CHECKING:
 
     from ordercore.money import Money
     from ordercore.pricing.basket import Basket, BasketLine
-    from ordercore.pricing.promotion import Benefit, Promotion
+    from ordercore.pricing.promotion import Benefit, Promotion, Scope
 
-__all__ = ["Offer", "Refusal", "level_of", "offered", "priced_in"]
+__all__ = ["Offer", "Refusal", "level_of", "offered", "priced_in", "units_of"]
 
 _WHOLE = 1_000_000
 _REMAINING = Spread.REMAINING
 _BY_LIST = Spread.LIST
+_BY_NET = Spread.NET
 _OF_LIST = OffBase.LIST
 _PER_UNIT = Per.UNIT
 _LARGEST_FRACTION = RemainderRule.LARGEST_FRACTION
 _KEPT_APART = RemainderRule.KEPT_APART
 _SHIPPING = "shipping"
+_new = tuple.__new__
+_PRICE = itemgetter(0)
 
 
 class Offer(NamedTuple):
@@ -78,6 +83,16 @@ class Refusal(NamedTuple):
     units: int = 0
 
 
+def _mistyped(name: str) -> InvalidInput:
+    """Of the type that it stands for, or it would choose another price without a word."""
+    return InvalidInput("it is not of its type", path=name)
+
+
+def _cash(rows: Sequence[BasketLine]) -> int:
+    """What remains to be paid in money for all ``rows``."""
+    return sum([row.left - row.points_worth for row in rows])
+
+
 def _net(amounts: Sequence[int], rows: Sequence[BasketLine]) -> Sequence[int]:
     """Whole numbers in proportion to ``amounts`` without the tax that is inside them."""
     rates = {row.net_ppm for row in rows}
@@ -97,7 +112,7 @@ def _off_all(
     ppm: int = 0,
 ) -> Offer:
     """``asked`` off all ``rows`` together, at most ``most``, shared as the promotion says."""
-    lefts = [row.left for row in rows]
+    lefts = [row.left - row.points_worth for row in rows]
     rooms: Sequence[int] = lefts
     for row in rows:
         if row.floor:
@@ -111,9 +126,11 @@ def _off_all(
     if spread is _REMAINING:
         weights: Sequence[int] = lefts
     elif spread is _BY_LIST:
-        weights = [row.list_amount for row in rows]
-    else:
+        weights = [row.list_amount - row.points_worth for row in rows]
+    elif spread is _BY_NET:
         weights = _net(lefts, rows)
+    else:
+        raise _mistyped("spread")
     parts = shared(given, weights, rooms, basket.remainder)
     return Offer(asked, given if basket.remainder is not _KEPT_APART else sum(parts), parts, ppm)
 
@@ -135,27 +152,20 @@ def _off_each(asked: int, parts: list[int], cap: Money | None, basket: Basket, p
 def _special_price(
     benefit: SpecialPrice, rows: Sequence[BasketLine], basket: Basket, _: Promotion
 ) -> Offer | Refusal:
-    wanted = {row.sku for row in rows}
-    prices: dict[str, list[SkuPrice]] = {}
-    for price in benefit.prices:
-        if price.sku in wanted:
-            prices.setdefault(price.sku, []).append(price)
-    if not prices:
-        return Refusal(RefusalReason.NOT_FOR_THIS_CART)
-    asked, parts = 0, []
-    missing = 0  # units to the nearest price that no line reaches
+    units: dict[str, int] = {}
     for row in rows:
-        best: SkuPrice | None = None
-        for price in prices.get(row.sku, ()):
-            lacks = price.from_units - row.quantity
-            if lacks > 0:
-                missing = min(missing, lacks) if missing else lacks
-            elif best is None or price.from_units > best.from_units:
-                best = price
-        part = 0
-        if best is not None:
-            part = row.left - to_minor(best.price, basket.currency, "price") * row.quantity
-            part = max(0, part)
+        if benefit.prices_of(row.sku):
+            units[row.sku] = units.get(row.sku, 0) + row.quantity
+    if not units:
+        return Refusal(RefusalReason.NOT_FOR_THIS_CART)
+    reached, missing = _reached(benefit, units, basket)
+    asked, parts = 0, []
+    for row in rows:
+        part, each = 0, reached.get(row.sku)
+        if each is not None:
+            if row.shown is not None:
+                each = row.shown(each)
+            part = max(0, row.left - row.points_worth - each * row.quantity)
             asked += part
             part = min(part, row.room)
         parts.append(part)
@@ -164,13 +174,36 @@ def _special_price(
     return Offer(asked, sum(parts), parts)
 
 
+def _reached(
+    benefit: SpecialPrice, units: Mapping[str, int], basket: Basket
+) -> tuple[dict[str, int], int]:
+    """The price of each article for its units, and how many are missing to the nearest further one."""
+    reached: dict[str, int] = {}
+    missing = 0
+    for sku, number in units.items():
+        best: SkuPrice | None = None
+        for price in benefit.prices_of(sku):
+            lacks = price.from_units - number
+            if lacks > 0:
+                missing = min(missing, lacks) if missing else lacks
+                break
+            if best is None or price.from_units > best.from_units:
+                best = price
+        if best is not None:
+            reached[sku] = to_minor(best.price, basket.currency, "price")
+    return reached, missing
+
+
 def _line_percent(
     benefit: LinePercent, rows: Sequence[BasketLine], basket: Basket, _: Promotion
 ) -> Offer:
+    if type(benefit.of) is not OffBase:
+        raise _mistyped("benefit.of")
     ppm, rounding, of_list = benefit.percent.ppm, basket.rounding, benefit.of is _OF_LIST
     asked, parts = 0, []
     for row in rows:
-        off = divide((row.list_amount if of_list else row.left) * ppm, _WHOLE, rounding)
+        base = (row.list_amount if of_list else row.left) - row.points_worth
+        off = divide(base * ppm, _WHOLE, rounding)
         asked += off
         room = row.left - row.floor
         parts.append(off if off <= room else max(0, room))
@@ -180,6 +213,8 @@ def _line_percent(
 def _line_amount(
     benefit: LineAmount, rows: Sequence[BasketLine], basket: Basket, _: Promotion
 ) -> Offer:
+    if type(benefit.per) is not Per:
+        raise _mistyped("benefit.per")
     amount = to_minor(benefit.amount, basket.currency, "benefit.amount")
     per_unit = benefit.per is _PER_UNIT
     asked, parts = 0, []
@@ -191,58 +226,114 @@ def _line_amount(
     return Offer(asked, sum(parts), parts)
 
 
-def _runs(rows: Sequence[BasketLine]) -> list[tuple[int, int, int]]:
-    """Units that cost the same now, as (price of one, place of its row, how many).
+class _Article(NamedTuple):
+    """What a shopper counts: a line, or a bundle of which each component is a line."""
+
+    places: Sequence[int]
+    """The places of its rows."""
+    quantity: int
+    cash: int
+    """What remains to be paid for it in money."""
+
+
+def _articles(rows: Sequence[BasketLine], basket: Basket, promotion: Promotion) -> list[_Article]:
+    """What units are counted of: each line, and each bundle of which no component is out of scope.
+
+    To count components would give a part of a bundle away. One that the scope names is wanted so.
+    """
+    found: list[_Article] = []
+    parts: dict[str, list[int]] = {}
+    for place, row in enumerate(rows):
+        if row.bundle and not _named(row, promotion.scope):
+            parts.setdefault(row.bundle, []).append(place)
+        else:  # a bare tuple: the class's own constructor costs three times as much
+            found.append(_new(_Article, ((place,), row.quantity, row.left - row.points_worth)))
+    for bundle, places in parts.items():
+        whole = rows[places[0]].bundle_line
+        size = sum([row.bundle == bundle for row in basket.lines])
+        if whole is not None and len(places) == size:
+            cash = sum([rows[place].left - rows[place].points_worth for place in places])
+            found.append(_Article(places, whole.quantity, cash))
+    return found
+
+
+def _named(row: BasketLine, scope: Scope) -> bool:
+    """Whether a scope lists a component by its own sku, and its bundle not."""
+    if not scope.skus or row.sku not in (wanted := scope.among("skus")):
+        return False
+    return row.bundle_line is None or row.bundle_line.sku not in wanted
+
+
+def units_of(rows: Sequence[BasketLine], basket: Basket, promotion: Promotion) -> int:
+    """How many units the lines in scope have; a bundle is one (see `BuyGet`)."""
+    return sum([article.quantity for article in _articles(rows, basket, promotion)])
+
+
+def _runs(articles: Sequence[_Article]) -> list[tuple[int, int, int]]:
+    """Units that cost the same now, as (price of one, place of its article, how many); dearest first.
 
     What is left of a line is shared over its units as a quote shares it: the first
     ``left % quantity`` units cost one minor unit more. So a line has at most two runs.
     """
     runs = []
-    for place, row in enumerate(rows):
-        each, odd = divmod(row.left, row.quantity)
+    for place, (_, quantity, cash) in enumerate(articles):
+        each, odd = divmod(cash, quantity)
         if odd:
             runs.append((each + 1, place, odd))
-        runs.append((each, place, row.quantity - odd))
+        runs.append((each, place, quantity - odd))
+    runs.sort(key=_PRICE, reverse=True)
     return runs
 
 
-def _first_units(runs: Sequence[tuple[int, int, int]], units: int, size: int) -> list[list[int]]:
-    """How many of the first ``units`` units each of ``size`` rows has, and what they cost."""
-    counts, worth = [0] * size, [0] * size
-    for price, place, number in runs:
-        if units <= 0:
-            break
-        some = min(number, units)
-        counts[place] += some
-        worth[place] += price * some
-        units -= some
-    return [counts, worth]
+def _by_row(
+    worth: Sequence[int], articles: Sequence[_Article], rows: Sequence[BasketLine]
+) -> list[int]:
+    """What some units of each article are worth, by row: a bundle's by what remains of its components."""
+    found = [0] * len(rows)
+    for amount, (places, _, _) in zip(worth, articles, strict=True):
+        if len(places) == 1:
+            found[places[0]] = amount
+        elif amount:
+            cash = [rows[place].left - rows[place].points_worth for place in places]
+            for place, part in zip(places, allocate(amount, cash), strict=True):
+                found[place] = part
+    return found
 
 
 def _buy_get(
-    benefit: BuyGet, rows: Sequence[BasketLine], basket: Basket, _: Promotion
+    benefit: BuyGet, rows: Sequence[BasketLine], basket: Basket, promotion: Promotion
 ) -> Offer | Refusal:
-    """The cheapest ``get`` units of every full ``buy + get``, counted over the whole."""
-    group = benefit.buy + benefit.get
-    units = sum([row.quantity for row in rows])
+    """The cheapest ``get`` units of each full ``buy + get``, the dearest units first.
+
+    The k-th dearest unit gets no cheaper when units are added, and which places in that order
+    are reduced does not change: so the reduction does not shrink.
+    """
+    buy, get = benefit.buy, benefit.get
+    group = buy + get
+    articles = _articles(rows, basket, promotion)
+    units = sum([article.quantity for article in articles])
     groups = units // group
     if groups == 0:
         return Refusal(RefusalReason.BELOW_THRESHOLD, 0, group - units)
     if benefit.times:
         groups = min(groups, benefit.times)
-    runs = sorted(_runs(rows), key=_price)
-    worth = _first_units(runs, groups * benefit.get, len(rows))[1]
-    ppm, rounding = benefit.percent.ppm, basket.rounding
-    asked, parts = 0, []
-    for row, amount in zip(rows, worth, strict=True):
-        off = divide(amount * ppm, _WHOLE, rounding)
-        asked += off
-        parts.append(min(off, row.room))
+    worth = [0] * len(articles)
+    end, at, before = groups * group, 0, 0
+    for price, place, number in _runs(articles):
+        at = min(at + number, end)
+        whole, rest = divmod(at, group)
+        reduced = whole * get + max(0, rest - buy)  # of the units up to here
+        worth[place] += price * (reduced - before)
+        before = reduced
+        if at == end:
+            break
+    shares: Sequence[int] = _by_row(worth, articles, rows)
+    asked = sum(worth)
+    if benefit.percent.ppm != _WHOLE:
+        asked = divide(asked * benefit.percent.ppm, _WHOLE, basket.rounding)
+        shares = shared(asked, shares, shares, basket.remainder)
+    parts = [min(part, row.room) for part, row in zip(shares, rows, strict=True)]
     return Offer(asked, sum(parts), parts)
-
-
-def _price(run: tuple[int, int, int]) -> int:
-    return run[0]
 
 
 # --- Off the order -----------------------------------------------------------------------------
@@ -252,7 +343,7 @@ def _every_off(
     benefit: EveryOff, rows: Sequence[BasketLine], basket: Basket, promotion: Promotion
 ) -> Offer | Refusal:
     every = to_minor(benefit.every, basket.currency, "benefit.every")
-    base = sum([row.left for row in rows])
+    base = _cash(rows)
     times = base // every
     if times == 0:
         return Refusal(RefusalReason.BELOW_THRESHOLD, every - base)
@@ -265,7 +356,7 @@ def _every_off(
 def _steps(
     benefit: Steps, rows: Sequence[BasketLine], basket: Basket, promotion: Promotion
 ) -> Offer | Refusal:
-    base = sum([row.left for row in rows])
+    base = _cash(rows)
     reached = benefit.steps[0]
     short = to_minor(reached.at_least, basket.currency, "benefit.steps") - base
     if short > 0:
@@ -286,7 +377,7 @@ def _order_percent(
     benefit: OrderPercent, rows: Sequence[BasketLine], basket: Basket, promotion: Promotion
 ) -> Offer:
     ppm = benefit.percent.ppm
-    asked = divide(sum([row.left for row in rows]) * ppm, _WHOLE, basket.rounding)
+    asked = divide(_cash(rows) * ppm, _WHOLE, basket.rounding)
     most = None if benefit.cap is None else to_minor(benefit.cap, basket.currency, "benefit.cap")
     return _off_all(asked, most, rows, basket, promotion, ppm)
 
@@ -303,25 +394,43 @@ def _set_total(
 ) -> Offer | Refusal:
     total = to_minor(benefit.total, basket.currency, "benefit.total")
     if not benefit.units:
-        asked = sum([row.left for row in rows]) - total
-        return _off_all(max(asked, 0), None, rows, basket, promotion)
+        return _off_all(max(_cash(rows) - total, 0), None, rows, basket, promotion)
     size = benefit.units
-    units = sum([row.quantity for row in rows])
+    articles = _articles(rows, basket, promotion)
+    units = sum([article.quantity for article in articles])
     if units < size:
         return Refusal(RefusalReason.BELOW_THRESHOLD, 0, size - units)
-    runs = sorted(_runs(rows), key=_price, reverse=True)
+    runs = _runs(articles)
     sets = _sets(runs, size, units // size, total)
-    counts, worth = _first_units(runs, sets * size, len(rows))
-    asked = sum(worth) - sets * total
-    rooms = [min(row.room, amount) for row, amount in zip(rows, worth, strict=True)]
+    counts, worth = _first_units(runs, sets * size, len(articles))
+    by_row = _by_row(worth, articles, rows)
+    asked = sum(by_row) - sets * total
+    rooms = [min(row.room, amount) for row, amount in zip(rows, by_row, strict=True)]
     given = min(asked, sum(rooms))
-    weights: Sequence[int] = worth
+    weights: Sequence[int] = by_row
     if promotion.spread is _BY_LIST:
-        weights = [row.unit_price * count for row, count in zip(rows, counts, strict=True)]
-    elif promotion.spread is not _REMAINING:
-        weights = _net(worth, rows)
+        weights = listed = [0] * len(rows)
+        for count, (places, quantity, _) in zip(counts, articles, strict=True):
+            for place in places:
+                row = rows[place]  # a line has a whole number of units in each of its article
+                listed[place] = (row.list_amount - row.points_worth) // quantity * count
+    elif promotion.spread is _BY_NET:
+        weights = _net(by_row, rows)
     parts = shared(given, weights, rooms, basket.remainder)
     return Offer(asked, sum(parts), parts)
+
+
+def _first_units(runs: Sequence[tuple[int, int, int]], units: int, size: int) -> list[list[int]]:
+    """How many of the first ``units`` units each of ``size`` articles has, and what they cost."""
+    counts, worth = [0] * size, [0] * size
+    for price, place, number in runs:
+        if units <= 0:
+            break
+        some = min(number, units)
+        counts[place] += some
+        worth[place] += price * some
+        units -= some
+    return [counts, worth]
 
 
 def _sets(runs: Sequence[tuple[int, int, int]], size: int, most: int, total: int) -> int:
@@ -449,7 +558,11 @@ _MONEY: Mapping[type, Callable[[Any], Money | None]] = {
 
 def level_of(benefit: Benefit) -> DiscountLevel:
     """What a benefit is off: lines, the order or shipping."""
-    return benefit.level if type(benefit) is HostRule else _LEVELS[type(benefit)]
+    if type(benefit) is not HostRule:
+        return _LEVELS[type(benefit)]
+    if type(benefit.level) is not DiscountLevel:
+        raise _mistyped("benefit.level")
+    return benefit.level
 
 
 def priced_in(benefit: Benefit) -> str:

@@ -71,6 +71,12 @@ class Priced(NamedTuple):
     bundle: str
     attributes: tuple[tuple[str, str], ...]
     extra: str
+    points: int
+    """What of the line is due in points."""
+    rebased: bool
+    """Whether its price stands as it is at the destination, and not as in the catalog."""
+    sold_as: CartLine | None
+    """The cart's line of the bundle."""
 
 
 class Charge(NamedTuple):
@@ -192,17 +198,19 @@ class Pricing(NamedTuple):
             reason = "a price is not negative: use a discount"
             raise InvalidCart(reason, path="unit_price", amount=unit)
         included = self.included if line.tax_included is None else line.tax_included
-        if self.rebase is not None and included:
+        rebased = self.rebase is not None and included
+        if rebased and self.rebase is not None:
             unit, included = self.rebase(unit, line.tax_category, line.kind)
-        floor = 0
+        floor = worth = 0
         if line.floor_price is not None or line.points:
-            unit, floor = self._floor(line, unit)
+            floor, worth = self._floor(line, unit, rebased=rebased)
+            unit += worth
         listed = unit * number
         if listed > MINOR_MAX:
             checked_minor(listed)
         freight = 0
         if line.domestic_freight is not None:
-            freight = self.positive(line.domestic_freight, "domestic_freight", "freight")
+            freight = self.shown(line, line.domestic_freight, "domestic_freight", rebased=rebased)
         name = LineId(line.id or str(index + 1))
         taken = funded = 0
         if line.discounts:
@@ -212,8 +220,16 @@ class Pricing(NamedTuple):
             Priced,
             (line, name, unit, listed, taken, freight, included, floor * number, funded, "",
              _attributes(line.attributes) if line.attributes else (),
-             extra_text(line.extra, "extra") if line.extra else ""),
+             extra_text(line.extra, "extra") if line.extra else "",
+             worth * number, rebased, None),
         )  # fmt: skip
+
+    def shown(self, line: CartLine, amount: Money, path: str, *, rebased: bool) -> int:
+        """An amount of the catalog that stands beside a line's price, as the price does."""
+        found = self.positive(amount, path, "it")
+        if rebased and self.rebase is not None:
+            found, _ = self.rebase(found, line.tax_category, line.kind)
+        return found
 
     def _own(
         self, line: CartLine, name: LineId, listed: int, room: int, applied: list[AppliedDiscount]
@@ -232,13 +248,13 @@ class Pricing(NamedTuple):
             )
         return taken, funded
 
-    def _floor(self, line: CartLine, unit: int) -> tuple[int, int]:
-        """The unit price with the worth of its points, and the least that a unit may come to."""
+    def _floor(self, line: CartLine, unit: int, *, rebased: bool) -> tuple[int, int]:
+        """The least that a unit may come to, and what of its price is due in points."""
         floor = 0
         if line.floor_price is not None:
-            floor = min(unit, self.positive(line.floor_price, "floor_price", "a floor"))
+            floor = min(unit, self.shown(line, line.floor_price, "floor_price", rebased=rebased))
         if not line.points:
-            return unit, floor
+            return floor, 0
         rate = self.policy.points_worth
         if rate is not None and (rate.points < 1 or rate.minor < 1):
             raise InvalidPolicy("points are worth something", path="pricing.points_worth")
@@ -252,7 +268,7 @@ class Pricing(NamedTuple):
             reason = f"{line.points} points are no whole number of minor units"
             raise InvalidCart(reason, path="points", points=rate.points, minor=rate.minor)
         # Points are paid as points: no discount takes them off.
-        return unit + worth, floor + worth
+        return floor + worth, worth
 
     def _bundle(self, line: CartLine, index: int, applied: list[AppliedDiscount]) -> list[Priced]:
         """The components of a bundle as lines, the bundle's reduction shared by list price."""
@@ -285,7 +301,8 @@ class Pricing(NamedTuple):
         shares = allocate(off, even)
         freight = 0
         if line.domestic_freight is not None:
-            freight = self.positive(line.domestic_freight, "domestic_freight", "freight")
+            moved = bool(parts) and parts[0].rebased
+            freight = self.shown(line, line.domestic_freight, "domestic_freight", rebased=moved)
         freights = allocate(freight, even) if freight else (0,) * len(parts)
         label = line.name or line.sku
         found = []
@@ -297,7 +314,7 @@ class Pricing(NamedTuple):
                         part.id, label, 0, share, share, (), _LINE, "", _MERCHANT, "", "bundle"
                     )
                 )
-            found.append(part._replace(discount=share, freight=carried, bundle=name))
+            found.append(part._replace(discount=share, freight=carried, bundle=name, sold_as=line))
         return found
 
 

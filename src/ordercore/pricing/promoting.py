@@ -11,12 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordercore.errors import InvalidInput, InvalidPolicy, OrdercoreError
-from ordercore.money import to_minor
+from ordercore.money import MINOR_MAX, to_minor
 from ordercore.pricing.cart import Funder
 from ordercore.pricing.coupon import Coupon, CouponStatus, RefusalReason, RefusedCoupon
 from ordercore.pricing.discount import AppliedDiscount
 from ordercore.pricing.layering import check_layers
-from ordercore.pricing.offer import Offer, Refusal, level_of, offered, priced_in
+from ordercore.pricing.offer import Offer, Refusal, level_of, offered, priced_in, units_of
 from ordercore.pricing.promotion import Choose, DiscountLevel
 
 if TYPE_CHECKING:
@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 __all__ = ["check_layers", "promote"]
 
 # Asked for on every promotion: a look-up through an Enum class costs several times a module's name.
-_ALL, _BEST = Choose.ALL, Choose.BEST
+_ALL, _BEST, _FIRST = Choose.ALL, Choose.BEST, Choose.FIRST
 _LINE, _SHIPPING = DiscountLevel.LINE, DiscountLevel.SHIPPING
 _MERCHANT = Funder.MERCHANT
+_SEQUENCES = (tuple, list)
 _NOT_HERE = Refusal(RefusalReason.NOT_FOR_THIS_CART)
 _EXCLUDED = Refusal(RefusalReason.EXCLUDED)
 _NOTHING_LEFT = Refusal(RefusalReason.NOTHING_LEFT)
@@ -123,6 +124,8 @@ class _Pass:
             if code in judged:
                 continue
             coupon = known.get(code)
+            if coupon is not None and not _sound(coupon):
+                raise _mistyped("facts.coupons")
             promotion = None if coupon is None else waiting.get(coupon.promotion)
             if coupon is None or promotion is None:
                 judged[code] = Refusal(RefusalReason.UNKNOWN)
@@ -146,8 +149,10 @@ class _Pass:
             self._each(layer, promotions)
         elif layer.choose is _BEST:
             self._one(layer, promotions)
-        else:
+        elif layer.choose is _FIRST:
             self._first(layer, promotions)
+        else:
+            raise _mistyped("choose")
 
     def _each(self, layer: Layer, promotions: Sequence[Promotion]) -> None:
         """Each promotion in turn; of a group the best, where the first of the group stands."""
@@ -241,11 +246,11 @@ class _Pass:
                 return _NOT_HERE
             short = to_minor(least, basket.currency, "when.at_least")
             for row in rows:
-                short -= row.left
+                short -= row.left - row.points_worth
             if short > 0:
                 return Refusal(RefusalReason.BELOW_THRESHOLD, short)
         if when.at_least_units:
-            units = when.at_least_units - sum([row.quantity for row in rows])
+            units = when.at_least_units - units_of(rows, basket, promotion)
             if units > 0:
                 return Refusal(RefusalReason.BELOW_THRESHOLD, 0, units)
         offer = offered(promotion, rows, basket)
@@ -262,6 +267,8 @@ class _Pass:
         """Lower the basket by an offer."""
         basket, level = self.basket, level_of(promotion.benefit)
         asked, amount, offs, ppm = offer
+        if type(promotion.funder) is not Funder:
+            raise _mistyped("funder")
         funded = promotion.funder is not _MERCHANT
         shares: tuple[int, ...] = ()
         if level is _SHIPPING:
@@ -290,10 +297,15 @@ class _Pass:
             self.taken.add(promotion.group)
         self.applied.append(
             AppliedDiscount(
-                "", promotion.label, ppm, asked, amount, shares, level, promotion.id,
+                "", promotion.label, ppm, min(asked, MINOR_MAX), amount, shares, level, promotion.id,
                 promotion.funder, self.codes.get(promotion.id, ""), layer.name,
             )
         )  # fmt: skip
+
+
+def _mistyped(name: str) -> InvalidInput:
+    """What `check_layers` tells the place of: of another type it would decide about money unseen."""
+    return InvalidInput("it is not of its type", path=name)
 
 
 def _priority(promotion: Promotion) -> int:
@@ -302,11 +314,11 @@ def _priority(promotion: Promotion) -> int:
 
 def _holds(when: Conditions, basket: Basket) -> bool:
     """Whether every condition holds that does not depend on the lines."""
-    if when.kinds and basket.kind not in when.kinds:
+    if when.kinds and not _among(basket.kind, when.kinds):
         return False
-    if when.shops and basket.shop not in when.shops:
+    if when.shops and not _among(basket.shop, when.shops):
         return False
-    if when.countries and basket.country not in when.countries:
+    if when.countries and not _among(basket.country, when.countries):
         return False
     if (when.first_order or when.groups or when.tiers) and not _welcome(when, basket.shopper):
         return False
@@ -317,11 +329,21 @@ def _holds(when: Conditions, basket: Basket) -> bool:
 
 def _welcome(when: Conditions, shopper: Shopper) -> bool:
     """Whether the shopper is one of those whom a promotion is for."""
-    if when.first_order and not shopper.first_order:
+    if when.first_order:
+        if when.first_order is not True:
+            raise _mistyped("when.first_order")
+        if shopper.first_order is not True:
+            return False
+    if when.tiers and not _among(shopper.tier, when.tiers):
         return False
-    if when.tiers and shopper.tier not in when.tiers:
-        return False
-    return not when.groups or not set(when.groups).isdisjoint(shopper.groups)
+    return not when.groups or any([_among(group, when.groups) for group in shopper.groups])
+
+
+def _among(found: object, names: Sequence[object]) -> bool:
+    """Whether a list has ``found``; a text is no list, it would have the empty text and its letters."""
+    if type(names) not in _SEQUENCES:
+        raise _mistyped("when")
+    return found in names
 
 
 def _unusable(coupon: Coupon, promotion: Promotion, basket: Basket) -> Refusal | None:
@@ -346,6 +368,19 @@ def _unusable(coupon: Coupon, promotion: Promotion, basket: Basket) -> Refusal |
     return None
 
 
+def _sound(coupon: Coupon) -> bool:
+    """Whether what decides about a code is of its type: a status "used" would be no status at all."""
+    return (
+        type(coupon.status) is CouponStatus
+        and type(coupon.single_use) is bool
+        and type(coupon.code) is str
+        and type(coupon.promotion) is str
+        and type(coupon.holder) is str
+        and type(coupon.used_in_all) is int
+        and type(coupon.used_by_customer) is int
+    )
+
+
 def _before(at: datetime, first: datetime | None) -> bool:
     return first is not None and at < first
 
@@ -357,9 +392,16 @@ def _since(at: datetime, end: datetime | None) -> bool:
 def _check_coupons(coupons: Sequence[Coupon]) -> None:
     """Raise `InvalidInput` for what a coupon book answered with, if it is no sound coupon."""
     for place, coupon in enumerate(coupons):
-        path = f"coupons[{place}]"
+        path = f"facts.coupons[{place}]"
         if not isinstance(coupon, Coupon):
             raise InvalidInput(f"take a {type(coupon).__name__} for a Coupon", path=path)
+        if type(coupon.status) is not CouponStatus:
+            raise InvalidInput("it is not a CouponStatus", path=f"{path}.status")
+        for name in ("code", "promotion", "holder"):
+            if type(getattr(coupon, name)) is not str:
+                raise InvalidInput("it is not a text", path=f"{path}.{name}")
+        if type(coupon.single_use) is not bool:
+            raise InvalidInput("it is not True or False", path=f"{path}.single_use")
         for name in ("valid_from", "valid_until"):
             moment = getattr(coupon, name)
             if moment is not None and getattr(moment, "tzinfo", None) is None:

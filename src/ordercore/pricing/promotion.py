@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
+from ordercore.errors import InvalidInput
 from ordercore.money import Percent
 from ordercore.pricing.cart import Funder, OrderKind
 from ordercore.pricing.coupon import CouponTerms
 from ordercore.value import value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from ordercore.money import Money
     from ordercore.pricing.basket import Basket
@@ -52,6 +53,11 @@ __all__ = [
     "Step",
     "Steps",
 ]
+
+
+_SEQUENCES = (tuple, list)
+# Up to this many members a tuple is searched faster than a set of it is looked up.
+_FEW = 4
 
 
 class DiscountLevel(enum.Enum):
@@ -128,7 +134,8 @@ class Choose(enum.Enum):
 class Scope:
     """Which lines take part: those that match every list that is not empty, and no exception.
 
-    ``vouchers`` takes in voucher products, which are left out otherwise;
+    A component of a bundle matches a list, or is an exception, by its own sku, category or brand
+    or by the bundle's. ``vouchers`` takes in voucher products, which are left out otherwise;
     ``bundles`` the components of bundles, whose price is lowered already.
     """
 
@@ -140,14 +147,33 @@ class Scope:
     except_brands: tuple[str, ...] = ()
     bundles: bool = True
     vouchers: bool = False
+    # Sets of the long lists, made when they are first asked for: a list may name 100,000 articles.
+    _index: dict[str, frozenset[str]] = attrs.field(init=False, eq=False, repr=False, factory=dict)
+
+    def among(self, name: str) -> Collection[str]:
+        """The members of the list ``name`` ("skus"), quick to search.
+
+        Raises `InvalidInput` where it is no list: a text would match by its letters.
+        """
+        found = self._index.get(name)
+        if found is not None:
+            return found
+        names: tuple[str, ...] = getattr(self, name)
+        if type(names) not in _SEQUENCES:
+            raise InvalidInput(f"needs a tuple, not a {type(names).__name__}", path=f"scope.{name}")
+        if len(names) <= _FEW:
+            return names
+        found = self._index[name] = frozenset(names)
+        return found
 
 
 @value
 class Conditions:
     """When a promotion applies: every condition that is set must hold.
 
-    ``at_least`` is measured on what remains of the lines in scope, as shown; ``at_least_units`` counts
-    their units. ``starts`` is the first moment, ``ends`` the first moment after.
+    ``at_least`` is measured on what remains to be paid in money for the lines in scope, as shown;
+    points that are part of a price do not count. ``at_least_units`` counts units as `BuyGet` does.
+    ``starts`` is the first moment, ``ends`` the first moment after.
     """
 
     kinds: tuple[OrderKind, ...] = ()
@@ -167,7 +193,9 @@ class Conditions:
 
 @value
 class SkuPrice:
-    """A unit price of one article, from ``from_units`` units of it on one line."""
+    """A unit price of one article, from ``from_units`` units of it on the lines in scope together.
+
+    Points that are part of the article's price are due beside it."""
 
     sku: str
     price: Money
@@ -180,11 +208,27 @@ class SpecialPrice:
 
     Of several prices for an article the one with the most ``from_units`` that is reached holds.
     A price above the list price changes nothing, and a line that earlier promotions
-    brought below it is not lowered again.
+    brought below it is not lowered again. Where the list prices of another destination are worked out
+    from the catalog's, so are these.
     """
 
     prices: tuple[SkuPrice, ...]
     kind: PriceKind = PriceKind.FLASH
+    # By article, made when it is first asked for: a catalog may have 100,000 prices.
+    _index: dict[str, list[SkuPrice]] = attrs.field(init=False, eq=False, repr=False, factory=dict)
+
+    def prices_of(self, sku: str) -> Sequence[SkuPrice]:
+        """The prices of an article, those of few units first."""
+        if not self._index:
+            made: dict[str, list[SkuPrice]] = {}
+            for price in sorted(self.prices, key=_from_units):
+                made.setdefault(price.sku, []).append(price)
+            self._index.update(made)
+        return self._index.get(sku, ())
+
+
+def _from_units(price: SkuPrice) -> int:
+    return price.from_units
 
 
 @value
@@ -208,11 +252,18 @@ class LineAmount:
 class BuyGet:
     """For each ``buy`` units in scope, ``get`` more of them at ``percent`` off.
 
-    Units are counted over all lines in scope: each full group of ``buy + get`` units earns ``get``
-    reduced ones, and these are the cheapest of the whole, so the customer pays for the dearest
-    (6 units, buy 2 get 1: the two cheapest of the six). What a unit costs is what earlier promotions
-    left of its line, shared over the line's units. A percentage is rounded once per line.
-    ``times`` bounds the number of groups, 0 is no bound.
+    The units of all lines in scope stand in one row, the dearest first. Each full group of
+    ``buy + get`` units from the front has its own ``get`` cheapest reduced (30, 20, 20, 10, 10, 5 with
+    buy 2 get 1: the third and the last, 20 and 5). So a unit more never makes the reduction smaller,
+    whatever it costs; only a floor may, or odd cents that are kept apart. ``times`` bounds the number of groups, which are then the
+    dearest; 0 is no bound.
+
+    What a unit costs is what earlier promotions left of its line to be paid in money, shared over the
+    line's units. A percentage is rounded once, for all units together, and shared by what they cost.
+
+    A bundle is one unit, at what all its components cost together, if all of them are in scope; of
+    another bundle no component is a unit. A component that the scope lists by its own sku is a unit
+    by itself, unless the bundle's sku is listed too.
     """
 
     buy: int
@@ -265,9 +316,10 @@ class OrderAmount:
 class SetTotal:
     """The lines in scope cost ``total`` together.
 
-    With ``units``, each full set of that many units costs ``total`` ("any 3 for 20.00"):
-    the dearest units fill the sets, the others keep their price. A set of units that cost
-    no more than ``total`` is not made, so buying more never takes a reduction away.
+    With ``units``, each full set of that many units (counted as in `BuyGet`) costs ``total``
+    ("any 3 for 20.00"): the dearest units fill the sets, the others keep their price. A set of units
+    that cost no more than ``total`` is not made, so buying more never takes a reduction away.
+    Points that are part of a price are due beside ``total``.
     """
 
     total: Money
@@ -304,7 +356,9 @@ class HostRule:
     What it takes off is held to the same bounds as any other: whole minor units,
     lines in scope, no line below its floor; anything else raises `InvalidPolicy`, as does a rule that fails.
     At `DiscountLevel.SHIPPING` it answers with ``{"shipping": ...}``.
-    The rule gets a copy of the basket, so changing that changes nothing.
+    The rule gets a copy of the basket and of its lines, so changing their figures changes nothing.
+    What is not copied are the values that they refer to, such as the cart's own line (`BasketLine.line`)
+    with the host's ``attributes`` and ``extra``: as any value of the library, these are to be read only.
     """
 
     name: str

@@ -146,8 +146,10 @@ class QuoteLine:
         taxes = tuple([part.tax for part in self.parts]) or (self.tax,)
         if not self.tax:
             return (0,) * len(taxes)
-        before, upto = self._taxable(first), self._taxable(first + count)
         base = self.amount + self.funded
+        if not base:  # only an external engine taxes what costs nothing
+            return tuple([share_of_units(tax, self.quantity, first, count) for tax in taxes])
+        before, upto = self._taxable(first), self._taxable(first + count)
         return tuple([tax * upto // base - tax * before // base for tax in taxes])
 
     def _taxable(self, count: int) -> int:
