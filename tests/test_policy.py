@@ -1000,7 +1000,12 @@ def bare_document() -> dict[str, Any]:
         "pricing": {
             "points_worth": {},
             "tax": {"rates": [{"percent": "5"}], "home": {"country": "DE"}},
-            "border": {"ships_from": "CN", "tariff": {"rates": [dated]}, "consumption": [dated]},
+            "border": {
+                "ships_from": "CN",
+                "tariff": {"rates": [dated]},
+                "consumption": [dated],
+                "import_rates": [{"percent": "5"}],
+            },
             "layers": [{"name": "x", "promotions": promotions}],
         },
         "tenders": {"rules": [{"gateway": "x", "rate": {}}]},

@@ -289,8 +289,8 @@ class VatIds(Protocol):
 class QuotaSource(Protocol):
     """Knows what a person has imported this year under a regime with a yearly limit.
 
-    ``person`` is the id of the cart's customer; the limit is the identity's, so a host that knows
-    two accounts of one identity answers with both together.
+    ``person`` is the id of the cart's customer. The limit is that of the holder of an identity number, over
+    all shops; a host that knows two accounts of one holder answers with both together.
     """
 
     def used(self, regime: RegimeId, person: str, year: int) -> Answer[PersonalQuota]: ...

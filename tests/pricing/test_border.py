@@ -33,6 +33,7 @@ from ordercore.pricing.cart import Customs, GoodsKind
 from ordercore.pricing.duty import ConsumptionTax, DutyRate, Tariff
 from ordercore.pricing.exchange import ExchangeRate, RatePurpose
 from ordercore.pricing.regime import RegimeId
+from ordercore.pricing.tax import TaxRate
 
 BEFORE, AFTER = datetime(2026, 6, 30, 12, tzinfo=UTC), datetime(2026, 7, 1, 12, tzinfo=UTC)
 T_SHIRT, DRESS, SHOES, WATCH, WINE = "610910", "620442", "640399", "910211", "220421"
@@ -229,6 +230,37 @@ def test_without_a_registration_the_border_taxes_a_small_consignment() -> None:
     assert at_border([thing(40_00)], "DE", PLAIN, BEFORE).import_tax == 7_60
 
 
+def test_the_flat_duty_may_be_left_to_registered_sellers() -> None:
+    """By that reading a seller without the import one-stop shop pays the tariff, a registered one EUR 3."""
+    strict = BorderPolicy("CN", tariff=DUTY, flat_duty_needs_registration=True)
+    found = at_border([thing(40_00)], "DE", strict)
+    assert (found.duty, found.lines[0].duty_regime) == (4_00, None)
+    assert "the seller is not registered: EU flat duty does not apply" in found.reasons
+    seller = BorderPolicy("CN", ALL, tariff=DUTY, flat_duty_needs_registration=True)
+    assert at_border([thing(40_00)], "DE", seller).duty == 3_00
+
+
+@pytest.mark.parametrize("bears", [True, False])
+def test_the_flat_duty_bears_no_tax_at_the_sale(bears: bool) -> None:
+    """Whether tax stands on the flat duty is a question of imports alone."""
+    policy = BorderPolicy("CN", ALL, tariff=DUTY, duty_bears_tax=bears)
+    found = at_border([thing(40_00)], "DE", policy)
+    assert (found.duty, found.import_tax, collected(found)) == (3_00, 0, [True])
+
+
+def test_a_business_in_the_uk_imports_under_the_relief_from_duty() -> None:
+    """Below GBP 135 a business imports: relief from duty stays, tax is that of the import."""
+    found = at_border([thing(100_00)], "GB", PLAIN, consumer=False)
+    assert (found.duty, found.import_tax, collected(found)) == (0, 20_00, [False])
+    assert Requirement.REGISTRATION not in found.requires
+
+
+def test_fees_are_held_against_a_limit_where_they_are_not_shown_apart() -> None:
+    """145.00 of goods and 10.00 of packing are 155.00 where the two are one figure."""
+    assert collected(at_border([thing(145_00)], "DE", fees=10_00)) == [True]
+    assert collected(at_border([thing(145_00)], "DE", fees=10_00, freight_included=True)) == [False]
+
+
 def test_wine_bars_the_consignment_from_tax_at_the_sale() -> None:
     """Goods under excise are never in the import one-stop shop nor in the relief, but bear the flat duty."""
     wine = [thing(40_00, WINE, excise=True), thing(10_00)]
@@ -262,6 +294,31 @@ def test_a_limit_is_held_against_the_value_in_its_own_currency() -> None:
     assert inside.duty == 24_00
     yen = (customs_rate("JPY", "EUR", 1, 160),)
     assert at_border([thing(24_000)], "DE", currency="JPY", rates=yen).duty == 480
+
+
+def test_a_limit_is_compared_before_anything_is_rounded() -> None:
+    """150.00 dollars at 1.00003 are EUR 150.0045: above 150.00, though they round to it."""
+    above = at_border(
+        [thing(150_00)], "DE", currency="USD", rates=(customs_rate("USD", "EUR", 100_003, 100_000),)
+    )
+    assert collected(above) == [False]
+    assert above.reasons[0].startswith("consignment of about EUR 150.00 is above EUR 150.00")
+    below = at_border(
+        [thing(150_00)], "DE", currency="USD", rates=(customs_rate("USD", "EUR", 99_997, 100_000),)
+    )
+    assert collected(below) == [True]
+
+
+def test_an_item_and_a_year_are_compared_before_anything_is_rounded() -> None:
+    """NOK 2,999.999 is below 3,000; CNY 26,000.004 in a year is above 26,000."""
+    kroner = (customs_rate("EUR", "NOK", 2_999_999, 250_000),)
+    assert collected(at_border([thing(250_00)], "NO", currency="EUR", rates=kroner)) == [True]
+    yuan = (customs_rate("EUR", "CNY", 1_000_004, 100_000),)
+    found = to_china([thing(100_00)], used=25_000_00, currency="EUR", rates=yuan)
+    assert found.lines[0].regime is None
+    exact = (customs_rate("EUR", "CNY", 10, 1),)
+    inside = to_china([thing(100_00)], used=25_000_00, currency="EUR", rates=exact)
+    assert inside.lines[0].regime is RegimeId.CN_RETAIL_IMPORT
 
 
 def test_without_the_rate_nothing_is_guessed() -> None:
@@ -513,6 +570,7 @@ def test_l1_what_lines_owe_at_the_border_adds_up(
     assert declared == sum(item.net + item.funded for item in goods)
     carriage = 0 if to in {"US", "AU", "NZ"} else freight + insurance
     assert sum(line.customs_value for line in found.lines) == declared + carriage
+    assert bool(found.registration) is any(collected(found))
     for line in found.lines:
         assert min(line.duty, line.import_tax, line.consumption_tax, line.declared) >= 0
         assert line.customs_value >= line.declared
@@ -558,6 +616,14 @@ def test_splitting_a_consignment_never_changes_what_is_declared(
                 "CN", consumption=(ConsumptionTax("33", Percent(1), "CN", date(2020, 1, 1), ""),)
             ),
             "consumption[0].source",
+        ),
+        (
+            BorderPolicy("CN", import_rates=(TaxRate(Percent(-1), country="JP"),)),
+            "import_rates[0]",
+        ),
+        (
+            BorderPolicy("CN", import_rates=(TaxRate(Percent(1)), TaxRate(Percent(2)))),
+            "import_rates[1]",
         ),
     ],
 )

@@ -33,7 +33,9 @@ from ordercore.pricing import (
     Funder,
     GoodsKind,
     Layer,
+    LinePercent,
     OrderAmount,
+    OrderPercent,
     PercentOff,
     PointsRate,
     PriceBasis,
@@ -257,6 +259,48 @@ def test_a_price_in_points_and_cash_is_due_in_both() -> None:
     assert (found.total, found.points, found.lines[0].unit_price) == (2980, 1000, 1490)
     less = Cart("CNY", cart.lines, (AmountOff(cny("25.00")),))
     assert priced(less, policy).total == 1000  # points are not discounted away
+
+
+@pytest.mark.parametrize(
+    ("benefit", "total"),
+    [
+        (LinePercent(Percent.of("10")), 1391),
+        (SpecialPrice((SkuPrice("MUG", cny("8.90")),)), 1390),
+    ],
+)
+def test_a_promotion_takes_off_cash_and_not_points(benefit: Any, total: int) -> None:
+    """A mug of 9.90 and 500 points: ten percent are 0.99, and a price of 8.90 stands beside the points."""
+    cart = Cart("CNY", (CartLine("MUG", 1, cny("9.90"), points=500),))
+    layers = (Layer("x", (Promotion("p", benefit),)),)
+    found = priced(cart, PricingPolicy(points_worth=PointsRate(100, 100), layers=layers))
+    assert (found.total, found.points) == (total, 500)
+
+
+def test_a_promotion_on_a_bundle_s_own_sku_reaches_its_components() -> None:
+    """Ten percent on the set of 32.00 are 3.20, shared over its parts."""
+    parts = (Component("BOOK", 1, eur("10.00")), Component("LAMP", 1, eur("30.00")))
+    cart = Cart("EUR", (CartLine("SET", 1, eur("32.00"), components=parts),))
+    off = Promotion("ten", OrderPercent(Percent.of("10")), scope=Scope(skus=("SET",)))
+    found = priced(cart, PricingPolicy(layers=(Layer("x", (off,)),)))
+    assert (found.total, [line.order_discount for line in found.lines]) == (2880, [80, 240])
+
+
+def test_special_prices_floors_and_freight_stand_at_the_destination_too() -> None:
+    """A sale at 107.10 with 19 % inside is 90.00 to a business abroad that pays the net of 100.00."""
+    rates = (TaxRate(Percent.of("19"), country="DE"), TaxRate(Percent.of("20"), country="FR"))
+    tax = TaxPolicy(rates, home=Destination("DE"), abroad=PriceBasis.NET_FIXED, union=("DE", "FR"))
+    sale = Promotion("sale", SpecialPrice((SkuPrice("A", eur("107.10")),)))
+    line = CartLine(
+        "A", 1, eur("119.00"), floor_price=eur("101.15"), domestic_freight=eur("11.90")
+    )  # fmt: skip
+    cart = Cart(
+        "EUR", (line,), customer=Party("b", vat_id="FR1"), address=Address(country="FR")
+    )  # fmt: skip
+    check = VatIdCheck("FR1", "FR", valid=True, source="register", at=START)
+    policy = PricingPolicy(tax, layers=(Layer("x", (sale,)),))
+    found = priced(cart, policy, vat_id=check)
+    assert (found.lines[0].unit_price, found.lines[0].discount) == (10000, 1000)
+    assert (found.lines[0].freight, found.total) == (1000, 10000)
 
 
 def test_points_without_a_worth_are_refused() -> None:

@@ -134,6 +134,32 @@ def test_a_limit_says_whether_it_is_itself_inside(
     assert regime.within(amount, units) is expected
 
 
+def test_a_limit_holds_for_fractions_of_a_minor_unit() -> None:
+    """150.00 1/3 is above 150.00, and 149.99 2/3 is not."""
+    (ioss,) = [found for found in REGIMES if found.id is RegimeId.EU_IOSS]
+    assert not ioss.within(45_001, 1, 3)
+    assert ioss.within(44_999, 1, 3)
+    assert ioss.within(90_001, 2, 6)
+
+
+def test_monaco_and_the_isle_of_man_stand_with_their_neighbors() -> None:
+    """The EU's regimes hold in Monaco, the British ones on the Isle of Man; both are one area for VAT."""
+    assert ids("MC", TODAY) == ids("FR", TODAY) != set()
+    assert ids("IM", TODAY) == ids("GB", TODAY) != set()
+
+
+def test_regimes_that_ask_for_a_consumer_say_so() -> None:
+    """Tax at the sale, the flat duty and retail import are for consumers; reliefs from duty are for all."""
+    for_all = {regime.id for regime in REGIMES if not regime.for_consumers}
+    assert for_all == {
+        RegimeId.EU_DUTY_RELIEF,
+        RegimeId.UK_DUTY_RELIEF,
+        RegimeId.NZ_BORDER_RELIEF,
+        RegimeId.AU_BORDER_RELIEF,
+        RegimeId.US_DE_MINIMIS,
+    }
+
+
 def test_norway_takes_in_no_food() -> None:
     """The chapters of food and drink are barred, those of shoes and of live plants are not."""
     (voec,) = [found for found in REGIMES if found.id is RegimeId.NO_VOEC]

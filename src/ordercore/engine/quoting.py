@@ -18,6 +18,7 @@ from ordercore.pricing import (
     Coupon,
     ExchangeRate,
     ExternalTax,
+    GoodsKind,
     PersonalQuota,
     PricingFacts,
     RatePurpose,
@@ -88,7 +89,7 @@ def _facts(shop: Shop, cart: Cart, now: datetime) -> Flow[PricingFacts]:
         vat_id = yield from call(shop.vat_ids.check, cart.customer.vat_id, now)
         checked_answer(vat_id, VatIdCheck, shop.vat_ids)
     quota: PersonalQuota | None = None
-    if shop.quotas is not None and _needs_quota(shop, cart):
+    if shop.quotas is not None and _needs_quota(shop, cart, now):
         from ordercore.pricing.assessing import quota_year  # a domestic shop has none
 
         regime, person = RegimeId.CN_RETAIL_IMPORT, cart.customer.id
@@ -137,14 +138,15 @@ def _amounts(cart: Cart) -> Iterator[object]:
     yield from [getattr(fee, "amount", None) for fee in cart.fees]
 
 
-def _needs_quota(shop: Shop, cart: Cart) -> bool:
+def _needs_quota(shop: Shop, cart: Cart, now: datetime) -> bool:
+    """Whether goods come under a year's limit; a guest has no identity to count it by."""
     border = shop.policies.pricing.border
-    return (
-        border is not None
-        and cart.address.country == "CN"
-        and border.ships_from != "CN"
-        and bool(cart.customer.id)
-    )
+    if border is None or not cart.customer.id or cart.shopper.exempt:
+        return False
+    from ordercore.pricing.assessing import counts_a_year  # a domestic shop has none
+
+    goods = any(line.kind is GoodsKind.GOODS for line in cart.lines)
+    return goods and counts_a_year(border.ships_from, cart.address.country, now.date())
 
 
 def tax_request(quote: Quote) -> TaxRequest:

@@ -2,8 +2,8 @@
 
 The steps: does anything cross a border; what the goods are worth there; does a regime let the seller
 charge the destination's tax at the sale; what duty; what consumption tax and import tax are left.
-Values are compared with a limit in the currency of the limit, by the customs rate; what is owed is
-in the cart's currency, rounded half up for each line.
+Values are compared with a limit in the currency of the limit, by the customs rate and as exact fractions;
+what is owed is in the cart's currency, rounded half up for each line.
 
 Northern Ireland is taken as the rest of ``GB``, and overseas territories by their own country codes.
 """
@@ -16,14 +16,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from ordercore.allocation import allocate
-from ordercore.errors import RateUnavailable
-from ordercore.money import Percent, Rounding, decimal_text, divide
+from ordercore.errors import InvalidCart, RateUnavailable
+from ordercore.money import Percent, Rounding, decimal_text, divide, exponent
 from ordercore.pricing.border import (
     AssessedLine,
     Assessment,
     BorderPolicy,
     PersonalQuota,
     Requirement,
+    Terms,
 )
 from ordercore.pricing.cart import Customs, GoodsKind
 from ordercore.pricing.duty import consumption_rate, hs_digits
@@ -39,7 +40,7 @@ from ordercore.pricing.regime import (
 from ordercore.value import value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import date, datetime
 
     from ordercore.party import Destination
@@ -52,6 +53,7 @@ __all__ = [
     "Valuation",
     "ValuationRule",
     "assess",
+    "counts_a_year",
     "crosses",
     "quota_year",
     "valuation",
@@ -77,7 +79,11 @@ class Valuation(enum.Enum):
 
 @value
 class ValuationRule:
-    """How a country values goods; ``freight_taxed`` says whether its import tax stands on freight all the same."""
+    """How a country values goods; ``freight_taxed`` says whether its import tax stands on freight all the same.
+
+    Packing and handling are part of the value everywhere (WTO Agreement on Customs Valuation, Art. 8(1)(a);
+    Regulation (EU) No 952/2013, Art. 71(1)(a); 19 U.S.C. 1401a(b)(1)(A)).
+    """
 
     valuation: Valuation
     source: str
@@ -132,6 +138,8 @@ class BorderGoods(NamedTuple):
 
     ``net`` is its value after discounts and without tax, in minor units of the cart's currency;
     ``funded`` what third parties repay of its discounts: it was paid for the goods, so it is part of their value.
+    ``if_taxed`` is what ``net`` is if the seller charges the destination's tax, where a price with tax inside makes
+    that another figure: the limits of tax at the sale are held against it. ``None`` is ``net``.
     """
 
     line: str
@@ -142,6 +150,7 @@ class BorderGoods(NamedTuple):
     tax_category: str
     kind: GoodsKind
     funded: int
+    if_taxed: int | None = None
 
 
 def crosses(origin: str, destination: str, day: date) -> bool:
@@ -149,6 +158,13 @@ def crosses(origin: str, destination: str, day: date) -> bool:
     if not origin or not destination:
         return False
     return customs_territory(origin, day) != customs_territory(destination, day)
+
+
+def counts_a_year(origin: str, destination: str, day: date) -> bool:
+    """Whether goods on this way come under a regime that counts what a person has bought in a year."""
+    return crosses(origin, destination, day) and any(
+        regime.test is RegimeTest.TRANSACTION_AND_YEAR for regime in regimes_of(destination, day)
+    )
 
 
 def valuation(country: str, day: date) -> ValuationRule:
@@ -188,24 +204,37 @@ def assess(
     *,
     rates: Sequence[ExchangeRate] = (),
     quota: PersonalQuota | None = None,
-    import_rate: Callable[[str], Percent],
+    import_rate: Callable[[str], Percent | None],
     freight_included: bool = False,
+    fees: int = 0,
+    consumer: bool = True,
+    levied: Collection[str] = (),
 ) -> Assessment | None:
     """What the border makes of ``goods``; ``None`` where nothing crosses one.
 
-    ``freight`` and ``insurance`` are without tax, in minor units of ``currency``; ``freight_included`` says that
-    they are not shown apart, so limits are held against goods and freight together. ``import_rate`` is the
-    destination's tax on imports by tax category. ``quota`` is what the buyer has used of a year's limit.
+    ``freight``, ``insurance`` and ``fees`` (packing, handling) are without tax, in minor units of ``currency``,
+    with what third parties repay of them; ``freight_included`` says that they are not shown apart, so limits are
+    held against goods and freight together. If any line is taxed at the sale, so are these charges as a
+    whole, and import tax does not stand on them again; duty does.
+
+    ``import_rate`` is the destination's tax on imports by tax category, ``None`` where it is not known: then
+    the buyer's estimate leaves it out and says so, and terms on which the seller pays it are refused.
+    ``quota`` is what the buyer has used of a year's limit. ``consumer`` is ``False`` for a business of
+    the destination's tax territory and for a buyer who is exempt: regimes for consumers leave them out.
+    ``levied`` are lines that an external calculation taxed at the sale: they are not taxed again on import.
 
     Services and vouchers cross no border. `RateUnavailable` where a limit is in a currency
-    that no rate of ``rates`` leads to (see `wanted_rates`).
+    that no rate of ``rates`` leads to (see `wanted_rates`); `InvalidCart` for an import tax that the seller
+    is to pay and nobody gave a rate of.
     """
     things = [item for item in goods if item.kind is GoodsKind.GOODS]
     if not things or not crosses(policy.ships_from, to.country, at.date()):
         return None
-    case = _Case(things, freight, insurance, currency, to.country, at, policy)
-    case.rates, case.freight_included = rates, freight_included
+    case = _Case(things, freight, insurance, fees, currency, to.country, at, policy)
+    case.rates, case.freight_included, case.levied = rates, freight_included, levied
     regimes = _relevant(policy, to.country, case.day)
+    if not consumer:
+        regimes = _of_a_business(case, regimes)
     for regime in regimes:
         if regime.tax_at_sale:
             _at_sale(case, regime)
@@ -227,6 +256,7 @@ class _Case:
         goods: list[BorderGoods],
         freight: int,
         insurance: int,
+        fees: int,
         currency: str,
         country: str,
         at: datetime,
@@ -236,8 +266,12 @@ class _Case:
         self.at, self.day, self.policy = at, at.date(), policy
         self.rates: Sequence[ExchangeRate] = ()
         self.freight_included = False
-        self.carriage = freight + insurance
+        self.levied: Collection[str] = ()
+        self.apart = freight + insurance + fees
         self.declared = [item.net + item.funded for item in goods]
+        self.if_taxed = [
+            item.funded + (item.net if item.if_taxed is None else item.if_taxed) for item in goods
+        ]
         weights = self.declared if any(self.declared) else [1] * len(goods)
         # freight and insurance apart: each is a figure of its own on a declaration
         self.carried = [
@@ -246,11 +280,12 @@ class _Case:
                 allocate(freight, weights), allocate(insurance, weights), strict=True
             )
         ]
+        self.packed = allocate(fees, weights)
         self.valuation = valuation(country, self.day)
-        cif = self.valuation.valuation is Valuation.CIF
+        self.cif = self.valuation.valuation is Valuation.CIF
         self.customs_values = [
-            worth + part if cif else worth
-            for worth, part in zip(self.declared, self.carried, strict=True)
+            worth + wrapped + (part if self.cif else 0)
+            for worth, wrapped, part in zip(self.declared, self.packed, self.carried, strict=True)
         ]
         self.customs = [item.customs or _NO_CUSTOMS for item in goods]
         self.codes = [hs_digits(customs.hs_code) for customs in self.customs]
@@ -288,11 +323,15 @@ class _Case:
             raise RateUnavailable(reason, path="facts.rates", **data)
         return found
 
-    def theirs(self, amount: int, regime: Regime) -> int:
-        """``amount`` of the cart's currency in the regime's."""
+    def theirs(self, amount: int, regime: Regime) -> tuple[int, int]:
+        """``amount`` of the cart's currency in minor units of the regime's, as an exact fraction."""
         if regime.currency == self.currency:
-            return amount
-        return exchanged(amount, self.rate(regime), Rounding.HALF_UP)
+            return amount, 1
+        rate = self.rate(regime)
+        return (
+            amount * rate.numerator * 10 ** exponent(rate.quote),
+            rate.denominator * 10 ** exponent(rate.base),
+        )
 
     def ours(self, amount: int, regime: Regime) -> int:
         """``amount`` of the regime's currency in the cart's, by the same rate backward."""
@@ -311,9 +350,10 @@ class _Case:
         )
         return exchanged(amount, back, Rounding.HALF_UP)
 
-    def consignment(self) -> int:
+    def consignment(self, regime: Regime) -> int:
         """What a limit for consignments is held against."""
-        return sum(self.declared) + (self.carriage if self.freight_included else 0)
+        worth = sum(self.if_taxed if regime.tax_at_sale else self.declared)
+        return worth + (self.apart if self.freight_included else 0)
 
     def barred(self, regime: Regime) -> list[bool]:
         """Which lines the regime does not take in."""
@@ -361,17 +401,32 @@ def _shown(amount: int, currency: str) -> str:
     return f"{currency} {decimal_text(amount, currency)}"
 
 
+def _about(top: int, bottom: int, currency: str) -> str:
+    """An exact amount in words, which say so where it is no whole number of minor units."""
+    shown = _shown(divide(top, bottom), currency)
+    return f"about {shown}" if top % bottom else shown
+
+
 def _named(regime: Regime) -> str:
     """A regime in words: ``EU IOSS``, ``NO VOEC``, ``UK duty relief``."""
     area, _, rest = regime.id.value.partition("_")
     return f"{area.upper()} {rest.upper() if rest in {'ioss', 'voec'} else rest.replace('_', ' ')}"
 
 
+def _of_a_business(case: _Case, regimes: Sequence[Regime]) -> tuple[Regime, ...]:
+    """The regimes that do not ask for a consumer; says which do."""
+    names = [_named(regime) for regime in regimes if regime.for_consumers]
+    if names:
+        do = "does" if len(names) == 1 else "do"
+        case.reasons.append(f"the buyer is no consumer: {', '.join(names)} {do} not apply")
+    return tuple([regime for regime in regimes if not regime.for_consumers])
+
+
 def _passes(case: _Case, regime: Regime) -> bool:
     """Whether the whole consignment passes; says why or why not."""
-    amount = case.theirs(case.consignment(), regime)
-    shown, limit = _shown(amount, regime.currency), _shown(regime.limit, regime.currency)
-    if not regime.within(amount):
+    top, bottom = case.theirs(case.consignment(regime), regime)
+    shown, limit = _about(top, bottom, regime.currency), _shown(regime.limit, regime.currency)
+    if not regime.within(top, 1, bottom):
         relation = "above" if regime.inclusive else "not below"
         case.reasons.append(
             f"consignment of {shown} is {relation} {limit}: {_named(regime)} does not apply"
@@ -403,6 +458,8 @@ def _at_sale(case: _Case, regime: Regime) -> None:
         return
     case.registration = number
     case.reasons.append(f"{_named(regime)}: tax at the sale under {number}")
+    if not all(taken) and case.apart:
+        case.reasons.append("freight and fees are taxed at the sale as a whole, and not on import")
     for index, each in enumerate(taken):
         if each:
             case.collected[index] = True
@@ -413,21 +470,22 @@ def _at_sale(case: _Case, regime: Regime) -> None:
 
 def _items(case: _Case, regime: Regime) -> list[bool]:
     """Which lines pass a limit for one unit; says why or why not."""
-    total = case.theirs(sum(case.declared), regime)
-    if regime.unless_together and case.policy.ships_together and not regime.within(total):
+    total, bottom = case.theirs(sum(case.if_taxed), regime)
+    together = regime.unless_together and case.policy.ships_together
+    if together and not regime.within(total, 1, bottom):
         limit = _shown(regime.limit, regime.currency)
         case.reasons.append(
-            f"goods of {_shown(total, regime.currency)} ship together, above {limit}:"
+            f"goods of {_about(total, bottom, regime.currency)} ship together, above {limit}:"
             f" {_named(regime)} does not apply"
         )
         return [False] * len(case.goods)
     taken = []
     barred = case.barred(regime)
     limit = f"{'' if regime.inclusive else 'below '}{_shown(regime.limit, regime.currency)}"
-    for item, worth, out in zip(case.goods, case.declared, barred, strict=True):
-        amount = case.theirs(worth, regime)
-        within = regime.within(amount, item.quantity)
-        worths = f"{_shown(amount, regime.currency)} for {item.quantity}"
+    for item, worth, out in zip(case.goods, case.if_taxed, barred, strict=True):
+        top, bottom = case.theirs(worth, regime)
+        within = regime.within(top, item.quantity, bottom)
+        worths = f"{_about(top, bottom, regime.currency)} for {item.quantity}"
         if out:
             why = f"goods that {_named(regime)} does not take in"
         elif within:
@@ -441,6 +499,10 @@ def _items(case: _Case, regime: Regime) -> list[bool]:
 
 def _relieve(case: _Case, regime: Regime) -> None:
     """Duty of a small consignment: none, or the same for each different item."""
+    flat = regime.duty is RegimeDuty.FLAT
+    if flat and case.policy.flat_duty_needs_registration and not _registered(case):
+        case.reasons.append(f"the seller is not registered: {_named(regime)} does not apply")
+        return
     if not _passes(case, regime):
         return
     for index, at_sale in enumerate(case.collected):
@@ -451,8 +513,14 @@ def _relieve(case: _Case, regime: Regime) -> None:
                 case.tax_regimes[index] = regime.id
     if regime.waives_tax:
         case.reasons.append(f"{_named(regime)}: no tax at the border")
-    if regime.duty is RegimeDuty.FLAT:
+    if flat:
         _flat_duty(case, regime)
+
+
+def _registered(case: _Case) -> bool:
+    """Whether the seller has a number for tax at the sale at the destination."""
+    regimes = regimes_of(case.country, case.day)
+    return any(regime.tax_at_sale and case.policy.number(regime.id) for regime in regimes)
 
 
 def _flat_duty(case: _Case, regime: Regime) -> None:
@@ -484,20 +552,20 @@ def quota_year(at: datetime) -> int:
 def _retail(case: _Case, regime: Regime, quota: PersonalQuota | None) -> None:
     """Retail import: reduced within both limits, in full for one unit above the first, else not at all."""
     year = quota_year(case.at)
-    used = 0
-    if quota is not None and quota.regime is regime.id and quota.year == year:
+    used, known = 0, quota is not None and quota.regime is regime.id and quota.year == year
+    if known and quota is not None:
         used = quota.used
     else:
         case.reasons.append(f"what the buyer has used of {year} was not asked: taken as 0")
-    amount = case.theirs(sum(case.customs_values), regime)
-    shown, money = _shown(amount, regime.currency), regime.currency
+    top, bottom = case.theirs(sum(case.customs_values), regime)
+    shown, money = _about(top, bottom, regime.currency), regime.currency
     limit, year_limit = _shown(regime.limit, money), _shown(regime.year_limit, money)
-    if used + amount > regime.year_limit:
+    if used * bottom + top > regime.year_limit * bottom:
         case.reasons.append(
             f"{_shown(used, money)} used and {shown} more are above {year_limit} a year: general import"
         )
         return
-    if regime.within(amount):
+    if regime.within(top, 1, bottom):
         case.share = regime.share
         case.reasons.append(
             f"transaction of {shown} is at most {limit}, and the year's {year_limit} hold:"
@@ -510,6 +578,8 @@ def _retail(case: _Case, regime: Regime, quota: PersonalQuota | None) -> None:
         case.reasons.append(f"transaction of {shown} is above {limit}: general import")
         return
     case.tax_regimes = [regime.id for _ in case.goods]
+    if not known:
+        case.requires.add(Requirement.QUOTA)
 
 
 def _by_tariff(case: _Case) -> None:
@@ -536,7 +606,7 @@ def _by_tariff(case: _Case) -> None:
         case.reasons.append(f"line {item.line}: {where}: {parts} on {worth} {base} = {duty}")
 
 
-def _import_taxes(case: _Case, import_rate: Callable[[str], Percent]) -> None:
+def _import_taxes(case: _Case, import_rate: Callable[[str], Percent | None]) -> None:
     """Consumption tax and import tax of the lines on which no tax was charged at the sale."""
     if case.country in UNTAXED:
         case.reasons.append(f"{case.country}: {UNTAXED[case.country]}")
@@ -558,11 +628,15 @@ def _import_taxes(case: _Case, import_rate: Callable[[str], Percent]) -> None:
             )
         if case.country in UNTAXED:
             continue
+        if item.line in case.levied:
+            case.reasons.append(f"line {item.line}: taxed at the sale, so not on import")
+            continue
         percent = import_rate(item.tax_category)
+        if percent is None:
+            _no_rate(case, item)
+            continue
         # The tax stands on the goods with the consumption tax that is normally due, and on the way there.
-        taxed = dutied * _WHOLE
-        if case.valuation.valuation is Valuation.FOB and case.valuation.freight_taxed:
-            taxed += case.carried[index] * rest
+        taxed = dutied * _WHOLE + _apart(case, index) * rest
         case.import_taxes[index] = divide(
             taxed * percent.ppm * share, rest * _WHOLE * _WHOLE, Rounding.HALF_UP
         )
@@ -570,3 +644,22 @@ def _import_taxes(case: _Case, import_rate: Callable[[str], Percent]) -> None:
         part = "" if share == _WHOLE else f" x {case.share} %"
         amount = _shown(case.import_taxes[index], case.currency)
         case.reasons.append(f"line {item.line}: import tax {percent} %{part} on {base} = {amount}")
+
+
+def _apart(case: _Case, index: int) -> int:
+    """What the base of a line's import tax has of charges beside the goods, over its customs value."""
+    if case.levied or any(case.collected):  # they were taxed at the sale, as a whole
+        return -case.packed[index] - (case.carried[index] if case.cif else 0)
+    return case.carried[index] if not case.cif and case.valuation.freight_taxed else 0
+
+
+def _no_rate(case: _Case, item: BorderGoods) -> None:
+    """An import tax whose rate nobody gave: an estimate does without it, a seller who pays it cannot."""
+    if case.policy.terms is Terms.DDP:
+        reason = f"no rate of import tax for {case.country}: name it in the border's import_rates"
+        raise InvalidCart(
+            reason, path="address.country", country=case.country, category=item.tax_category
+        )
+    why = f"import tax is not estimated: no rate for {case.country}"
+    if why not in case.reasons:
+        case.reasons.append(why)

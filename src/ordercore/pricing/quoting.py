@@ -20,9 +20,9 @@ from ordercore.errors import (
     RateUnavailable,
 )
 from ordercore.goods import LineId
-from ordercore.money import MINOR_MAX, Percent, Rounding, checked_minor, divide, exponent
+from ordercore.money import MINOR_MAX, Rounding, checked_minor, divide, exponent
 from ordercore.pricing.basket import Basket, BasketLine
-from ordercore.pricing.cart import Cart, ChargeKind, Funder, GoodsKind
+from ordercore.pricing.cart import Cart, CartLine, ChargeKind, Funder, GoodsKind
 from ordercore.pricing.coupon import RefusalReason, RefusedCoupon
 from ordercore.pricing.discount import AppliedDiscount, checked, shared, worked
 from ordercore.pricing.exchange import RatePurpose, check_rate, convert, rate_for
@@ -55,11 +55,9 @@ from ordercore.pricing.taxing import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import date
+    from collections.abc import Callable, Mapping
 
-    from ordercore.party import Destination
-    from ordercore.pricing.border import Assessment, BorderPolicy
+    from ordercore.pricing.border import Assessment
     from ordercore.pricing.exchange import Conversion
     from ordercore.pricing.tax import TaxPart
 
@@ -162,11 +160,17 @@ class _Pass:
                 return found_plainly
         rows = self._rows()
         if policy.border is not None:
-            rows = self._cross(rows)
-        found = levies(
-            rows, policy.tax, self.to, self.at.date(), vat_id=self.facts.vat_id,
-            exempt=bool(cart.shopper.exempt), external=self.facts.tax,
-        )  # fmt: skip
+            from ordercore.pricing.crossing import Crossing  # a domestic shop has none
+
+            rows, found, self.border = Crossing(
+                cart, policy, policy.border, self.at, self.facts, self.to, self.priced,
+                self.charges, rows,
+            ).crossed()  # fmt: skip
+        else:
+            found = levies(
+                rows, policy.tax, self.to, self.at.date(), vat_id=self.facts.vat_id,
+                exempt=bool(cart.shopper.exempt), external=self.facts.tax,
+            )  # fmt: skip
         return self._built(rows, found)
 
     # --- Prices ------------------------------------------------------------------------------
@@ -198,13 +202,17 @@ class _Pass:
     def _rebase(self, amount: int, category: str, kind: GoodsKind) -> tuple[int, bool]:
         """A price that includes the home country's tax, as it stands at the destination,
         and whether tax is still inside."""
-        border, day = self.policy.border, self.at.date()
-        crossing = border is not None and _crosses(border, self.to, day)
+        tax, border, day = self.policy.tax, self.policy.border, self.at.date()
+        without = False
+        if border is not None:
+            from ordercore.pricing.crossing import sold_without_tax  # a domestic shop has none
+
+            without = sold_without_tax(kind, tax, border, self.to, day)
         found = rebased(
-            amount, category, kind, self.policy.tax, self.to, day, vat_id=self.facts.vat_id,
-            exempt=bool(self.cart.shopper.exempt), export=crossing,
+            amount, category, kind, tax, self.to, day, vat_id=self.facts.vat_id,
+            exempt=bool(self.cart.shopper.exempt), export=without,
         )  # fmt: skip
-        return found, not crossing
+        return found, not without
 
     # --- Discounts ---------------------------------------------------------------------------
 
@@ -243,12 +251,16 @@ class _Pass:
                     by_net = True
         lines = []
         for half in self.priced:
-            line, name, unit, listed, discount, _, included, floor, _, bundle, _, _ = half
+            (
+                line, name, unit, listed, discount, _, included, floor, _, bundle, _, _, points, moved,
+                sold_as,
+            ) = half  # fmt: skip
             inside = self._inside(line.tax_category) if by_net and included else 0
             lines.append(
                 BasketLine(
                     name, line.sku, line.name, line.category, line.brand, line.kind, bundle,
-                    line.quantity, unit, listed, listed - discount, floor, line, inside,
+                    line.quantity, unit, listed, listed - discount, floor, line, inside, 0, 0, 0,
+                    points, self._shown(line) if moved else None, sold_as,
                 )
             )  # fmt: skip
         shipping = self.charges[0].amount if cart.shipping is not None else None
@@ -257,6 +269,10 @@ class _Pass:
             customer=cart.customer.id, shopper=cart.shopper, shipping=shipping,
             rounding=policy.discount_rounding, remainder=policy.discount_remainder,
         )  # fmt: skip
+
+    def _shown(self, line: CartLine) -> Callable[[int], int]:
+        """What turns a unit price of the catalog into the destination's."""
+        return lambda unit: self._rebase(unit, line.tax_category, line.kind)[0]
 
     def _inside(self, category: str) -> int:
         """The rate at the destination, in ppm; 0 where there is none."""
@@ -324,61 +340,6 @@ class _Pass:
         ]  # fmt: skip
         return rows
 
-    def _cross(self, rows: list[TaxableRow]) -> list[TaxableRow]:
-        """Let the border decide which rows the seller taxes."""
-        count = len(self.priced)
-        nets = [self._net(row) for row in rows]
-        found = self._assessed(rows, nets)
-        if found is None:
-            return rows
-        left = {line.line for line in found.lines if not line.collected}
-        # A charge goes with the goods: it is taxed at the sale if any of them is.
-        # What is no goods crosses no border, and is taxed as ever.
-        some = len(left) < len(found.lines)
-        at_sale = [row.id not in left if i < count else some for i, row in enumerate(rows)]
-        # No tax is inside a price that is not taxed at the sale: what is charged is what is declared.
-        charged = [
-            net if here else row.amount for row, net, here in zip(rows, nets, at_sale, strict=True)
-        ]
-        self.border = found if charged == nets else self._assessed(rows, charged)
-        return [
-            row if here else row._replace(forced=TaxTreatment.EXPORT)
-            for row, here in zip(rows, at_sale, strict=True)
-        ]
-
-    def _assessed(self, rows: list[TaxableRow], nets: list[int]) -> Assessment | None:
-        """What the border makes of the rows, taken at ``nets``."""
-        from ordercore.pricing.assessing import BorderGoods, assess  # a domestic shop has none
-
-        border = self.policy.border
-        assert border is not None
-        goods = [
-            BorderGoods(
-                half.id, half.line.sku, half.line.quantity, net, half.line.customs,
-                half.line.tax_category, half.line.kind, row.funded,
-            )
-            for half, row, net in zip(self.priced, rows, nets, strict=False)
-        ]  # fmt: skip
-        sums = {ChargeKind.SHIPPING: 0, ChargeKind.INSURANCE: 0, ChargeKind.FEE: 0}
-        for charge, net in zip(self.charges, nets[len(goods) :], strict=True):
-            sums[charge.kind] += net
-        return assess(
-            goods, sums[ChargeKind.SHIPPING], sums[ChargeKind.INSURANCE], self.cart.currency, self.to,
-            self.at, border, rates=self.facts.rates, quota=self.facts.quota,
-            import_rate=self._import_rate,
-        )  # fmt: skip
-
-    def _net(self, row: TaxableRow) -> int:
-        """What a row comes to without the destination's tax, which stands on what is funded too."""
-        if not row.included:
-            return row.amount
-        ppm = self._inside(row.category)
-        taxable = row.amount + row.funded
-        return row.amount - divide(taxable * ppm, 1_000_000 + ppm, self.policy.tax.rounding)
-
-    def _import_rate(self, category: str) -> Percent:
-        return Percent(included_ppm(category, self.policy.tax, self.to, self.at.date()))
-
     # --- The usual quote ----------------------------------------------------------------------
 
     def _usual(self) -> bool:
@@ -411,7 +372,9 @@ class _Pass:
         for half, own, part, funded in zip(
             self.priced, self.off_line, self.off_order, self.funded, strict=True
         ):
-            line, name, unit, listed, _, freight, inside, _, _, bundle, attributes, extra = half
+            (
+                line, name, unit, listed, _, freight, inside, _, _, bundle, attributes, extra, _, _, _
+            ) = half  # fmt: skip
             category = line.tax_category
             rate = rates.get(category) or rates.find(category, f"lines[{len(lines)}].tax_category")
             if rate is None or line.kind is _GIFT_CARD:
@@ -439,7 +402,19 @@ class _Pass:
             net += rest
             both[0] += rest + funded
             both[1] += levied
+        charges = self._charges_plainly(rates)
+        if charges is None:
+            return None
+        for charge in charges:
+            discount += charge.discount
+            tax += charge.tax
+            net += charge.net
+        return self._summed(tuple(lines), charges, sums, (subtotal, discount, tax, net))
+
+    def _charges_plainly(self, rates: PlainRates) -> tuple[QuoteCharge, ...] | None:
+        """Shipping and fees of the usual quote; ``None`` for one of several components."""
         charges: list[QuoteCharge] = []
+        rounding = self.policy.tax.rounding
         first = 1 if self.cart.shipping is not None else 0
         for i, charge in enumerate(self.charges):
             name, text, kind, amount, off, funded, category, inside = charge
@@ -448,8 +423,7 @@ class _Pass:
             if rate is None:
                 return None
             ppm, under, why, both = rate
-            under = under if inside else 1_000_000
-            levied = divide((amount + funded) * ppm, under, rounding)
+            levied = divide((amount + funded) * ppm, under if inside else 1_000_000, rounding)
             rest = amount - levied if inside else amount
             charges.append(
                 QuoteCharge(
@@ -457,12 +431,9 @@ class _Pass:
                     off, funded, (), why,
                 )
             )  # fmt: skip
-            discount += off
-            tax += levied
-            net += rest
             both[0] += rest + funded
             both[1] += levied
-        return self._summed(tuple(lines), tuple(charges), sums, (subtotal, discount, tax, net))
+        return tuple(charges)
 
     # --- Any quote ---------------------------------------------------------------------------
 
@@ -475,7 +446,9 @@ class _Pass:
         for half, row, levy, own, part in zip(
             self.priced, rows, found, off_line, off_order, strict=False
         ):  # charges come after
-            line, name, unit, listed, _, freight, inside, _, _, bundle, attributes, extra = half
+            (
+                line, name, unit, listed, _, freight, inside, _, _, bundle, attributes, extra, _, _, _
+            ) = half  # fmt: skip
             _, category, amount, funded, number, _, _, _ = row
             levied, ppm, why, parts = levy
             rest = amount - levied if inside else amount
@@ -611,12 +584,6 @@ def _border_charges(border: Assessment, lines: list[LineId]) -> list[QuoteCharge
                 )
             )  # fmt: skip
     return found
-
-
-def _crosses(border: BorderPolicy, to: Destination, day: date) -> bool:
-    from ordercore.pricing.assessing import crosses
-
-    return crosses(border.ships_from, to.country, day)
 
 
 def _add_parts(

@@ -4,7 +4,8 @@ A limit without dates is a trap: the one of the United States was current until 
 and is not any more. So a `Regime` names its first day and its source, `REGIMES` keeps those
 that have ended, and `check_regimes` refuses one that does not say where it comes from.
 
-Left out: Northern Ireland (here a part of ``GB``), the overseas territories of member states,
+Monaco stands with the EU and the Isle of Man with the United Kingdom, whose tax and customs territories
+they belong to. Left out: Northern Ireland (here a part of ``GB``), the overseas territories of member states,
 limits below which a country does not bother to collect (CH, CA, JP, ...).
 """
 
@@ -120,13 +121,23 @@ class Regime:
         """Whether ``day`` is one of its days."""
         return self.first_day <= day and (self.last_day is None or day <= self.last_day)
 
-    def within(self, amount: int, units: int = 1) -> bool:
-        """Whether ``amount`` minor units of `currency`, for ``units`` units, pass the limit."""
-        limit = self.limit * units
+    @property
+    def for_consumers(self) -> bool:
+        """Whether it takes in sales to consumers alone: tax at the sale, the flat duty, retail import."""
+        return (
+            self.tax_at_sale
+            or self.duty is RegimeDuty.FLAT
+            or self.test is RegimeTest.TRANSACTION_AND_YEAR
+        )
+
+    def within(self, amount: int, units: int = 1, parts: int = 1) -> bool:
+        """Whether ``amount / parts`` minor units of `currency`, for ``units`` units, pass the limit; exactly."""
+        limit = self.limit * units * parts
         return amount <= limit if self.inclusive else amount < limit
 
 
-_EU = tuple(sorted(EU_COUNTRIES))
+_EU = (*sorted(EU_COUNTRIES), "MC")  # Directive 2006/112/EC, Art. 7: Monaco is France for VAT
+_UK = ("GB", "IM")  # Isle of Man Act 1979: one area for VAT and duty
 
 # Chapters of what people and animals eat and drink, and tobacco. Live trees (06), lacs (13) and
 # plaiting materials (14) are none; animal products of chapter 05 are not edible.
@@ -173,7 +184,7 @@ REGIMES: tuple[Regime, ...] = (
     ),
     Regime(
         RegimeId.UK_LOW_VALUE,
-        ("GB",),
+        _UK,
         RegimeTest.CONSIGNMENT,
         135_00,
         "GBP",
@@ -186,7 +197,7 @@ REGIMES: tuple[Regime, ...] = (
     ),
     Regime(
         RegimeId.UK_DUTY_RELIEF,
-        ("GB",),
+        _UK,
         RegimeTest.CONSIGNMENT,
         135_00,
         "GBP",
