@@ -427,7 +427,7 @@ def _moment(raw: object) -> datetime:
         raise InvalidDocument(error.reason, path="at") from None
     except OverflowError:
         raise InvalidDocument("it is beyond the calendar", path="at") from None
-    return moment  # with its zone, which says whose day it is
+    return moment  # whose day it is, the zone of the policy says
 
 
 # Writing --------------------------------------------------------------------------------------

@@ -188,7 +188,7 @@ def lines(**change: Any) -> dict[str, Any]:
         (cart(kind="odd"), "kind: unknown kind 'odd'; known: regular"),
         (cart(at="noon"), "at: 'noon' is no moment"),
         (cart(at="2026-05-20T12:00:00"), "at: a time needs a zone"),
-        (cart(at="0001-01-01T00:00:00+05:00"), "at: it is beyond the calendar"),
+        (cart(at="0001-01-01T00:00:00+05:00"), "at: the time is beyond the calendar"),
         (cart(shipping={}), "shipping.amount: it is missing"),
         (cart(customer={"id": 1}), "customer.id: it is text"),
         (cart(address={"lines": "x"}), "address.lines: it is a list"),

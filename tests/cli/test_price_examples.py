@@ -150,31 +150,31 @@ def test_a_policy_file_holds_the_same_promotions_as_a_cart() -> None:
 def test_bundle_points_voucher_and_catalog_price_stand_in_one_cart(capsys: Out) -> None:
     """A set of 20.00 is 10.00 + 10.00, a pen 1.00 and 1.50 in points, a book USD 11.00 at 10/11.
 
-    The brand gives 10 % of 10.00 + 10.00 + 5.00 + 10.00 = 3.50, not of the gift card; half of 4.90 is off:
-    9.00 + 9.00 + 4.50 + 10.00 + 9.00 + 2.45 + 2.38 = 46.33, which is USD 50.96 and CNY 361.37.
+    The brand gives 10 % of 10.00 + 10.00 + 2.00 + 10.00 = 3.20, not of points and the gift card; half of 4.90
+    is off: 9.00 + 9.00 + 4.80 + 10.00 + 9.00 + 2.45 + 2.38 = 46.63, which is USD 51.29 and CNY 363.71.
     """
     plain, text = priced("gift-set", capsys)
     assert [(line["bundle"], line["total"]) for line in plain["lines"]] == [
         ("1", "9.00"),
         ("1", "9.00"),
-        ("", "4.50"),
+        ("", "4.80"),
         ("", "10.00"),
         ("", "9.00"),
     ]
     assert plain["lines"][3]["treatment"] == "out_of_scope"
-    assert (plain["total"], plain["points"]) == ("46.33", 300)
+    assert (plain["total"], plain["points"]) == ("46.63", 300)
     gold = plain["discounts"][2]
     assert (gold["promotion"], gold["code"], gold["funder"]) == ("gold", "GOLD", "brand")
     assert (gold["percent"], gold["amount"], gold["shares"]) == (
         "10",
-        "3.50",
-        ["1.00", "1.00", "0.50", "0.00", "1.00"],
+        "3.20",
+        ["1.00", "1.00", "0.20", "0.00", "1.00"],
     )
     assert plain["charges"][0]["discount"] == "2.45"
     assert [part["percent"] for part in plain["charges"][0]["parts"]] == ["7", "19"]
     assert plain["refused"][0]["reason"] == "unknown"
-    assert (plain["settlement"]["currency"], plain["settlement"]["total"]) == ("USD", "50.96")
-    assert (plain["ledger"]["rate"], plain["ledger"]["total"]) == ("78/10", "361.37")
+    assert (plain["settlement"]["currency"], plain["settlement"]["total"]) == ("USD", "51.29")
+    assert (plain["ledger"]["rate"], plain["ledger"]["total"]) == ("78/10", "363.71")
     assert "Tea (of 1)" in text
     assert "7 % + 19 %" in text
     assert "points to be paid                300" in text
@@ -185,7 +185,7 @@ def test_an_explanation_in_json_has_inputs_and_what_rounding_moved(capsys: Out) 
     """The tree of reasons names the currency of each figure; a remainder is an exact fraction."""
     plain, _ = priced("gift-set", capsys)
     tree = plain["explanation"]
-    assert (tree["amount"], tree["currency"]) == ("46.33", "EUR")
+    assert (tree["amount"], tree["currency"]) == ("46.63", "EUR")
     tax = next(node for node in tree["parts"][0]["of_which"] if node["figure"] == "tax")
     assert (tax["amount"], tax["remainder"]) == ("0.65", "45/107")
     assert {node["currency"] for node in tree["of_which"]} == {"EUR", "USD", "CNY"}

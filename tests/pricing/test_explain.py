@@ -409,6 +409,95 @@ def test_a_price_from_another_destination_tells_both_taxes() -> None:
     assert dict(second.inputs)["with the home country's tax"] == "9.99"
 
 
+@pytest.mark.parametrize(
+    ("charges", "words"),
+    [
+        (ShippingTax.OWN, "19 % of DE out, 20 % of the destination in"),
+        (ShippingTax.MAIN, "7 % of DE out, 5.5 % of the destination in"),
+        (ShippingTax.WEIGHTED, "13 % of DE out, 12.75 % of the destination in"),
+    ],
+)
+def test_a_charge_from_another_destination_tells_both_taxes(
+    charges: ShippingTax, words: str
+) -> None:
+    """Shipping and a fee with the home country's tax are others at the destination: the node says by whose
+    rates."""
+    rates = (
+        TaxRate(pct("19"), country="DE"),
+        TaxRate(pct("7"), "books", "DE"),
+        TaxRate(pct("20"), country="FR"),
+        TaxRate(pct("5.5"), "books", "FR"),
+    )
+    tax = TaxPolicy(rates, home=Destination("DE"), abroad=PriceBasis.NET_FIXED, charges=charges)
+    books = line("B", price="107.00", tax_category="books")
+    other = line(price="89.00" if charges is ShippingTax.MAIN else "119.00")
+    cart = Cart(
+        "EUR",
+        (books, other),
+        shipping=ShippingCharge(eur("11.90")),
+        fees=(Fee("wrap", eur("23.80")),),
+        address=Address(country="FR"),
+    )
+    tree = told(cart, PricingPolicy(tax))
+    shipping, fee = nodes(tree, "amount at the destination")
+    assert words in shipping.rule
+    assert words in fee.rule
+    assert dict(shipping.inputs)["with the home country's tax"] == "11.90"
+    assert dict(shipping.inputs)["home"] == "DE"
+    if charges is ShippingTax.OWN:
+        assert (shipping.amount, fee.amount, shipping.remainder) == (1200, 2400, Fraction(0))
+
+
+def test_freight_from_another_destination_tells_both_taxes() -> None:
+    """Freight of a line, and of a bundle, moves with the price, and says so."""
+    rates = (TaxRate(pct("19"), country="DE"), TaxRate(pct("20"), country="FR"))
+    tax = TaxPolicy(rates, home=Destination("DE"), abroad=PriceBasis.NET_FIXED)
+    parts = (Component("X", 1, eur("59.50")), Component("Y", 1, eur("59.50")))
+    cart = Cart(
+        "EUR",
+        (
+            line(price="119.00", domestic_freight=eur("11.90")),
+            line("SET", price="119.00", domestic_freight=eur("23.80"), components=parts),
+        ),
+        address=Address(country="FR"),
+    )
+    tree = told(cart, PricingPolicy(tax))
+    moved = nodes(tree, "domestic freight at the destination")
+    assert [one.amount for one in moved] == [1200, 2400, 2400]
+    assert [one.remainder for one in moved] == [Fraction(0)] * 3
+    assert [one.amount for one in nodes(tree, "domestic freight")] == [1200, 1200, 1200]
+
+
+def test_a_charge_that_stays_tells_of_no_other_destination() -> None:
+    """At home shipping costs what the cart says, and nothing is told of another amount."""
+    tax = TaxPolicy(
+        (TaxRate(pct("19"), country="DE"),), home=Destination("DE"), abroad=PriceBasis.NET_FIXED
+    )
+    cart = Cart(
+        "EUR", (line(),), shipping=ShippingCharge(eur("11.90")), address=Address(country="DE")
+    )
+    assert nodes(told(cart, PricingPolicy(tax)), "amount at the destination") == []
+
+
+def test_who_bears_no_tax_reads_whose_was_taken_out() -> None:
+    """An exempt buyer abroad pays 10.00 for 11.90: the 19 % of home are out, and none come in."""
+    rates = (TaxRate(pct("19"), country="DE"), TaxRate(pct("20"), country="FR"))
+    tax = TaxPolicy(rates, home=Destination("DE"), abroad=PriceBasis.NET_FIXED)
+    cart = Cart(
+        "EUR",
+        (line(price="11.90"),),
+        shipping=ShippingCharge(eur("5.95")),
+        address=Address(country="FR"),
+        shopper=Shopper(exempt="no. 7"),
+    )
+    tree = told(cart, PricingPolicy(tax))
+    price = node(tree, "unit price at the destination")
+    charge = node(tree, "amount at the destination")
+    assert (price.amount, charge.amount, tree.amount) == (1000, 500, 1500)
+    assert "19 % of DE out, 0 % of the destination in" in price.rule
+    assert "19 % of DE out, 0 % of the destination in" in charge.rule
+
+
 def test_a_catalog_price_tells_its_rate_of_exchange() -> None:
     """5.00 USD at 1.1744 is 5.872 in another currency: rate, source, day and remainder are told."""
     rate = ExchangeRate(
@@ -607,6 +696,28 @@ def test_a_discount_that_gave_less_than_it_asked_says_why(
     assert dict(node(tree, "discount").inputs)["asked"] in why
 
 
+@pytest.mark.parametrize(
+    ("amount", "why"),
+    [
+        ("1.00", "fixed amount, asked 1.00, 0.01 kept apart"),
+        ("0.99", "fixed amount"),
+        ("40.00", "fixed amount, asked 40.00, capped by what remained"),
+    ],
+)
+def test_cents_that_were_kept_apart_are_no_cap(amount: str, why: str) -> None:
+    """1.00 over three equal lines gives 0.99, and the odd cent is kept apart: nothing capped it."""
+    policy = PricingPolicy(discount_remainder=RemainderRule.KEPT_APART)
+    cart = Cart("EUR", (line(), line("B"), line("C")), discounts=(AmountOff(eur(amount)),))
+    first = nodes(told(cart, policy), "order discount")[0]
+    assert first.rule.partition(";")[0] == why
+    off = Promotion("p", OrderAmount(eur(amount)))
+    layered = PricingPolicy(
+        discount_remainder=RemainderRule.KEPT_APART, layers=(Layer("one", (off,)),)
+    )
+    promoted = nodes(told(Cart("EUR", cart.lines), layered), "order discount")[0]
+    assert promoted.rule.partition(";")[0] == f"'p': {why}"
+
+
 def _quarter(basket: Basket) -> dict[str, int]:
     """A host's own rule: a quarter of what remains, where it may be taken."""
     return {row.id: min(row.left // 4, row.room) for row in basket.lines}
@@ -706,6 +817,41 @@ def test_the_tax_of_shipping_says_whose_rate_it_takes(charges: ShippingTax, word
     )
     tree = told(cart, PricingPolicy(TaxPolicy(rates, charges=charges)))
     assert nodes(tree, "tax")[2].rule.startswith(words)
+
+
+_LAWS = (
+    TaxRate(pct("19"), source="GOODS-LAW"),
+    TaxRate(pct("7"), "books", source="BOOKS-LAW"),
+)
+
+
+@pytest.mark.parametrize(
+    ("charges", "own", "sources"),
+    [
+        (ShippingTax.OWN, True, ["SHIP-LAW"]),
+        (ShippingTax.OWN, False, ["GOODS-LAW"]),
+        (ShippingTax.MAIN, True, ["GOODS-LAW"]),
+        (ShippingTax.WEIGHTED, True, ["GOODS-LAW", "BOOKS-LAW"]),
+    ],
+)
+def test_the_tax_of_shipping_names_the_law_that_taxed_it(
+    charges: ShippingTax, own: bool, sources: list[str]
+) -> None:
+    """Shipping as the main supply is taxed by the law of the goods, though a rate of its own is as high;
+    without a rate of its own it is taxed as standard, in the proportion of the lines by each of their laws."""
+    shipping = TaxRate(pct("19"), "shipping", source="SHIP-LAW")
+    rates = (*_LAWS, shipping) if own else _LAWS
+    cart = Cart(
+        "EUR",
+        (line(price="20.00"), line("B", tax_category="books")),
+        shipping=ShippingCharge(eur("6.00")),
+    )
+    levy = nodes(told(cart, PricingPolicy(TaxPolicy(rates, charges=charges))), "tax")[2]
+    found = [dict(one.inputs) for one in levy.parts or (levy,)]
+    assert [one["rate's source"] for one in found] == sources
+    assert found[0].get("taxed as") == (None if sources == ["SHIP-LAW"] else "standard")
+    if charges is ShippingTax.OWN and not own:
+        assert levy.rule.startswith("19 % for category 'shipping', taxed as 'standard'")
 
 
 def test_a_row_without_tax_says_why() -> None:

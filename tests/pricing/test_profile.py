@@ -135,6 +135,16 @@ def test_a_japanese_invoice_cuts_off_once() -> None:
     assert taxed(Profile.JP_INVOICE, *[(105, 1)] * 3, percents=("8",)) == 25
 
 
+def test_a_japanese_invoice_cuts_off_once_for_prices_with_and_without_tax() -> None:
+    """JPY 101 without and 107 with 8 % bear 16 together: 8.08 and 7.93."""
+    policy = TaxPolicy((TaxRate(Percent.of("8")),)).rounded_as(PROFILES[Profile.JP_INVOICE])
+    rows = [
+        TaxableRow(str(amount), "standard", amount, 0, 1, included, GoodsKind.GOODS, None)
+        for amount, included in ((101, False), (107, True))
+    ]
+    assert sum(levy.tax for levy in levies(rows, policy, HERE, DAY)) == 16
+
+
 @pytest.mark.parametrize(
     ("profile", "tax"), [(Profile.WOOCOMMERCE, 1), (Profile.WOOCOMMERCE_INCLUDED, 0)]
 )
@@ -178,6 +188,7 @@ def test_a_profile_changes_rounding_alone() -> None:
         home=HERE,
         abroad=PriceBasis.NET_FIXED,
         union=("DE", "FR"),
+        zone="Europe/Berlin",
     )
     profile = PROFILES[Profile.COMMERCETOOLS_UNIT]
     rounded = shop.rounded_as(profile)
@@ -193,6 +204,7 @@ def test_a_profile_changes_rounding_alone() -> None:
         shop.home,
         shop.abroad,
         shop.union,
+        shop.zone,
     )
     assert rounded != shop
     assert rounded.rounded_as(profile) == rounded

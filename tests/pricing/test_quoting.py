@@ -667,3 +667,75 @@ def test_l18_a_price_in_points_is_written_and_read_whatever_they_are_worth() -> 
     assert document.at is not None
     again = quote(document.cart, document.policies().pricing, document.at, document.facts)
     assert again == found
+
+
+@pytest.mark.parametrize(
+    ("how", "cart", "amount"),
+    [
+        (ShippingTax.OWN, "11.90", 1200),
+        (ShippingTax.MAIN, "10.70", 1055),
+        (ShippingTax.WEIGHTED, "10.70", 1055),
+    ],
+)
+def test_shipping_keeps_its_net_abroad_by_the_rate_that_taxes_it(
+    how: ShippingTax, cart: str, amount: int
+) -> None:
+    """Shipping of books for a net of 10.00 in Germany has that net in France: by its own rate, or by that of the books."""
+    rates = (
+        TaxRate(Percent.of("19"), country="DE"),
+        TaxRate(Percent.of("7"), "books", "DE"),
+        TaxRate(Percent.of("20"), country="FR"),
+        TaxRate(Percent.of("5.5"), "books", "FR"),
+    )
+    tax = TaxPolicy(rates, home=Destination("DE"), abroad=PriceBasis.NET_FIXED, charges=how)
+    found = priced(
+        Cart(
+            "EUR",
+            (CartLine("B", 1, eur("107.00"), tax_category="books"),),
+            shipping=ShippingCharge(eur(cart)),
+            fees=(Fee("wrap", eur(cart)),),
+            address=Address(country="FR"),
+        ),
+        PricingPolicy(tax),
+    )
+    assert [(row.amount, row.net) for row in found.charges] == [(amount, 1000)] * 2
+    assert found.explain().amount == found.total
+
+
+@pytest.mark.parametrize("basis", list(PriceBasis))
+@pytest.mark.parametrize("how", ["exempt", "business"])
+def test_who_bears_no_tax_pays_the_net_by_either_basis(how: str, basis: PriceBasis) -> None:
+    """119.00 and shipping of 11.90 with 19 % of home inside are 110.00 to who bears no tax."""
+    rates = (TaxRate(Percent.of("19"), country="DE"), TaxRate(Percent.of("20"), country="FR"))
+    tax = TaxPolicy(rates, home=Destination("DE"), abroad=basis, union=("DE", "FR"))
+    cart = Cart(
+        "EUR",
+        (CartLine("A", 1, eur("119.00")),),
+        shipping=ShippingCharge(eur("11.90")),
+        address=Address(country="FR"),
+        shopper=Shopper(exempt="cert-1" if how == "exempt" else ""),
+    )
+    check = VatIdCheck("FR40303265045", "FR", valid=True, source="register", at=START)
+    found = priced(cart, PricingPolicy(tax), vat_id=check if how == "business" else None)
+    assert (found.total, found.net, found.tax) == (11000, 11000, 0)
+    assert found.explain().amount == 11000
+
+
+@pytest.mark.parametrize(("zone", "tax"), [("UTC", 1600), ("Europe/Berlin", 1900)])
+def test_the_tax_of_a_day_is_that_of_the_shops_zone(zone: str, tax: int) -> None:
+    """16 % until the last of 2020: an order at 23:30 UTC is of the new year in Berlin, and bears 19 %."""
+    rates = (
+        TaxRate(Percent.of("16"), country="DE", last_day=date(2020, 12, 31)),
+        TaxRate(Percent.of("19"), country="DE", first_day=date(2021, 1, 1)),
+    )
+    policy = PricingPolicy(TaxPolicy(rates, prices_include_tax=False, zone=zone))
+    cart = Cart("EUR", (CartLine("A", 1, eur("100.00")),), address=Address(country="DE"))
+    found = quote(cart, policy, datetime(2020, 12, 31, 23, 30, tzinfo=UTC))
+    assert found.tax == tax
+    assert found.explain().amount == found.total
+
+
+def test_a_cart_without_an_address_is_taxed_at_home() -> None:
+    """Before the address is known, a cart has the rates of home."""
+    tax = TaxPolicy((TaxRate(Percent.of("19"), country="DE"),), home=Destination("DE"))
+    assert priced(Cart("EUR", (CartLine("A", 1, eur("119.00")),)), PricingPolicy(tax)).tax == 1900

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ordercore.errors import InvalidCart, InvalidPolicy
+from ordercore.errors import InvalidCart, InvalidInput, InvalidPolicy
 from ordercore.money import Percent, Rounding, divide
 from ordercore.party import Destination
 from ordercore.pricing.cart import GoodsKind
@@ -29,7 +29,18 @@ from ordercore.pricing.tax import (
     TaxTreatment,
     VatIdCheck,
 )
-from ordercore.pricing.taxing import Levy, TaxableRow, _general, included_ppm, levies, rebased
+from ordercore.pricing.taxing import (
+    Levy,
+    Supply,
+    TaxableRow,
+    _general,
+    bears_none,
+    included_ppm,
+    levies,
+    rebased,
+    rebased_charge,
+    taxed_by,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,6 +167,112 @@ def test_a_price_without_tax_leaves_the_country_without_it() -> None:
     business = VatIdCheck("DE123456789", "DE", valid=True, source="list", at=NOON)
     for how in ({"export": True}, {"exempt": True}, {"vat_id": business}):
         assert rebased(12000, "standard", GOODS, policy, DE, DAY, **how) == 10000  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("basis", list(PriceBasis))
+@pytest.mark.parametrize(
+    ("home", "net"), [(FR, 10000), (None, 10084)], ids=["with a home", "without one"]
+)
+@pytest.mark.parametrize("how", ["exempt", "business"])
+def test_who_bears_no_tax_pays_the_price_without_it(
+    how: str, home: Destination | None, net: int, basis: PriceBasis
+) -> None:
+    """120.00 is 100.00 without the 20 % of home, or 100.84 without the 19 % of the destination, by either basis."""
+    rates = (rate("20", country="FR"), rate("19", country="DE"))
+    policy = TaxPolicy(rates, home=home, abroad=basis, union=("FR", "DE") if home else ())
+    check = VatIdCheck("DE123456789", "DE", valid=True, source="list", at=NOON)
+    more: dict[str, Any] = {"exempt": True} if how == "exempt" else {"vat_id": check}
+    borne = how == "business" and home is None  # a union needs a home
+    found = rebased(12000, "standard", GOODS, policy, DE, DAY, **more)
+    assert found == (12000 if borne else net)
+    assert rebased_charge(12000, "standard", (), policy, DE, DAY, **more) == found
+    assert rebased(12000, "standard", VOUCHER, policy, DE, DAY, **more) == 12000
+
+
+def test_an_export_keeps_the_shown_price_where_the_gross_is_fixed() -> None:
+    """By its gross a price is the same for export: what stays fixed is a named choice."""
+    policy = TaxPolicy((rate("20", country="FR"), rate("0", country="US")), home=FR)
+    assert rebased(12000, "standard", GOODS, policy, US, DAY, export=True) == 12000
+    assert rebased_charge(1200, "standard", (), policy, US, DAY, export=True) == 1200
+
+
+def test_who_bears_no_tax_is_asked_for_each_kind_of_goods() -> None:
+    """A business in Northern Ireland bears none on goods and some on services; of a voucher nobody bears any."""
+    belfast, check = Destination("GB", postcode="BT1 1AA"), business("XI")
+    kinds = (GOODS, SERVICE, VOUCHER)
+    assert [bears_none(kind, UNION, belfast, check, exempt=False) for kind in kinds] == [
+        True,
+        False,
+        False,
+    ]
+    assert [bears_none(kind, UNION, DE, None, exempt=True) for kind in kinds] == [True, True, False]
+
+
+ABROAD = (
+    rate("19", country="DE"),
+    rate("7", "books", "DE"),
+    rate("20", country="FR"),
+    rate("5.5", "books", "FR"),
+)
+
+
+def supply(category: str, amount: int, kind: GoodsKind = GOODS, *, still: bool = True) -> Supply:
+    """A line with tax inside as the cart has it."""
+    return Supply(category, amount, kind, listed_with_tax=True, included=still)
+
+
+@pytest.mark.parametrize(
+    ("how", "cart", "there"),
+    [
+        (ShippingTax.OWN, 1190, 1200),
+        (ShippingTax.MAIN, 1070, 1055),
+        (ShippingTax.WEIGHTED, 2260, 2255),
+    ],
+)
+def test_a_charge_keeps_its_net_abroad_by_the_rule_that_taxes_it(
+    how: ShippingTax, cart: int, there: int
+) -> None:
+    """Shipping of a round net in Germany has the same net in France: by its own 19 and 20 %, by the 7 and
+    5.5 % of books, or half by these and half by those."""
+    policy = TaxPolicy(ABROAD, home=DE, abroad=PriceBasis.NET_FIXED, charges=how)
+    lines = [supply("books", 10550), supply("standard", 12000)]
+    if how is ShippingTax.MAIN:
+        lines = [*lines, supply("books", 5000), supply("standard", 90000, VOUCHER)]
+    assert rebased_charge(cart, "shipping", lines, policy, FR, DAY) == there
+    rows = [
+        row(one.amount, one.category, id=str(at), included=True, kind=one.kind)
+        for at, one in enumerate(lines)
+    ]
+    for to, amount in ((FR, there), (DE, cart)):
+        if to is DE:  # as the lines are at home
+            moved = {"books": Fraction(1070, 1055), "standard": Fraction(1190, 1200)}
+            rows = [one._replace(amount=int(one.amount * moved[one.category])) for one in rows]
+        levy = levies([*rows, charge(amount, included=True)], policy, to, DAY)[-1]
+        assert amount - levy.tax == (2000 if how is ShippingTax.WEIGHTED else 1000)
+
+
+@pytest.mark.parametrize("how", ["export", "exempt"])
+@pytest.mark.parametrize(
+    ("charges", "books", "net"),
+    [(ShippingTax.WEIGHTED, 10000, 2000), (ShippingTax.MAIN, 10001, 1899)],
+)
+def test_a_charge_leaves_the_tax_of_its_lines_at_home(
+    charges: ShippingTax, books: int, net: int, how: str
+) -> None:
+    """Shipping of 22.60 is without the tax that it had inside at home: in parts as the lines, or the 19 % of
+    those that came to most there, though without tax the books do."""
+    policy = TaxPolicy(ABROAD, home=DE, abroad=PriceBasis.NET_FIXED, charges=charges)
+    lines = [supply("books", books, still=False), supply("standard", 10000, still=False)]
+    more: dict[str, Any] = {how: True}
+    assert rebased_charge(2260, "shipping", lines, policy, FR, DAY, **more) == net
+
+
+def test_a_charge_stays_at_home_and_where_the_gross_is_fixed() -> None:
+    """Shipping is not re-based at home, without a destination, nor by its gross."""
+    net = TaxPolicy(ABROAD, home=DE, abroad=PriceBasis.NET_FIXED)
+    assert rebased_charge(1190, "shipping", (), net, DE, DAY) == 1190
+    assert rebased_charge(1190, "shipping", (), net, Destination(), DAY) == 1190
+    assert rebased_charge(1190, "shipping", (), TaxPolicy(ABROAD, home=DE), FR, DAY) == 1190
 
 
 @pytest.mark.parametrize("to", [GB, Destination(), Destination("GB", "ENG")])
@@ -317,6 +434,7 @@ def test_a_charge_follows_the_main_supply(service: int, follows: str) -> None:
     ("to", "vat_id"),
     [
         (FR, business("FR", valid=False)),
+        (FR, business("FR", valid="no")),  # type: ignore[arg-type]
         (FR, business("DE")),
         (DE, business("FR")),
         (GB, business("FR")),
@@ -442,6 +560,20 @@ def test_a_total_is_rounded_to_even_by_what_is_paid() -> None:
     assert taxes([row(105)], TaxPolicy(rates, rounding=even, scope=ORDER)) == [10]
 
 
+def test_one_rate_is_rounded_once_with_tax_inside_and_on_top() -> None:
+    """JPY 101 on which 8 % come and 107 that hold 8 % bear 8.08 and 7.93, together cut to 16; where the net
+    is what is rounded, each is cut by itself."""
+    rows = [row(101), row(107, id="2", included=True)]
+    policy = TaxPolicy((rate("8"),), rounding=Rounding.DOWN, scope=RATE)
+    assert sum(taxes(rows, policy)) == 16
+    net = TaxPolicy((rate("8"),), True, Rounding.DOWN, RATE, rounded=RoundedFigure.NET)
+    assert taxes(rows, net) == [8, 8]
+    each = (rate("8", component="a"), rate("5", component="b"))
+    apart = TaxPolicy(each, True, Rounding.DOWN, RATE, components=EACH)
+    first, second = levies(rows, apart, DE, DAY)
+    assert sum(one.parts[0].tax for one in (first, second)) == 15  # 8.08 + 7.57
+
+
 def test_included_and_added_tax_stand_in_one_cart() -> None:
     """A line with tax inside and one without are each taxed by what they show."""
     rows = [row(11900, included=True), row(10000, id="2")]
@@ -557,6 +689,18 @@ def test_a_category_without_a_rate_is_named_where_it_stands(
         (TaxPolicy(abroad=PriceBasis.NET_FIXED), "tax.home"),
         (TaxPolicy(home=Destination("de")), "tax.home.country"),
         (TaxPolicy(home=DE, union=("DE", "France")), "tax.union[1]"),
+        (TaxPolicy((rate("5", category=7),)), "tax.rates[0]"),  # type: ignore[arg-type]
+        (TaxPolicy((rate("5", component=None),)), "tax.rates[0]"),
+        (TaxPolicy((rate("5", country="DE", postcode=10),)), "tax.rates[0]"),
+        (TaxPolicy((rate("5", source=None),)), "tax.rates[0]"),
+        (TaxPolicy((rate("5", compound="no"),)), "tax.rates[0]"),
+        (TaxPolicy((rate("5", treatment="exempt"),)), "tax.rates[0]"),
+        (TaxPolicy((rate("5", first_day=NOON),)), "tax.rates[0]"),
+        (TaxPolicy((rate("5", last_day="2026-01-01"),)), "tax.rates[0]"),
+        *[
+            (TaxPolicy(zone=zone), "tax.zone")  # type: ignore[arg-type]
+            for zone in ("Mars/Olympus", "Europe", "", "../etc", "\udc80", None)
+        ],
     ],
 )
 def test_a_policy_that_contradicts_itself_is_refused(policy: TaxPolicy, path: str) -> None:
@@ -564,6 +708,94 @@ def test_a_policy_that_contradicts_itself_is_refused(policy: TaxPolicy, path: st
     with pytest.raises(InvalidPolicy) as caught:
         policy.check()
     assert caught.value.path == path
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "percent"),
+    [
+        ("UTC", date(2020, 12, 31), "16"),
+        ("Europe/Berlin", date(2021, 1, 1), "19"),
+        ("America/New_York", date(2020, 12, 31), "16"),
+    ],
+)
+def test_a_rate_begins_at_midnight_where_the_shop_is(zone: str, day: date, percent: str) -> None:
+    """16 % until the last of 2020 and 19 % after: at 23:30 UTC it is the new year in Berlin."""
+    policy = TaxPolicy(
+        (
+            rate("16", country="DE", first_day=date(2020, 7, 1), last_day=date(2020, 12, 31)),
+            rate("19", country="DE", first_day=date(2021, 1, 1)),
+        ),
+        zone=zone,
+    )
+    policy.check()
+    late = datetime(2020, 12, 31, 23, 30, tzinfo=UTC)
+    east = timezone(timedelta(hours=9))
+    assert policy.day(late) == policy.day(late.astimezone(east)) == day
+    assert str(policy.rate("standard", DE, policy.day(late)).percent) == percent
+
+
+def test_a_moment_beyond_the_calendar_has_no_day() -> None:
+    """A time without a zone, and one that no calendar of the shop's zone holds, are refused."""
+    berlin = TaxPolicy(zone="Europe/Berlin")
+    for at in (datetime(2026, 1, 1), datetime(9999, 12, 31, 23, 30, tzinfo=UTC)):  # noqa: DTZ001
+        with pytest.raises(InvalidInput) as caught:
+            berlin.day(at)
+        assert caught.value.path == "at"
+
+
+def test_goods_that_go_nowhere_yet_are_taxed_at_home() -> None:
+    """A cart without an address has the rates of home, with its region; without a home there is none to take."""
+    rates = (rate("19", country="DE"), rate("7", "books", "DE"), rate("5", country="CA"))
+    nowhere = Destination(region="BY", postcode="80331")
+    assert taxes([row(10000), row(1000, "books", id="2")], TaxPolicy(rates, home=DE), nowhere) == [
+        1900,
+        70,
+    ]
+    pst = rate("7", country="CA", region="BC", component="PST")
+    west = TaxPolicy((*rates, pst), home=Destination("CA", "BC"))
+    assert included_ppm("standard", west, Destination(), DAY) == 120_000
+    with pytest.raises(InvalidCart, match="no tax rate"):
+        taxes([row(10000)], TaxPolicy(rates), nowhere)
+
+
+def test_what_was_looked_up_before_is_found_again() -> None:
+    """A policy that was asked about many places, days and categories answers as one that was not."""
+    rates = (
+        *GST_PST,
+        rate("16", country="DE", last_day=date(2020, 12, 31)),
+        rate("19", country="DE", first_day=date(2021, 1, 1)),
+        rate("2", country="US", postcode="9", component="county"),
+        rate("3", country="US", postcode="90", component="county"),
+    )
+    used = TaxPolicy(rates, home=DE, default=Percent(0))
+    asked = [
+        (category, to, day)
+        for category in ("standard", "books", "shipping", "odd")
+        for to in (Destination(), DE, BC, US, Destination("US", "CA", "90001"), Destination("CA"))
+        for day in (date(2020, 12, 31), DAY)
+    ]
+    for one in asked * 2:
+        fresh = TaxPolicy(rates, home=DE, default=Percent(0))
+        assert used.components_of(*one) == fresh.components_of(*one)
+    assert used == TaxPolicy(rates, home=DE, default=Percent(0))
+
+
+def test_each_row_names_the_rates_that_taxed_it() -> None:
+    """A charge that goes with the lines has theirs, one of a category without a rate the standard one,
+    and a row without tax none."""
+    weighted = TaxPolicy(TWO_RATES, charges=ShippingTax.WEIGHTED)
+    main = TaxPolicy(TWO_RATES, charges=ShippingTax.MAIN)
+    standard, books, _ = TWO_RATES
+    assert taxed_by(BASKET, weighted, DE, DAY)[-1] == ((books,), (standard,))
+    assert taxed_by(BASKET, main, DE, DAY) == [
+        ((books,),),
+        ((books,),),
+        ((standard,),),
+        ((books,),),
+    ]
+    alone = TaxPolicy((standard, books))
+    assert taxed_by([row(1), charge(1)], alone, DE, DAY)[-1] == ((standard,),)
+    assert taxed_by([row(1)], alone, DE, DAY, exempt=True) == [()]
 
 
 def test_components_and_postcodes_do_not_overlap() -> None:
@@ -709,7 +941,8 @@ def test_l2_quota_of_what_is_rounded_together(rows: list[TaxableRow], policy: Ta
     for one, tax in zip(rows, found, strict=True):
         key: object
         if policy.scope is RATE:
-            key = (total_rate(policy, one.category), one.included)
+            net = one.included and policy.rounded is RoundedFigure.NET
+            key = (total_rate(policy, one.category), net)
         elif policy.scope is ORDER:
             key = one.included and policy.rounded is RoundedFigure.NET
         elif policy.scope is NONE:

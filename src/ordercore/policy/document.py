@@ -134,6 +134,7 @@ _TAX = table(
     home=table(Destination, country=_LAND, region=Text(), postcode=Text()),
     abroad=Choice(PriceBasis),
     union=Many(_LAND, 300),
+    zone=Text("[A-Za-z0-9_+/-]{1,64}", "a name of the IANA time zone database: 'Europe/Berlin'"),
     rates=Many(_RATE, 10_000),
 )
 
@@ -273,9 +274,11 @@ _BORDER = table(
     terms=Choice(Terms),
     duty_bears_tax=Flag(),
     ships_together=Flag(),
+    flat_duty_needs_registration=Flag(),
     registrations=Many(table(Registration, regime=Choice(RegimeId), number=_NAME), 100),
     tariff=table(Tariff, rates=Many(_DUTY, 100_000)),
     consumption=Many(_CONSUMPTION, 10_000),
+    import_rates=Many(_RATE, 100_000),
 )
 
 # Tenders and time -----------------------------------------------------------------------------

@@ -194,9 +194,9 @@ def check_rate(
                 rate, f"{str(code)[:12]!r} is not on the ISO 4217 list of money", path
             )
     if type(rate.numerator) is not int or type(rate.denominator) is not int:
-        raise _unavailable(rate, "the rate is no fraction of whole numbers", path)
+        raise InvalidInput("a rate is a fraction of whole numbers", path=f"{path}.numerator")
     if type(rate.published) is not date:
-        raise _unavailable(rate, "the day of publication is no date", path)
+        raise InvalidInput("the day of publication is a date", path=f"{path}.published")
     if rate.numerator <= 0 or rate.denominator <= 0:
         raise _unavailable(rate, "the rate is not above 0", path)
     if rate.published > moment.date():

@@ -138,8 +138,12 @@ class Pricing(NamedTuple):
             raise error.at(f"lines[{at}]") from None
         return priced
 
-    def charges(self, cart: Cart, taken: set[LineId]) -> list[Charge]:
-        """Shipping and fees as they are listed; ``taken`` are ids that a fee cannot have."""
+    def charges(
+        self, cart: Cart, taken: set[LineId], rebase: Callable[[int, str], tuple[int, bool]]
+    ) -> list[Charge]:
+        """Shipping and fees as they are listed; ``taken`` are ids that a fee cannot have.
+
+        ``rebase`` does for them what `rebase` does for lines, by the rates that charges are taxed by."""
         found: list[Charge] = []
         shipping = cart.shipping
         if shipping is not None:
@@ -154,7 +158,7 @@ class Pricing(NamedTuple):
             included = self.included if shipping.tax_included is None else shipping.tax_included
             if self.rebase is not None and included:
                 try:
-                    amount, included = self.rebase(amount, shipping.tax_category, GoodsKind.GOODS)
+                    amount, included = rebase(amount, shipping.tax_category)
                 except OrdercoreError as error:
                     raise error.at("shipping") from None
             found.append(
@@ -165,7 +169,7 @@ class Pricing(NamedTuple):
             )  # fmt: skip
         for i, fee in enumerate(cart.fees):
             try:
-                found.append(_fee(fee, self, taken))
+                found.append(_fee(fee, self, taken, rebase))
             except OrdercoreError as error:
                 raise error.at(f"fees[{i}]") from None
         return found
@@ -394,7 +398,9 @@ def extra_text(extra: Mapping[str, Any], path: str) -> str:
     return text
 
 
-def _fee(fee: Fee, pricing: Pricing, taken: set[LineId]) -> Charge:
+def _fee(
+    fee: Fee, pricing: Pricing, taken: set[LineId], rebase: Callable[[int, str], tuple[int, bool]]
+) -> Charge:
     if not isinstance(fee, Fee):
         raise InvalidCart(f"a {type(fee).__name__} is no Fee")
     if not isinstance(fee.id, str) or not fee.id or fee.id in taken:
@@ -412,7 +418,7 @@ def _fee(fee: Fee, pricing: Pricing, taken: set[LineId]) -> Charge:
     included = pricing.included if fee.tax_included is None else fee.tax_included
     amount = pricing.positive(fee.amount, "amount", "a fee")
     if pricing.rebase is not None and included:
-        amount, included = pricing.rebase(amount, fee.tax_category, GoodsKind.GOODS)
+        amount, included = rebase(amount, fee.tax_category)
     return Charge(name, fee.name or fee.id, fee.kind, amount, 0, 0, fee.tax_category, included)
 
 

@@ -48,10 +48,13 @@ from ordercore.pricing.tax import (
 from ordercore.pricing.taxing import (
     Levy,
     PlainRates,
+    Supply,
     TaxableRow,
+    bears_none,
     included_ppm,
     levies,
     rebased,
+    rebased_charge,
 )
 
 if TYPE_CHECKING:
@@ -118,6 +121,7 @@ class _Pass:
         "border",
         "cart",
         "charges",
+        "day",
         "facts",
         "funded",
         "off_line",
@@ -135,6 +139,7 @@ class _Pass:
         self.cart = cart
         self.policy = policy
         self.at = at
+        self.day = policy.tax.day(at)
         self.facts = facts
         self.applied: list[AppliedDiscount] = []
         self.refused: list[RefusedCoupon] = []
@@ -168,7 +173,7 @@ class _Pass:
             ).crossed()  # fmt: skip
         else:
             found = levies(
-                rows, policy.tax, self.to, self.at.date(), vat_id=self.facts.vat_id,
+                rows, policy.tax, self.to, self.day, vat_id=self.facts.vat_id,
                 exempt=bool(cart.shopper.exempt), external=self.facts.tax,
             )  # fmt: skip
         return self._built(rows, found)
@@ -181,11 +186,11 @@ class _Pass:
         if not 0 < len(cart.lines) <= LINES_MAX:
             reason = f"a cart has 1 to {LINES_MAX} lines, not {len(cart.lines)}"
             raise InvalidCart(reason, path="lines")
-        for rate in self.facts.rates:
-            check_rate(rate, policy.exchange, self.at, "facts.rates")
+        for i, rate in enumerate(self.facts.rates):
+            check_rate(rate, policy.exchange, self.at, f"facts.rates[{i}]")
         pricing = Pricing(
             cart.currency, policy.discount_rounding, tax.prices_include_tax, policy,
-            self.facts.rates, self._rebase if tax.abroad is PriceBasis.NET_FIXED else None,
+            self.facts.rates, self._rebase if self._moves() else None,
         )  # fmt: skip
         priced = self.priced = pricing.lines(cart.lines, self.applied)
         ids = {half.id for half in priced}
@@ -194,7 +199,7 @@ class _Pass:
         if len(priced) > LINES_MAX:
             reason = f"with the components of bundles a cart has at most {LINES_MAX} lines"
             raise InvalidCart(reason, path="lines")
-        self.charges = pricing.charges(cart, ids | _OWN_IDS)
+        self.charges = pricing.charges(cart, ids | _OWN_IDS, self._rebased_charge)
         self.off_line = [half.discount for half in priced]
         self.off_order = [0] * len(priced)
         self.funded = [half.funded for half in priced]
@@ -202,17 +207,47 @@ class _Pass:
     def _rebase(self, amount: int, category: str, kind: GoodsKind) -> tuple[int, bool]:
         """A price that includes the home country's tax, as it stands at the destination,
         and whether tax is still inside."""
-        tax, border, day = self.policy.tax, self.policy.border, self.at.date()
-        without = False
-        if border is not None:
-            from ordercore.pricing.crossing import sold_without_tax  # a domestic shop has none
-
-            without = sold_without_tax(kind, tax, border, self.to, day)
+        tax, facts, exempt = self.policy.tax, self.facts, bool(self.cart.shopper.exempt)
+        without = self._without(kind)
         found = rebased(
-            amount, category, kind, tax, self.to, day, vat_id=self.facts.vat_id,
+            amount, category, kind, tax, self.to, self.day, vat_id=facts.vat_id, exempt=exempt,
+            export=without,
+        )  # fmt: skip
+        return found, not (without or bears_none(kind, tax, self.to, facts.vat_id, exempt=exempt))
+
+    def _rebased_charge(self, amount: int, category: str) -> tuple[int, bool]:
+        """The same for a charge, by the rates that will tax it."""
+        tax, without = self.policy.tax, self._without(GoodsKind.GOODS)
+        inside = tax.prices_include_tax
+        supplies = [
+            Supply(
+                half.line.tax_category, half.listed - half.discount + half.freight, half.line.kind,
+                inside if half.line.tax_included is None else half.line.tax_included, half.included,
+            )
+            for half in self.priced
+        ]  # fmt: skip
+        found = rebased_charge(
+            amount, category, supplies, tax, self.to, self.day, vat_id=self.facts.vat_id,
             exempt=bool(self.cart.shopper.exempt), export=without,
         )  # fmt: skip
         return found, not without
+
+    def _moves(self) -> bool:
+        """Whether a price with tax inside may be another at the destination."""
+        return (
+            self.policy.tax.abroad is PriceBasis.NET_FIXED
+            or self.facts.vat_id is not None
+            or bool(self.cart.shopper.exempt)
+        )
+
+    def _without(self, kind: GoodsKind) -> bool:
+        """Whether a price of ``kind`` has no tax inside, since the goods cross a border at their net."""
+        tax, border = self.policy.tax, self.policy.border
+        if border is None or tax.abroad is PriceBasis.GROSS_FIXED:
+            return False
+        from ordercore.pricing.crossing import sold_without_tax  # a domestic shop has none
+
+        return sold_without_tax(kind, tax, border, self.to, self.at.date())
 
     # --- Discounts ---------------------------------------------------------------------------
 
@@ -277,7 +312,7 @@ class _Pass:
     def _inside(self, category: str) -> int:
         """The rate at the destination, in ppm; 0 where there is none."""
         try:
-            return included_ppm(category, self.policy.tax, self.to, self.at.date())
+            return included_ppm(category, self.policy.tax, self.to, self.day)
         except InvalidCart:
             return 0
 
@@ -362,7 +397,7 @@ class _Pass:
     def _built_plainly(self) -> Quote | None:
         """The quote; ``None`` where a row is not plain after all (several components, a voucher)."""
         sums: dict[tuple[int, str, TaxTreatment], list[int]] = {}
-        rates = PlainRates(self.policy.tax, self.to, self.at.date(), sums)
+        rates = PlainRates(self.policy.tax, self.to, self.day, sums)
         rounding = self.policy.tax.rounding
         half_up = (
             rounding is Rounding.HALF_UP

@@ -7,14 +7,15 @@ is taxed by the rate of that day. Rates are exact (parts per million).
 from __future__ import annotations
 
 import enum
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from itertools import pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 
-from ordercore.errors import InvalidCart, InvalidPolicy
+from ordercore.clock import utc
+from ordercore.errors import InvalidCart, InvalidInput, InvalidPolicy
 from ordercore.money import Percent, Rounding
 from ordercore.value import value
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ordercore.pricing.profile import RoundingProfile
 
 SHIPPING_CATEGORY = "shipping"
+_KNOWN_MAX = 1_024
 
 __all__ = [
     "EU_COUNTRIES",
@@ -125,7 +127,11 @@ class ShippingTax(enum.Enum):
 
 
 class PriceBasis(enum.Enum):
-    """What stays fixed when a price that includes the home country's tax is sold elsewhere."""
+    """What stays fixed when a price that includes the home country's tax is sold elsewhere.
+
+    A buyer who bears no tax (exempt, or a business that accounts for it) pays the price without
+    the tax inside it by either. Goods that are exported cost the shown price by ``GROSS_FIXED``.
+    """
 
     GROSS_FIXED = "gross_fixed"
     """The shown price: 120.00 in the UK is 120.00 in Germany, with 19.16 of tax inside."""
@@ -285,6 +291,11 @@ class TaxPolicy:
     are taken without it when they are sold elsewhere. ``union`` are the countries (with ``home``)
     whose businesses account for tax themselves: a buyer with a valid VAT id of another of them
     pays none (see `TaxTreatment`). List ``XI`` there as well to sell goods to Northern Ireland in this way.
+    Inside a price is the tax of ``home``, or without one that of the destination: a buyer who bears none
+    pays the price without it. A destination without a country is ``home``.
+
+    ``zone`` is where the shop's days begin, by its name in the IANA time zone database
+    (``"Europe/Berlin"``): a rate of a day holds from midnight there.
     """
 
     rates: tuple[TaxRate, ...] = ()
@@ -300,6 +311,12 @@ class TaxPolicy:
     home: Destination | None = None
     abroad: PriceBasis = PriceBasis.GROSS_FIXED
     union: tuple[str, ...] = ()
+    zone: str = "UTC"
+    # What was looked up before: a shop sells to few places, on one day, in few categories.
+    # Looking up again gives the same, so the policy is no other for it.
+    _known: dict[tuple[object, ...], tuple[TaxRate, ...]] = attrs.field(
+        init=False, eq=False, repr=False, factory=dict
+    )
     _index: _Rates = attrs.field(
         init=False,
         eq=False,
@@ -318,18 +335,38 @@ class TaxPolicy:
         """The rate of each component for ``category`` at ``to`` on ``day``, in the order of the list.
 
         Of one component's rates the most special wins: the longest postcode, then region, then country.
+        Where ``to`` names no country, it is ``home``.
         Raises `InvalidCart` at ``path`` where none fits and there is no default.
         """
-        found = self._fitting(category, to, day)
-        if found:
+        if not to.country and self.home is not None:
+            to = self.home
+        plain = self._index[1]
+        key = (category, to.country, to.region, "" if plain else to.postcode, day)
+        found = self._known.get(key)
+        if found is not None:
             return found
-        if category == SHIPPING_CATEGORY and self.rates:
-            return self.components_of("standard", to, day, path)
-        if self.default is not None:
-            return (TaxRate(self.default, category),)
+        found = self._fitting(category, to, day)
+        if not found and category == SHIPPING_CATEGORY and self.rates:
+            found = self.components_of("standard", to, day, path)
+        if not found and self.default is not None:
+            found = (TaxRate(self.default, category),)
+        if found:
+            if len(self._known) >= _KNOWN_MAX:
+                self._known.clear()
+            self._known[key] = found
+            return found
         reason = f"no tax rate for category {category!r} in country {to.country!r} on {day}"
         known = tuple(sorted({rate.category for rate in self.rates}))
         raise InvalidCart(reason, path=path, category=category, country=to.country, known=known)
+
+    def day(self, at: datetime) -> date:
+        """The day at the moment ``at`` in the shop's zone, whose rates hold.
+
+        Raises `InvalidInput` for a time without a zone, `InvalidPolicy` for an unknown ``zone``.
+        """
+        if at.tzinfo is not UTC:
+            at = utc(at, "at")
+        return at.date() if self.zone == "UTC" else _day_in(self.zone, at, "tax")
 
     def _fitting(self, category: str, to: Destination, day: date) -> tuple[TaxRate, ...]:
         by_key, plain = self._index
@@ -367,15 +404,18 @@ class TaxPolicy:
             self.home,
             self.abroad,
             self.union,
+            self.zone,
         )
 
     def check(self, path: str = "tax") -> None:
         """Raise `InvalidPolicy` where a rate is malformed, where two rates for the same goods, place and
-        component overlap in time, or where ``home`` is missing or no country."""
+        component overlap in time, where ``home`` is missing or no country, or ``zone`` unknown."""
         for place, rate in enumerate(self.rates):
             reason = _wrong_rate(rate)
             if reason:
                 raise InvalidPolicy(reason, path=f"{path}.rates[{place}]")
+        if self.zone != "UTC":
+            _day_in(self.zone, _SOME_DAY, path)
         if self.default is not None and _wrong_percent(self.default):
             reason = "a rate is 0 to 10,000 percent, as a Percent"
             raise InvalidPolicy(reason, path=f"{path}.default")
@@ -406,7 +446,29 @@ class TaxPolicy:
                     )
 
 
+_SOME_DAY = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def _day_in(zone: str, at: datetime, path: str) -> date:
+    """The day at ``at`` in ``zone``; raises `InvalidPolicy` for one that is not known."""
+    from zoneinfo import ZoneInfo  # a shop of UTC needs no database of zones
+
+    try:
+        there = ZoneInfo(zone) if type(zone) is str else None
+    except (KeyError, ValueError, OSError):
+        there = None
+    if there is None:
+        reason = "a zone is a name of the IANA time zone database: 'Europe/Berlin'"
+        raise InvalidPolicy(reason, path=f"{path}.zone", zone=str(zone)[:40])
+    try:
+        return at.astimezone(there).date()
+    except OverflowError:
+        raise InvalidInput("it is beyond the calendar", path="at") from None
+
+
 _PPM_MAX = 100_000_000  # 10,000 percent, as `Percent.of` reads it
+_RATE_TEXTS = ("category", "country", "region", "name", "source", "component", "postcode")
+_DAYS = (date, type(None))
 _COUNTRY = "a country is two capitals of ISO 3166-1: 'DE'"
 
 
@@ -422,6 +484,15 @@ def _wrong_percent(percent: object) -> bool:
 
 def _wrong_rate(rate: TaxRate) -> str:
     """What is wrong with one rate by itself, ``""`` for nothing."""
+    if not isinstance(rate, TaxRate):
+        return "it is not a TaxRate"
+    for name in _RATE_TEXTS:
+        if type(getattr(rate, name)) is not str:
+            return f"the {name} of a rate is a text"
+    if type(rate.compound) is not bool or type(rate.treatment) is not TaxTreatment:
+        return "compound is True or False, and a treatment is a TaxTreatment"
+    if type(rate.first_day) not in _DAYS or type(rate.last_day) not in _DAYS:
+        return "a first and a last day are a date without a time, or None"
     if _wrong_percent(rate.percent):
         return "a rate is 0 to 10,000 percent, as a Percent"
     if rate.country and not _is_country(rate.country):

@@ -8,7 +8,8 @@ takes one plain loop; everything else takes the general way below it, and both g
 
 from __future__ import annotations
 
-from math import gcd, lcm
+from fractions import Fraction
+from math import lcm
 from typing import TYPE_CHECKING, NamedTuple
 
 from ordercore.allocation import allocate
@@ -29,6 +30,7 @@ from ordercore.pricing.tax import (
     TaxTreatment,
     VatIdCheck,
 )
+from ordercore.pricing.taxrule import PlainRates, TaxRule, businesses, exact_rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -36,9 +38,20 @@ if TYPE_CHECKING:
 
     from ordercore.party import Destination
 
-__all__ = ["Levy", "TaxableRow", "included_ppm", "levies", "rebased"]
+__all__ = [
+    "Levy",
+    "PlainRates",
+    "Supply",
+    "TaxableRow",
+    "bears_none",
+    "charge_rates",
+    "included_ppm",
+    "levies",
+    "rebased",
+    "rebased_charge",
+    "taxed_by",
+]
 
-_MILLION = 1_000_000
 _STANDARD = TaxTreatment.STANDARD
 _VOUCHER = GoodsKind.MULTI_PURPOSE_VOUCHER
 _new = (
@@ -78,22 +91,11 @@ class Levy(NamedTuple):
     parts: tuple[TaxPart, ...]
 
 
-class _Rule(NamedTuple):
-    """The rates of one category as exact fractions: component i is ``weights[i] / scale`` of the net."""
-
-    components: tuple[TaxRate, ...]
-    weights: tuple[int, ...]
-    whole: int
-    scale: int
-    ppm: int
-    treatment: TaxTreatment
-
-
 class _Base(NamedTuple):
     """An amount that one rule taxes: a row, or the part of a charge that goes with some lines."""
 
     row: int
-    rule: _Rule
+    rule: TaxRule
     taxable: int
     included: bool
     quantity: int
@@ -129,6 +131,46 @@ def levies(
     return _general(rows, tax, to, day, vat_id, exempt=exempt)
 
 
+def taxed_by(
+    rows: Sequence[TaxableRow],
+    tax: TaxPolicy,
+    to: Destination,
+    day: date,
+    *,
+    vat_id: VatIdCheck | None = None,
+    exempt: bool = False,
+) -> list[tuple[tuple[TaxRate, ...], ...]]:
+    """By which rates `levies` taxes each of ``rows``: the components, once for each part of a charge that
+    is taxed in the proportion of the lines, in the order of its `TaxPart`s. Empty for a row without tax."""
+    _, bases = _bases(rows, tax, to, day, vat_id, exempt=exempt)
+    found: list[list[tuple[TaxRate, ...]]] = [[] for _ in rows]
+    for base in bases:
+        found[base.row].append(base.rule.components)
+    return [tuple(stack) for stack in found]
+
+
+def included_ppm(category: str, tax: TaxPolicy, to: Destination, day: date, path: str = "") -> int:
+    """The rate inside a shown price of ``category``, of all components together, in parts per million.
+
+    For weights of a spread by net amounts, which need no more than that: an amount without tax is to
+    ``amount * 1_000_000 / (1_000_000 + ppm)``.
+    """
+    return exact_rule(tax.components_of(category, to, day, path)).ppm
+
+
+# --- a price at another destination ------------------------------------------------------------
+
+
+def bears_none(
+    kind: GoodsKind, tax: TaxPolicy, to: Destination, vat_id: VatIdCheck | None, *, exempt: bool
+) -> bool:
+    """Whether the buyer bears no tax on goods of ``kind``: by a certificate, or because a business
+    accounts for it itself. Of a multi-purpose voucher there is none to bear."""
+    if kind is _VOUCHER:
+        return False
+    return exempt or (kind is GoodsKind.GOODS) in businesses(tax, to, vat_id)
+
+
 def rebased(
     unit: int,
     category: str,
@@ -141,106 +183,140 @@ def rebased(
     exempt: bool = False,
     export: bool = False,
 ) -> int:
-    """What ``unit``, a price with the home country's tax inside, is with the destination's tax inside.
+    """What ``unit``, a price with the home country's tax inside, is at the destination.
 
-    Only by `PriceBasis.NET_FIXED`, and away from home or for an ``exempt`` buyer: the exact price without tax stays, the new price
-    is rounded once, by the policy's rounding. A destination that is not known yet is home; a multi-purpose
-    voucher bears no tax, so its price stays. Raises `InvalidCart` where a rate is missing.
+    A buyer who bears no tax pays it without the tax inside (without a home: the destination's).
+    For others it changes only by `PriceBasis.NET_FIXED` and away from home: the exact price without tax
+    stays, with the destination's inside, none for an ``export``. It is rounded once, by the policy's rounding.
+    A destination that is not known yet is home; a multi-purpose voucher bears no tax, so its price stays.
+    Raises `InvalidCart` where a rate is missing.
     """
+    none = bears_none(kind, tax, to, vat_id, exempt=exempt)
+    if kind is _VOUCHER or (_stays(tax, to) and not none):
+        return unit
+    over, under = _step(category, tax, to, day, untaxed=none or export)
+    return divide(unit * over, under, tax.rounding)
+
+
+class Supply(NamedTuple):
+    """A line that a charge may be taxed as: ``amount`` is what it comes to at the destination, in minor
+    units. ``listed_with_tax`` says whether tax is inside the cart's price, ``included`` whether it still is."""
+
+    category: str
+    amount: int
+    kind: GoodsKind
+    listed_with_tax: bool
+    included: bool
+
+
+def rebased_charge(
+    amount: int,
+    category: str,
+    lines: Sequence[Supply],
+    tax: TaxPolicy,
+    to: Destination,
+    day: date,
+    *,
+    vat_id: VatIdCheck | None = None,
+    exempt: bool = False,
+    export: bool = False,
+) -> int:
+    """What a charge with the home country's tax inside is at the destination, as `rebased` has it of a price.
+
+    The tax that goes out and comes in is that by which charges are taxed (`ShippingTax`): by its own
+    ``category``, or by the rates of the ``lines``.
+    """
+    rates = charge_rates(category, lines, tax, to, day, vat_id=vat_id, exempt=exempt, export=export)
+    if rates is None:
+        return amount
+    inside, there = rates
+    exact = Fraction(amount * (1 + there), 1 + inside)
+    return divide(exact.numerator, exact.denominator, tax.rounding)
+
+
+def charge_rates(
+    category: str,
+    lines: Sequence[Supply],
+    tax: TaxPolicy,
+    to: Destination,
+    day: date,
+    *,
+    vat_id: VatIdCheck | None = None,
+    exempt: bool = False,
+    export: bool = False,
+) -> tuple[Fraction, Fraction] | None:
+    """The rate inside a charge as the cart has it, and at the destination; ``None`` where it stays."""
+    lines = [line for line in lines if line.kind is not _VOUCHER]
+    goods = _most((line.kind is GoodsKind.GOODS, line.amount) for line in lines) is True
+    stays = _stays(tax, to)
+    reliefs = [bears_none(line.kind, tax, to, vat_id, exempt=exempt) for line in lines]
+    relieved = exempt or goods in businesses(tax, to, vat_id)
+    if stays and not relieved:
+        return None
+    before: list[tuple[str, Fraction]] = []
+    for line, none in zip(lines, reliefs, strict=True):
+        weight = Fraction(line.amount)
+        moved = line.listed_with_tax and (none or not stays)
+        if moved and tax.charges is not ShippingTax.OWN:
+            # what the line came to before it was re-based itself
+            untaxed = none or not line.included
+            over, under = _step(line.category, tax, to, day, untaxed=untaxed)
+            weight *= Fraction(under, over)
+        before.append((line.category, weight))
+    inside = _charged_at(category, before, tax, to if tax.home is None else tax.home, day)
+    if relieved or export:
+        return inside, Fraction(0)
+    after = [
+        (line.category, Fraction(line.amount))
+        for line, none in zip(lines, reliefs, strict=True)
+        if not none
+    ]
+    return inside, _charged_at(category, after or before, tax, to, day)
+
+
+def _charged_at(
+    category: str, lines: Sequence[tuple[str, Fraction]], tax: TaxPolicy, to: Destination, day: date
+) -> Fraction:
+    """The rate inside a charge at ``to`` beside lines of these categories and amounts."""
+    if lines and tax.charges is ShippingTax.WEIGHTED and any(amount for _, amount in lines):
+        gross = net = Fraction(0)
+        for name, amount in lines:
+            gross += amount
+            net += Fraction(amount, 1 + _rate(name, tax, to, day))
+        return Fraction(gross, net) - 1
+    if lines and tax.charges is not ShippingTax.OWN:
+        category = str(_most(lines))
+    return _rate(category, tax, to, day)
+
+
+def _rate(category: str, tax: TaxPolicy, to: Destination, day: date) -> Fraction:
+    rule = exact_rule(tax.components_of(category, to, day, "tax_category"))
+    return Fraction(rule.whole, rule.scale)
+
+
+def _stays(tax: TaxPolicy, to: Destination) -> bool:
+    """Whether a price is at ``to`` what it is at home."""
     home = tax.home
-    if tax.abroad is PriceBasis.GROSS_FIXED or home is None or kind is _VOUCHER:
-        return unit
-    here = not to.country or (to.country == home.country and home.region in {"", to.region})
-    if here and not exempt:
-        return unit
-    inside = _rule(tax.components_of(category, home, day, "tax_category"))
-    over, under = unit * inside.scale, inside.scale + inside.whole
-    if not (export or exempt or _business(tax, to, vat_id).get(kind is GoodsKind.GOODS)):
-        there = _rule(tax.components_of(category, to, day, "tax_category"))
-        over *= there.scale + there.whole
-        under *= there.scale
-    return divide(over, under, tax.rounding)
+    if tax.abroad is PriceBasis.GROSS_FIXED or home is None or not to.country:
+        return True
+    return to.country == home.country and home.region in {"", to.region}
 
 
-def included_ppm(category: str, tax: TaxPolicy, to: Destination, day: date, path: str = "") -> int:
-    """The rate inside a shown price of ``category``, of all components together, in parts per million.
-
-    For weights of a spread by net amounts, which need no more than that: an amount without tax is to
-    ``amount * 1_000_000 / (1_000_000 + ppm)``.
-    """
-    return _rule(tax.components_of(category, to, day, path)).ppm
+def _step(
+    category: str, tax: TaxPolicy, to: Destination, day: date, *, untaxed: bool
+) -> tuple[int, int]:
+    """What a price is multiplied with and divided by: the tax inside out, the destination's in."""
+    inside = exact_rule(
+        tax.components_of(category, to if tax.home is None else tax.home, day, "tax_category")
+    )
+    over, under = inside.scale, inside.scale + inside.whole
+    if untaxed:
+        return over, under
+    there = exact_rule(tax.components_of(category, to, day, "tax_category"))
+    return over * (there.scale + there.whole), under * there.scale
 
 
 # --- which rate, and whether any ---------------------------------------------------------------
-
-
-_PlainRate = tuple[int, int, TaxTreatment, list[int]]
-
-
-class PlainRates(dict[str, _PlainRate]):
-    """Rates by category where each stands alone: in ppm, the price that includes it of a net of a million,
-    why, and the cell of the summary that it adds to. Each is looked up once."""
-
-    __slots__ = ("_day", "_sums", "_tax", "_to")
-
-    def __init__(
-        self,
-        tax: TaxPolicy,
-        to: Destination,
-        day: date,
-        sums: dict[tuple[int, str, TaxTreatment], list[int]],
-    ) -> None:
-        super().__init__()
-        self._tax, self._to, self._day, self._sums = tax, to, day, sums
-
-    def find(self, category: str, path: str) -> _PlainRate | None:
-        """Look a category up; ``None`` for one of several components. Raises `InvalidCart` as `levies`."""
-        components = self._tax.components_of(category, self._to, self._day, path)
-        if len(components) > 1:
-            return None
-        ppm, under, why = _plain(components[0])
-        found = self[category] = (ppm, under, why, self._sums.setdefault((ppm, "", why), [0, 0]))
-        return found
-
-
-def _plain(rate: TaxRate) -> tuple[int, int, TaxTreatment]:
-    """A rate that stands alone: in ppm, the price that includes it of a net of a million, why."""
-    treatment = rate.treatment
-    ppm = rate.percent.ppm if treatment is _STANDARD else 0
-    if ppm == 0 and treatment is _STANDARD:
-        treatment = TaxTreatment.ZERO
-    return ppm, _MILLION + ppm, treatment
-
-
-def _rule(components: tuple[TaxRate, ...]) -> _Rule:
-    """Add the components up; one that compounds stands on the price and the components before it."""
-    first = components[0]
-    if len(components) == 1:
-        ppm, _, treatment = _plain(first)
-        return _new(_Rule, (components, (ppm,), ppm, _MILLION, ppm, treatment))
-    scale = 1
-    weights: list[int] = []
-    for rate in components:
-        ppm = rate.percent.ppm if rate.treatment is _STANDARD else 0
-        under = scale + sum(weights) if rate.compound else scale
-        weights = [weight * _MILLION for weight in weights]
-        weights.append(ppm * under)
-        scale *= _MILLION
-    whole = sum(weights)
-    treatment = _STANDARD
-    if whole == 0:
-        treatment = TaxTreatment.ZERO if first.treatment is _STANDARD else first.treatment
-    shared = gcd(scale, *weights)
-    # A scale of a million at least keeps plain sums of rates in parts per million.
-    shared = gcd(shared, scale // _MILLION)
-    return _Rule(
-        components,
-        tuple([weight // shared for weight in weights]),
-        whole // shared,
-        scale // shared,
-        divide(whole * _MILLION, scale),
-        treatment,
-    )
 
 
 def _path(rows: Sequence[TaxableRow], at: int) -> str:
@@ -254,37 +330,9 @@ def _path(rows: Sequence[TaxableRow], at: int) -> str:
     return f"fees[{fees}].tax_category"
 
 
-_NORTHERN_IRELAND = "XI"
-
-
-def _business(
-    tax: TaxPolicy, to: Destination, vat_id: VatIdCheck | None
-) -> Mapping[bool, TaxTreatment]:
-    """How a business of another member state buys goods (``True``) and services (``False``), if it does.
-
-    A VAT id is written with EL for Greece (Directive 2006/112/EC, Art. 215), and with XI for Northern
-    Ireland, which is of the union for goods alone (Windsor Framework, Art. 8): list XI in ``union``
-    to sell there so; postcodes of Great Britain's BT area are then XI.
-    """
-    home = tax.home
-    if vat_id is None or not vat_id.valid or home is None:
-        return {}
-    country = to.country
-    if country == "GB" and to.postcode.upper().startswith("BT") and _NORTHERN_IRELAND in tax.union:
-        country = _NORTHERN_IRELAND
-    buyer = "GR" if vat_id.country == "EL" else vat_id.country
-    members = {"GR" if member == "EL" else member for member in tax.union}
-    places = {country, buyer}
-    if home.country in places or not places <= members:
-        return {}
-    if _NORTHERN_IRELAND in places:
-        return {True: TaxTreatment.INTRA_COMMUNITY}
-    return {True: TaxTreatment.INTRA_COMMUNITY, False: TaxTreatment.REVERSE_CHARGE}
-
-
-def _most(weights: Iterable[tuple[Hashable, int]]) -> Hashable:
+def _most(weights: Iterable[tuple[Hashable, int | Fraction]]) -> Hashable:
     """The key whose amounts add up to most, the first of several; ``None`` without any."""
-    sums: dict[Hashable, int] = {}
+    sums: dict[Hashable, int | Fraction] = {}
     for key, amount in weights:
         sums[key] = sums.get(key, 0) + amount
     return max(sums, key=sums.__getitem__) if sums else None
@@ -320,17 +368,37 @@ def _general(
     *,
     exempt: bool,
 ) -> list[Levy]:
-    business = _business(tax, to, vat_id)
+    reliefs, bases = _bases(rows, tax, to, day, vat_id, exempt=exempt)
+    if tax.scope is RoundingScope.LINE or tax.scope is RoundingScope.UNIT:
+        taxes = [_alone(base, tax) for base in bases]
+    else:
+        taxes = _together(bases, tax, sum([row.amount for row in rows]))
+    return _assembled(reliefs, bases, taxes)
+
+
+def _bases(
+    rows: Sequence[TaxableRow],
+    tax: TaxPolicy,
+    to: Destination,
+    day: date,
+    vat_id: VatIdCheck | None,
+    *,
+    exempt: bool,
+) -> tuple[list[TaxTreatment | None], list[_Base]]:
+    """Why each row bears no tax, ``None`` where it does, and the bases of those that do, row by row."""
+    business = businesses(tax, to, vat_id)
     lines = [row for row in rows if row.kind is not None and row.kind is not _VOUCHER]
     goods: Hashable = None
     if business:
         goods = _most((row.kind is GoodsKind.GOODS, row.amount + row.funded) for row in lines)
-    rules: dict[str, _Rule] = {}
+    rules: dict[str, TaxRule] = {}
 
-    def rule_of(category: str, at: int) -> _Rule:
+    def rule_of(category: str, at: int) -> TaxRule:
         rule = rules.get(category)
         if rule is None:
-            rule = rules[category] = _rule(tax.components_of(category, to, day, _path(rows, at)))
+            rule = rules[category] = exact_rule(
+                tax.components_of(category, to, day, _path(rows, at))
+            )
         return rule
 
     relieved = exempt or business
@@ -351,11 +419,7 @@ def _general(
         else:
             rule = rule_of(row.category, at)
             bases.append(_new(_Base, (at, rule, taxable, row.included, row.quantity)))
-    if tax.scope is RoundingScope.LINE or tax.scope is RoundingScope.UNIT:
-        taxes = [_alone(base, tax) for base in bases]
-    else:
-        taxes = _together(bases, tax, sum([row.amount for row in rows]))
-    return _assembled(reliefs, bases, taxes)
+    return reliefs, bases
 
 
 def _as_lines(
@@ -363,8 +427,8 @@ def _as_lines(
     reliefs: Sequence[TaxTreatment | None],
     taxable: int,
     tax: TaxPolicy,
-    rule_of: Callable[[str, int], _Rule],
-) -> list[tuple[_Rule, int]]:
+    rule_of: Callable[[str, int], TaxRule],
+) -> list[tuple[TaxRule, int]]:
     """The rules of a charge that is taxed as the lines are, each with its part of the charge.
 
     Vouchers are no supply and have no say. Lines that bear no tax for another reason have one
@@ -378,7 +442,7 @@ def _as_lines(
     lines = [(at, row) for at, row in lines if reliefs[at] is None] or lines
     if tax.charges is ShippingTax.WEIGHTED:
         sets: dict[Hashable, list[int]] = {}
-        found: list[_Rule] = []
+        found: list[TaxRule] = []
         for at, row in lines:
             rule = rule_of(row.category, at)
             names = tuple([_name(rate) for rate in rule.components])
@@ -543,13 +607,12 @@ def _together(bases: Sequence[_Base], tax: TaxPolicy, payable: int) -> list[tupl
 
 def _group(base: _Base, part: int | None, weight: int, tax: TaxPolicy) -> Hashable:
     """What is rounded together: cells of the same key."""
-    apart = base.included
-    if tax.scope is RoundingScope.ORDER:
-        # Rounding the net sets rows with tax inside apart; rounding the tax takes all as one.
-        apart = base.included and tax.rounded is RoundedFigure.NET
-        return (None if part is None else base.rule.components[part].component, apart)
     if tax.scope is RoundingScope.NONE:
-        return (apart,)
+        return (base.included,)
+    # Rounding the net sets rows with tax inside apart; rounding the tax takes all as one.
+    apart = base.included and tax.rounded is RoundedFigure.NET
+    if tax.scope is RoundingScope.ORDER:
+        return (None if part is None else base.rule.components[part].component, apart)
     if part is None:
         return (weight, base.rule.scale, apart)
     rate = base.rule.components[part]

@@ -17,7 +17,7 @@ from ordercore.pricing.exchange import rate_text
 from ordercore.pricing.explain.catalog import exchanged_exactly, minor_text, rate_inputs
 from ordercore.pricing.explain.discounts import bought, discounts_told, told
 from ordercore.pricing.explain.rows import charge_node, line_node
-from ordercore.pricing.explain.taxes import tax_by_rate
+from ordercore.pricing.explain.taxes import rates_by_row, tax_by_rate
 from ordercore.pricing.explain.tree import Explanation
 from ordercore.pricing.promotion import DiscountLevel
 
@@ -64,8 +64,15 @@ def explain(quote: Quote) -> Explanation:
         for share in one.shares:
             if share.amount or share.exact or one.off.line:
                 shares[share.row].append((one, share))
-    rows = [line_node(quote, line, goods[line.id], shares[i]) for i, line in enumerate(quote.lines)]
-    rows += [charge_node(quote, charge, shipping) for charge in quote.charges]
+    rates = rates_by_row(quote)
+    rows = [
+        line_node(quote, line, goods[line.id], shares[i], rates.get(line.id, ()))
+        for i, line in enumerate(quote.lines)
+    ]
+    rows += [
+        charge_node(quote, charge, shipping, goods, rates.get(charge.id, ()))
+        for charge in quote.charges
+    ]
     inputs = (
         ("priced at", quote.at.isoformat()),
         ("valid until", quote.valid_until.isoformat()),

@@ -176,6 +176,22 @@ def _shared(
     )
 
 
+def _with_odd_units(
+    quote: Quote, off: AppliedDiscount, basket: Basket, promotion: Promotion | None, room: int
+) -> int:
+    """What an order discount came to before its odd units were kept apart; what it gave where none were."""
+    if quote.policy.discount_remainder is not RemainderRule.KEPT_APART:
+        return off.amount
+    rows = basket.lines if promotion is None else basket.matching(promotion.scope)
+    weights = _weights(rows, Spread.REMAINING if promotion is None else promotion.spread)
+    places = {line.id: i for i, line in enumerate(basket.lines)}
+    given = tuple(off.shares[places[row.id]] for row in rows)
+    for whole in (off.asked, min(off.asked, room)):
+        if any(weights) and allocate_apart(whole, weights).parts == given:
+            return whole
+    return off.amount
+
+
 def _each_line(
     quote: Quote, off: AppliedDiscount, basket: Basket, promotion: Promotion | None
 ) -> tuple[Share, ...]:
@@ -202,11 +218,14 @@ def _on_one_line(quote: Quote, off: AppliedDiscount, at: int, left: int, source:
     return Share(at, off.amount, exact)
 
 
-def _limits(quote: Quote, off: AppliedDiscount, room: int) -> str:
-    """Why a discount gave less than it asked."""
+def _limits(quote: Quote, off: AppliedDiscount, room: int, whole: int) -> str:
+    """Why a discount gave less than it asked; ``whole`` is what it gave with odd units that were kept apart."""
     if off.amount >= off.asked:
         return ""
     asked = f"asked {minor_text(off.asked, quote.currency)}, "
+    if whole > off.amount:
+        kept = f"{minor_text(whole - off.amount, quote.currency)} kept apart"
+        return f"{asked}{kept}" if whole == off.asked else f"{asked}capped by what remained, {kept}"
     if off.amount == room:
         return f"{asked}capped by what remained"
     if any(line.floor_price is not None or line.points for line in quote.cart.lines):
@@ -214,7 +233,9 @@ def _limits(quote: Quote, off: AppliedDiscount, room: int) -> str:
     return f"{asked}capped"
 
 
-def _rule(quote: Quote, off: AppliedDiscount, promotion: Promotion | None, room: int) -> str:
+def _rule(
+    quote: Quote, off: AppliedDiscount, promotion: Promotion | None, room: int, whole: int
+) -> str:
     """What the discount is, without its sharing."""
     label = off.label or off.promotion
     if promotion is not None:
@@ -226,7 +247,7 @@ def _rule(quote: Quote, off: AppliedDiscount, promotion: Promotion | None, room:
     else:
         what = "fixed amount"
     told = f"{label!r}: {what}" if label else what
-    limits = _limits(quote, off, room)
+    limits = _limits(quote, off, room, whole)
     if limits:
         told += f", {limits}"
     if off.code:
@@ -266,6 +287,7 @@ def told(quote: Quote, goods: Mapping[str, Bought]) -> tuple[Told, ...]:
     for place, off in enumerate(quote.discounts, 1):
         promotion = promotions.get(off.promotion)
         exact, sharing, room = None, "", -1
+        whole = off.amount
         shares: tuple[Share, ...] = ()
         if off.line:
             at = places[off.line]
@@ -277,6 +299,7 @@ def told(quote: Quote, goods: Mapping[str, Bought]) -> tuple[Told, ...]:
             shares = _shared(quote, off, basket, promotion)
             rows = basket.lines if promotion is None else basket.matching(promotion.scope)
             room = sum([row.left for row in rows])
+            whole = _with_odd_units(quote, off, basket, promotion, room)
             sharing = _SPREADS[Spread.REMAINING if promotion is None else promotion.spread]
             asked = divide(room * off.ppm, _MILLION, quote.policy.discount_rounding)
             if off.ppm and asked == off.asked:
@@ -285,7 +308,7 @@ def told(quote: Quote, goods: Mapping[str, Bought]) -> tuple[Told, ...]:
             room = delivery
             delivery -= off.amount
             exact = Fraction(room * off.ppm, _MILLION) if off.ppm else None
-        rule = _rule(quote, off, promotion, room)
+        rule = _rule(quote, off, promotion, room, whole)
         benefit = None if promotion is None else promotion.benefit
         inputs = _inputs(quote, off, place)
         found.append(Told(off, benefit, rule, inputs, exact, shares, sharing))

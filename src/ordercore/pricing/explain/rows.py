@@ -5,58 +5,116 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from ordercore.goods import LineId
 from ordercore.pricing.cart import ChargeKind
 from ordercore.pricing.explain.catalog import minor_text, shown
 from ordercore.pricing.explain.discounts import share_node, whole_rounding
-from ordercore.pricing.explain.taxes import percent_text, rates_inside, tax_of
+from ordercore.pricing.explain.taxes import AT_BORDER, percent_text, rates_inside, tax_of
 from ordercore.pricing.explain.tree import Explanation
+from ordercore.pricing.tax import TaxTreatment
+from ordercore.pricing.taxing import Supply, bears_none, charge_rates
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from ordercore.party import Destination
     from ordercore.pricing.border import AssessedLine
+    from ordercore.pricing.cart import CartLine
     from ordercore.pricing.explain.discounts import Bought, Share, Told
+    from ordercore.pricing.explain.taxes import Rates
     from ordercore.pricing.quote import Quote, QuoteCharge, QuoteLine
 
 __all__ = ["charge_node", "line_node"]
 
-_BORDER = (ChargeKind.DUTY, ChargeKind.CONSUMPTION_TAX, ChargeKind.IMPORT_TAX)
-
-
 # --- Prices ------------------------------------------------------------------------------------
 
 
-def _rebased(quote: Quote, line: QuoteLine, before: int, unit: int) -> Explanation:
-    """The destination's price for a price that includes the home country's tax."""
-    tax = quote.policy.tax
-    home, day = tax.home, quote.at.date()
-    inputs = [("with the home country's tax", minor_text(before, quote.currency))]
-    rule = "the price without the home country's tax stays the same"
-    if home is None:
-        return Explanation("unit price at the destination", unit, rule, (), (), tuple(inputs))
-    inside = rates_inside(
-        (rate.percent.ppm, rate.compound)
-        for rate in tax.components_of(line.tax_category, home, day)
-    )
-    there = Fraction(0)
-    if line.tax_included:
-        there = rates_inside(
-            [(part.ppm, part.compound) for part in line.parts] or [(line.tax_ppm, False)]
-        )
-    net = Fraction(before, 1 + inside)
-    exact = net * (1 + there)
-    inputs += [
-        ("home", home.country),
-        ("tax at home", _rate(inside)),
+def _rebased(
+    quote: Quote, name: str, amounts: tuple[int, int], rates: tuple[Fraction, Fraction], place: str
+) -> Explanation:
+    """A price or a charge that the cart has with tax inside, as it is at the destination.
+
+    ``amounts`` and ``rates`` are before and after; ``place`` is whose tax was inside.
+    """
+    before, after = amounts
+    inside, there = rates
+    whose = "the destination" if quote.policy.tax.home is None else "the home country"
+    inputs = [
+        (f"with {whose}'s tax", minor_text(before, quote.currency)),
+        ("home", "" if quote.policy.tax.home is None else place),
+        ("tax inside", _rate(inside)),
         ("tax at the destination", _rate(there)),
     ]
-    rule += f": {_rate(inside)} of {home.country} out, {_rate(there)} of the destination in"
-    rounding, moved = "", Fraction(0)
-    if abs(exact - unit) < 1:
-        rounding, moved = f"{tax.rounding.value} for the unit", exact - unit
-    return Explanation(
-        "unit price at the destination", unit, rule, (), (), tuple(inputs), rounding, moved
+    rule = (
+        f"the price without tax stays the same: {_rate(inside)} of {place} out,"
+        f" {_rate(there)} of the destination in"
     )
+    exact = Fraction(before * (1 + there), 1 + inside)
+    rounding, moved = "", Fraction(0)
+    if abs(exact - after) < 1:
+        rounding, moved = f"{quote.policy.tax.rounding.value}, once", exact - after
+    named = tuple((key, text) for key, text in inputs if text)
+    return Explanation(name, after, rule, (), (), named, rounding, moved)
+
+
+def _whose(quote: Quote) -> Destination:
+    """Whose tax is inside the cart's prices."""
+    return quote.policy.tax.home or quote.cart.address.destination()
+
+
+def _rebased_price(
+    quote: Quote,
+    name: str,
+    line: QuoteLine,
+    sold: CartLine,
+    category: str,
+    amounts: tuple[int, int],
+) -> Explanation:
+    """What the cart has for a line with tax inside, as it is at the destination."""
+    tax, to, place = quote.policy.tax, quote.cart.address.destination(), _whose(quote)
+    there = Fraction(0)
+    exempt = bool(quote.cart.shopper.exempt)
+    relieved = bears_none(sold.kind, tax, to, quote.facts.vat_id, exempt=exempt)
+    if line.tax_included and not relieved:
+        there = _inside(quote, category, to)
+    return _rebased(quote, name, amounts, (_inside(quote, category, place), there), place.country)
+
+
+def _inside(quote: Quote, category: str, to: Destination) -> Fraction:
+    """The rate of all components together."""
+    tax = quote.policy.tax
+    return rates_inside(
+        (rate.percent.ppm if rate.treatment is TaxTreatment.STANDARD else 0, rate.compound)
+        for rate in tax.components_of(category, to, tax.day(quote.at))
+    )
+
+
+def _rebased_charge(
+    quote: Quote, charge: QuoteCharge, before: int, goods: Mapping[str, Bought]
+) -> Explanation | None:
+    """The destination's amount of a charge with tax inside, by the lines as they were before promotions."""
+    after = charge.amount + charge.discount
+    if after == before:
+        return None
+    tax, to = quote.policy.tax, quote.cart.address.destination()
+    own = dict.fromkeys([line.id for line in quote.lines], 0)
+    for off in quote.discounts:
+        if off.line in own and not off.promotion:
+            own[LineId(off.line)] += off.amount
+    supplies = []
+    for line in quote.lines:
+        sold = goods[line.id].line
+        inside = tax.prices_include_tax if sold.tax_included is None else sold.tax_included
+        amount = line.list_amount - own[line.id] + line.freight
+        supplies.append(Supply(line.tax_category, amount, sold.kind, inside, line.tax_included))
+    rates = charge_rates(
+        charge.tax_category, supplies, tax, to, tax.day(quote.at), vat_id=quote.facts.vat_id,
+        exempt=bool(quote.cart.shopper.exempt), export=not charge.tax_included,
+    )  # fmt: skip
+    if rates is None:
+        return None
+    name = "amount at the destination"
+    return _rebased(quote, name, (before, after), rates, _whose(quote).country)
 
 
 def _rate(rate: Fraction) -> str:
@@ -77,7 +135,9 @@ def _price(quote: Quote, line: QuoteLine, source: Bought) -> tuple[Explanation, 
         worth = points * rate.minor // rate.points
     money = line.unit_price - worth
     if money != unit:
-        told.append(_rebased(quote, line, unit, money))
+        name = "unit price at the destination"
+        amounts = (unit, money)
+        told.append(_rebased_price(quote, name, line, cart_line, line.tax_category, amounts))
     if worth and rate is not None:
         text = minor_text(rate.minor, quote.currency)
         told.append(
@@ -116,8 +176,14 @@ def _freight(quote: Quote, line: QuoteLine, source: Bought) -> Explanation:
     asked = source.line.domestic_freight
     told: list[Explanation] = []
     whole = line.freight
+    if source.component is not None:
+        whole = sum([row.freight for row in quote.lines if row.bundle == line.bundle])
     if asked is not None:
-        whole, told = shown(quote, asked, "domestic freight")
+        before, told = shown(quote, asked, "domestic freight")
+        if before != whole:
+            name = "domestic freight at the destination"
+            category, amounts = source.line.tax_category, (before, whole)
+            told.append(_rebased_price(quote, name, line, source.line, category, amounts))
     rule = "for the whole line, not discounted"
     if source.component is None:
         return Explanation("domestic freight", line.freight, rule, (), tuple(told))
@@ -137,14 +203,15 @@ def line_node(
     line: QuoteLine,
     source: Bought,
     shares: Sequence[tuple[Told, Share]],
+    by: Rates,
 ) -> Explanation:
-    """A line: list amount, discounts in the order of application, freight, tax."""
+    """A line: list amount, discounts in the order of application, freight, tax ``by`` its rates."""
     name = f"line {line.id} {line.sku}"
     parts = [_list_amount(quote, line, source)]
     parts += [share_node(quote, one, share) for one, share in shares]
     if line.freight:
         parts.append(_freight(quote, line, source))
-    tax = tax_of(quote, line)
+    tax = tax_of(quote, line, by)
     inputs = tuple(
         (name, text) for name, text in (("name", line.name), ("bundle", line.bundle)) if text
     )
@@ -158,23 +225,28 @@ def line_node(
 # --- Charges -----------------------------------------------------------------------------------
 
 
-def charge_node(quote: Quote, charge: QuoteCharge, shipping: Sequence[Told]) -> Explanation:
+def charge_node(
+    quote: Quote,
+    charge: QuoteCharge,
+    shipping: Sequence[Told],
+    goods: Mapping[str, Bought],
+    by: Rates,
+) -> Explanation:
     """A charge: shipping and its discounts, a fee, or what the seller pays at the border."""
-    if charge.kind in _BORDER:
+    if charge.kind in AT_BORDER:
         return _border_charge(quote, charge)
     told: list[Explanation] = []
     cart = quote.cart
-    if charge.kind is ChargeKind.SHIPPING:
-        if cart.shipping is not None:
-            told = shown(quote, cart.shipping.amount, "shipping")[1]
-    else:
-        told = [
-            step
-            for fee in cart.fees
-            if fee.id == charge.id
-            for step in shown(quote, fee.amount, "fee")[1]
-        ]
+    asked = [fee.amount for fee in cart.fees if fee.id == charge.id]
+    if charge.kind is ChargeKind.SHIPPING and cart.shipping is not None:
+        asked = [cart.shipping.amount]
     listed = charge.amount + charge.discount
+    for amount in asked:
+        name = "shipping" if charge.kind is ChargeKind.SHIPPING else "fee"
+        before, told = shown(quote, amount, name)
+        moved = _rebased_charge(quote, charge, before, goods)
+        if moved is not None:
+            told.append(moved)
     parts = [Explanation("amount", listed, charge.name, (), tuple(told))]
     if charge.discount:
         parts += [
@@ -189,7 +261,7 @@ def charge_node(quote: Quote, charge: QuoteCharge, shipping: Sequence[Told]) -> 
             )
             for one in shipping
         ]
-    tax = tax_of(quote, charge)
+    tax = tax_of(quote, charge, by)
     name = str(charge.id)
     if not charge.tax_included:
         return Explanation(name, charge.total, "sum of its parts", (*parts, tax))

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import groupby
+from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 from ordercore.money import Percent, decimal_text
+from ordercore.pricing.cart import ChargeKind
 from ordercore.pricing.explain.tree import Explanation
 from ordercore.pricing.quote import QuoteLine
 from ordercore.pricing.tax import RoundedFigure, RoundingScope, ShippingTax, TaxTreatment
+from ordercore.pricing.taxing import TaxableRow, taxed_by
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ordercore.pricing.quote import Quote, QuoteCharge
     from ordercore.pricing.tax import TaxPart, TaxRate
 
-__all__ = ["percent_text", "rates_inside", "tax_by_rate", "tax_of"]
+    Rates = tuple[tuple[TaxRate, ...], ...]
+    """The components of a row's tax, once for each part of it that is taxed by other rates."""
+
+__all__ = ["AT_BORDER", "percent_text", "rates_by_row", "rates_inside", "tax_by_rate", "tax_of"]
+
+AT_BORDER = (ChargeKind.DUTY, ChargeKind.CONSUMPTION_TAX, ChargeKind.IMPORT_TAX)
+"""Charges that stand for what the border takes."""
 
 _MILLION = 1_000_000
 
@@ -104,29 +112,48 @@ def _components(quote: Quote, row: QuoteLine | QuoteCharge) -> list[_Component]:
     return found
 
 
-def _rate_inputs(quote: Quote, category: str, component: _Component) -> list[tuple[str, str]]:
-    """Where the rate stands: the policy's entry that says this rate for this place and day."""
-    to, day = quote.cart.address.destination(), quote.at.date()
-
-    def fits(rate: TaxRate) -> bool:
-        return (
-            rate.percent.ppm == component.ppm
-            and rate.category == category
-            and component.name in (rate.component, rate.name, "")
-            and rate.country in ("", to.country)
-            and rate.region in ("", to.region)
-            and (to.postcode or "").startswith(rate.postcode)
-            and (rate.first_day is None or rate.first_day <= day)
-            and (rate.last_day is None or day <= rate.last_day)
+def rates_by_row(quote: Quote) -> Mapping[str, Rates]:
+    """By which rates each row is taxed, by its id; nothing where an external engine says so."""
+    if quote.facts.tax is not None:
+        return {}
+    kinds = {line.id or str(i): line.kind for i, line in enumerate(quote.cart.lines, 1)}
+    rows = [
+        TaxableRow(
+            line.id, line.tax_category, line.amount, line.funded, line.quantity, line.tax_included,
+            kinds[line.bundle or line.id], _decided(line),
         )
+        for line in quote.lines
+    ]  # fmt: skip
+    rows += [
+        TaxableRow(
+            charge.id, charge.tax_category, charge.amount, charge.funded, 0, charge.tax_included,
+            None, _decided(charge),
+        )
+        for charge in quote.charges
+        if charge.kind not in AT_BORDER
+    ]  # fmt: skip
+    tax = quote.policy.tax
+    found = taxed_by(
+        rows, tax, quote.cart.address.destination(), tax.day(quote.at),
+        vat_id=quote.facts.vat_id, exempt=bool(quote.cart.shopper.exempt),
+    )  # fmt: skip
+    return {row.id: stack for row, stack in zip(rows, found, strict=True)}
 
-    found = [rate for rate in quote.policy.tax.rates if fits(rate)]
-    if not found:
-        return []
-    rate = max(found, key=lambda rate: (len(rate.postcode), rate.region != "", rate.country != ""))
+
+def _decided(row: QuoteLine | QuoteCharge) -> TaxTreatment | None:
+    """What decided the treatment of a row, where neither the buyer nor what it is did: the border, or its rate."""
+    if row.treatment is TaxTreatment.EXPORT:
+        return TaxTreatment.EXPORT
+    by_rate = row.treatment in (TaxTreatment.STANDARD, TaxTreatment.ZERO)
+    return TaxTreatment.STANDARD if by_rate else None
+
+
+def _rate_inputs(row: QuoteLine | QuoteCharge, rate: TaxRate) -> list[tuple[str, str]]:
+    """Where the rate stands: the policy's entry that taxed the row."""
     place = "-".join(filter(None, (rate.country, rate.region, rate.postcode)))
     days = f"{rate.first_day or ''} to {rate.last_day or ''}"
     named = (
+        ("taxed as", rate.category if rate.category != row.tax_category else ""),
         ("rate's name", rate.name),
         ("rate's source", rate.source),
         ("rate's place", place),
@@ -160,11 +187,13 @@ def _level(quote: Quote) -> str:
     return level
 
 
-def _category(quote: Quote, row: QuoteLine | QuoteCharge) -> str:
+def _category(quote: Quote, row: QuoteLine | QuoteCharge, rates: Sequence[TaxRate]) -> str:
     """By which category a row is taxed: its own, or for a charge that of the lines."""
     charges = quote.policy.tax.charges
     if charges is ShippingTax.OWN or isinstance(row, QuoteLine):
-        return f"for category {row.tax_category!r}"
+        own = f"for category {row.tax_category!r}"
+        other = next((rate.category for rate in rates if rate.category != row.tax_category), "")
+        return f"{own}, taxed as {other!r}" if other else own
     return "as the main supply" if charges is ShippingTax.MAIN else "as the lines"
 
 
@@ -187,8 +216,9 @@ def _stands_on(quote: Quote, row: QuoteLine | QuoteCharge) -> list[tuple[str, st
     return inputs
 
 
-def tax_of(quote: Quote, row: QuoteLine | QuoteCharge) -> Explanation:
-    """The tax of a row: its rates with their base, what rounding moved, or why there is none."""
+def tax_of(quote: Quote, row: QuoteLine | QuoteCharge, by: Rates) -> Explanation:
+    """The tax of a row ``by`` its rates: their base, what rounding moved, or why there is none."""
+    rates = [rate for stack in by for rate in stack]
     inputs = _stands_on(quote, row)
     external = quote.facts.tax
     if external is not None:
@@ -196,18 +226,21 @@ def tax_of(quote: Quote, row: QuoteLine | QuoteCharge) -> Explanation:
         if external.reference:
             inputs.append(("reference", external.reference))
         rule = f"as {external.source} has it"
-        parts = _component_nodes(quote, row, _components(quote, row)) if row.parts else ()
+        parts = _component_nodes(quote, row, _components(quote, row), rates) if row.parts else ()
         return Explanation("tax", row.tax, rule, parts, (), tuple(inputs))
     components = _components(quote, row)
     if not row.tax and not any(one.ppm for one in components):
         rule, evidence = _why_none(quote, row)
+        if len(rates) == 1:
+            evidence += _rate_inputs(row, rates[0])
         return Explanation("tax", 0, rule, (), (), (*inputs, *evidence))
     exact = sum([one.exact for one in components], Fraction(0))
     level = _level(quote)
     if len(components) == 1 and not row.parts:
         inputs.append(("rate", percent_text(row.tax_ppm)))
-        inputs += _rate_inputs(quote, row.tax_category, components[0])
-        rule = f"{percent_text(row.tax_ppm)} {_category(quote, row)}, {_formula(row)}"
+        if len(rates) == 1:
+            inputs += _rate_inputs(row, rates[0])
+        rule = f"{percent_text(row.tax_ppm)} {_category(quote, row, rates)}, {_formula(row)}"
         return Explanation("tax", row.tax, rule, (), (), tuple(inputs), level, exact - row.tax)
     each = "each component rounded by itself"
     together = "the sum of the rates rounded, shared over the components"
@@ -215,13 +248,13 @@ def tax_of(quote: Quote, row: QuoteLine | QuoteCharge) -> Explanation:
     several = "one after the other" if any(one.compound for one in components) else "together"
     if len({one.net for one in components}) > 1:
         several = "in the proportion of the lines"
-    rates = ", ".join(f"{one.name} {percent_text(one.ppm)}".strip() for one in components)
-    rule = f"{rates} {several} {_category(quote, row)}, {_formula(row)}"
+    stack = ", ".join(f"{one.name} {percent_text(one.ppm)}".strip() for one in components)
+    rule = f"{stack} {several} {_category(quote, row, rates)}, {_formula(row)}"
     return Explanation(
         "tax",
         row.tax,
         rule,
-        _component_nodes(quote, row, components),
+        _component_nodes(quote, row, components, rates),
         (),
         tuple(inputs),
         f"{level}; {how}",
@@ -230,18 +263,22 @@ def tax_of(quote: Quote, row: QuoteLine | QuoteCharge) -> Explanation:
 
 
 def _component_nodes(
-    quote: Quote, row: QuoteLine | QuoteCharge, components: list[_Component]
+    quote: Quote,
+    row: QuoteLine | QuoteCharge,
+    components: list[_Component],
+    rates: Sequence[TaxRate],
 ) -> tuple[Explanation, ...]:
     """Each component of a row's tax, on its net."""
     nodes = []
-    for one in components:
+    known: Sequence[TaxRate | None] = rates if len(rates) == len(components) else ()
+    for one, entry in zip_longest(components, known):
         net = decimal_text(one.net, quote.currency)
         inputs = [("net", net), ("rate", percent_text(one.ppm))]
         rule = f"{percent_text(one.ppm)} on {net}"
         if one.compound:
             rule += " and the components before it"
-        if quote.facts.tax is None:
-            inputs += _rate_inputs(quote, row.tax_category, one)
+        if entry is not None:
+            inputs += _rate_inputs(row, entry)
         name = f"tax: {one.name or percent_text(one.ppm)}"
         moved = one.exact - one.tax
         rounding = _level(quote) if quote.facts.tax is None else ""
