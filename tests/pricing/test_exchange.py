@@ -288,5 +288,5 @@ def test_a_source_s_own_rate_of_other_types_may_not_be_used(wrong: dict[str, Any
         "base": "EUR", "quote": "CNY", "numerator": 1, "denominator": 1,
         "purpose": RatePurpose.DISPLAY, "at": NOON, "published": FRIDAY, "source": "a bank",
     }  # fmt: skip
-    with pytest.raises(InvalidInput, match="rate|date"):
+    with pytest.raises(InvalidInput, match=r"rate|date"):
         check_rate(ExchangeRate(**{**made, **wrong}), ExchangePolicy(), NOON)
