@@ -258,6 +258,23 @@ def test_l24_a_cart_of_the_wrong_shape_asks_nobody(fields: dict[str, Any], path:
     assert bank.asked == []
 
 
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"customer": Party("ada", name=5)}, "cart.customer.name"),  # type: ignore[arg-type]
+        ({"address": Address(region=5)}, "cart.address.region"),  # type: ignore[arg-type]
+    ],
+)
+def test_l24_what_only_the_order_keeps_is_checked_when_it_is_placed(
+    fields: dict[str, Any], path: str
+) -> None:
+    """A name or a region that is no text is refused before anything is promised."""
+    shop = engine()
+    with pytest.raises(OrdercoreError) as caught:
+        shop.place(shop.quote(cart(**fields)), key="k", by=ADA)
+    assert caught.value.path == path
+
+
 def test_every_amount_of_a_cart_may_be_in_the_catalog_s_currency() -> None:
     """Shipping, a fee, a floor and freight in EUR are asked for as a unit price is."""
     line = CartLine(

@@ -24,6 +24,7 @@ from ordercore.errors import (
 from ordercore.money import decimal_text
 from ordercore.order import Moved, OrderContent, Situation, place
 from ordercore.party import ActorKind, Party
+from ordercore.pricing.checking import check_types
 from ordercore.pricing.priced import extra_text
 
 if TYPE_CHECKING:
@@ -110,6 +111,14 @@ def _chart(shop: Shop, lifecycle: str) -> Lifecycle[Order]:
 
 def _digest(quote: Quote, owner: Party, lifecycle: str) -> str:
     """What a key stands for: who buys what at which price, how, and where it goes."""
+    try:
+        return _digested(quote, owner, lifecycle)
+    except (TypeError, AttributeError):
+        check_types(quote.cart, quote.policy, quote.facts)  # tells the first field of another type
+        raise
+
+
+def _digested(quote: Quote, owner: Party, lifecycle: str) -> str:
     cart = quote.cart
     who, to = owner, cart.address
     return digest(

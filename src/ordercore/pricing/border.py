@@ -80,7 +80,7 @@ class PersonalQuota:
     """
 
     regime: RegimeId
-    person: str
+    person: str = attrs.field(repr=False)
     year: int
     used: int
 

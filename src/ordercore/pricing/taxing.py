@@ -648,6 +648,8 @@ def _row(at: int) -> str:
 
 def _taken(line: TaxableRow, given: ExternalRow, at: int) -> Levy:
     taxable = line.amount + line.funded
+    if type(given.treatment) is not TaxTreatment:
+        raise InvalidCart("it is not a TaxTreatment", path=f"{_row(at)}.treatment", row=line.id)
     for number, part in enumerate(given.parts):
         where = f"{_row(at)}.parts[{number}]"
         for figure in (part.ppm, part.net, part.tax):
