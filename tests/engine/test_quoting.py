@@ -29,6 +29,7 @@ from ordercore import (
 )
 from ordercore.adapters.memory import AccountGateway, MemoryCouponBook, MemoryGateway, MemoryStore
 from ordercore.errors import (
+    CouponUnavailable,
     InvalidTenders,
     OrdercoreError,
     PortFailed,
@@ -313,6 +314,19 @@ def test_a_lapsed_quote_is_priced_with_the_facts_of_the_day() -> None:
     with pytest.raises(PriceChanged) as caught:
         shop.place(other, key="late", by=ADA)
     assert (caught.value.data["old"], caught.value.data["new"]) == (900, 1000)
+
+
+def test_an_engine_without_a_book_places_no_price_that_counts_on_a_code() -> None:
+    """A worker that was built without the coupon book does not give codes away."""
+    clock = SettableClock(NOON)
+    book = MemoryCouponBook(clock)
+    book.issue("ONE", "ten")
+    policy = PricingPolicy(layers=(Layer("coupons", (TEN,)),))
+    found = engine(policy, coupons=book).quote(cart(codes=("ONE",)))
+    assert found.total == 900
+    with pytest.raises(CouponUnavailable) as caught:
+        engine(policy).place(found, key="k", by=ADA)
+    assert caught.value.data["coupon"] == "ONE"
 
 
 # --- What an order does with the new figures ---------------------------------------------------

@@ -1340,7 +1340,7 @@ def test_the_order_of_lines_does_not_change_what_is_given(
 )
 def test_a_million_units_take_no_more_steps_than_three(benefit: Benefit) -> None:
     """The number of lines that Python runs is the same for 3 units a line and for 3,000,000."""
-    from sys import settrace
+    from sys import gettrace, settrace
 
     def steps_for(units: int) -> int:
         to = basket(line("A", units, 1000), line("B", units, 777))
@@ -1352,11 +1352,12 @@ def test_a_million_units_take_no_more_steps_than_three(benefit: Benefit) -> None
             count += 1
             return trace
 
+        before = gettrace()  # coverage's own
         settrace(trace)
         try:
             applied, _ = promote(to, layers, (), ())
         finally:
-            settrace(None)
+            settrace(before)
         assert applied
         return count
 

@@ -156,6 +156,9 @@ def _promised(
     """
     policies, stock, book, codes = shop.policies, shop.stock, shop.coupons, _codes(quote)
     until = now + policies.timeouts.of(quote.kind).pay_within + policies.stock.reserve_slack
+    if codes and book is None:
+        reason = "this engine has no coupon book, so nobody would hold the codes"
+        raise CouponUnavailable(reason, path="quote.discounts", coupon=codes[0])
     reservation = ""
     if stock is not None:
         reservation = f"res_{digest(*origin)}"

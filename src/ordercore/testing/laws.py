@@ -292,16 +292,16 @@ def _bought(quote: Quote) -> list[tuple[CartLine | Component, CartLine]]:
 
 
 def _takes_part(scope: Scope, one: CartLine | Component, line: CartLine) -> bool:
-    """Whether a line is in the scope of a promotion."""
+    """Whether a line is in the scope of a promotion: by its own names, or by those of its bundle."""
     voucher = line.kind in {GoodsKind.SINGLE_PURPOSE_VOUCHER, GoodsKind.MULTI_PURPOSE_VOUCHER}
     if (voucher and not scope.vouchers) or (line.components and not scope.bundles):
         return False
     return all(
-        (not wanted or name in wanted) and name not in barred
-        for name, wanted, barred in (
-            (one.sku, scope.skus, scope.except_skus),
-            (one.category, scope.categories, scope.except_categories),
-            (one.brand, scope.brands, scope.except_brands),
+        (not wanted or not names.isdisjoint(wanted)) and names.isdisjoint(barred)
+        for names, wanted, barred in (
+            ({one.sku, line.sku}, scope.skus, scope.except_skus),
+            ({one.category, line.category}, scope.categories, scope.except_categories),
+            ({one.brand, line.brand}, scope.brands, scope.except_brands),
         )
     )
 
