@@ -406,7 +406,7 @@ def test_the_english_text_is_markdown_with_words_and_figures_by_cldr() -> None:
 - VAT number: DE136695976
 - Buyer: A. Buyer, Lane 2, 10117 Berlin, DE
 
-| Item | Quantity | Price | Discount | Tax rate | Net |
+| Item | Quantity | List amount | Discount | Tax rate | Net |
 | --- | ---: | ---: | ---: | ---: | ---: |
 | Pot \\| \\<b\\>blue\\</b\\> \\# new | 2 | €20.00 | -€2.00 | 19% | €18.00 |
 | Shipping |  |  |  | 19% | €4.12 |
@@ -433,7 +433,7 @@ def test_the_chinese_text_has_chinese_words_dates_and_colons() -> None:
     assert lines[0] == "# 发票 R-1"
     assert "- 开具日期：2026年5月20日" in lines
     assert "- 应付金额：€26.32" in lines
-    assert "| 项目 | 数量 | 价格 | 折扣 | 税率 | 不含税金额 |" in lines
+    assert "| 项目 | 数量 | 标价金额 | 折扣 | 税率 | 不含税金额 |" in lines
 
 
 def test_a_credit_note_says_what_is_refunded() -> None:

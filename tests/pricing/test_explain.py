@@ -938,3 +938,15 @@ def test_settlement_tells_its_rate_and_still_adds_up() -> None:
     assert sum(part.remainder for part in found.parts) == 0
     inputs = dict(found.inputs)
     assert (inputs["source"], inputs["spread"], inputs["purpose"]) == ("ECB", "1 %", "settlement")
+
+
+def test_a_host_s_own_shares_are_told_as_its_own() -> None:
+    """A rule that gives 1.00 off one line and 0.07 off another is not told as shared by what remained."""
+    rule = HostRule("ours", lambda _: {"2": 100, "3": 7})
+    layers = (Layer("x", (Promotion("p", rule),)),)
+    lines = tuple(
+        CartLine(f"A{i}", 1, money(price, "EUR")) for i, price in enumerate(("90", "5", "30"))
+    )
+    told = explain(quote(Cart("EUR", lines), PricingPolicy(layers=layers), START)).text()
+    assert "as the rule gives it" in told
+    assert "by what remained of each line" not in told

@@ -51,7 +51,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "tax_number": ("Tax number", "纳税人识别号"),
     "item": ("Item", "项目"),
     "quantity": ("Quantity", "数量"),
-    "price": ("Price", "价格"),
+    "price": ("List amount", "标价金额"),
     "discount": ("Discount", "折扣"),
     "freight": ("Freight", "运费"),
     "net": ("Net", "不含税金额"),

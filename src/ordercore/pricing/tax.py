@@ -435,10 +435,16 @@ class TaxPolicy:
             key = (rate.country, rate.region, rate.category, rate.postcode, rate.component)
             same.setdefault(key, []).append((rate.first_day or date.min, place, rate))
         for found in same.values():
-            for (_, _, left), (first, later, _) in pairwise(sorted(found, key=itemgetter(0, 1))):
+            for (_, early, left), (first, later, _) in pairwise(
+                sorted(found, key=itemgetter(0, 1))
+            ):
                 if left.last_day is None or first <= left.last_day:
                     where = left.country or "any country"
-                    reason = f"two rates for {left.category!r} in {where!r} overlap"
+                    until = f"until {left.last_day}" if left.last_day else "without end"
+                    reason = (
+                        f"two rates for {left.category!r} in {where!r} overlap: "
+                        f"rates[{early}] holds {until}"
+                    )
                     raise InvalidPolicy(
                         reason,
                         path=f"{path}.rates[{later}]",

@@ -18,7 +18,14 @@ from ordercore.pricing.explain.benefits import benefit_text, price_text
 from ordercore.pricing.explain.catalog import minor_text, shown
 from ordercore.pricing.explain.taxes import percent_text
 from ordercore.pricing.explain.tree import Explanation
-from ordercore.pricing.promotion import DiscountLevel, LinePercent, OffBase, SpecialPrice, Spread
+from ordercore.pricing.promotion import (
+    DiscountLevel,
+    HostRule,
+    LinePercent,
+    OffBase,
+    SpecialPrice,
+    Spread,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -301,6 +308,8 @@ def told(quote: Quote, goods: Mapping[str, Bought]) -> tuple[Told, ...]:
             room = sum([row.left for row in rows])
             whole = _with_odd_units(quote, off, basket, promotion, room)
             sharing = _SPREADS[Spread.REMAINING if promotion is None else promotion.spread]
+            if promotion is not None and isinstance(promotion.benefit, HostRule):
+                sharing = "as the rule gives it"
             asked = divide(room * off.ppm, _MILLION, quote.policy.discount_rounding)
             if off.ppm and asked == off.asked:
                 exact = Fraction(room * off.ppm, _MILLION)
