@@ -195,7 +195,7 @@ def _minor_of(amount: Decimal, currency: str, path: str) -> int:
     except OrdercoreError as error:
         raise error.at(path) from None
     except TypeError:  # a signaling NaN, a code that is a list
-        _SCALES.get(str(currency)) or exponent(str(currency))
+        exponent(str(currency))
         raise InvalidMoney(f"{amount} is not an amount", path=path, amount=str(amount)) from None
 
 

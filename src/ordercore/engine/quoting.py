@@ -30,6 +30,7 @@ from ordercore.pricing import (
 from ordercore.pricing import quote as price
 from ordercore.pricing.checking import checked_answer
 from ordercore.pricing.priced import check_cart
+from ordercore.pricing.quoting import CODES_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
 
 __all__ = ["quote_cart", "tax_request"]
 
-CODES_MAX = 20
-"""Most codes that a book is asked for; the price pass refuses a cart with more."""
 PAIRS_MAX = 50
 """Most pairs of currencies that one cart may need."""
 

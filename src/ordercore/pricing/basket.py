@@ -8,6 +8,7 @@ which nobody may change.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from ordercore.allocation import RemainderRule
@@ -16,7 +17,7 @@ from ordercore.money import Rounding
 from ordercore.pricing.cart import GoodsKind, OrderKind, Shopper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
 
     from ordercore.pricing.cart import CartLine
@@ -27,6 +28,12 @@ __all__ = ["Basket", "BasketLine"]
 # Read on every line: a look-up through an Enum class costs several times a name of the module.
 _GOODS = GoodsKind.GOODS
 _VOUCHERS = (GoodsKind.SINGLE_PURPOSE_VOUCHER, GoodsKind.MULTI_PURPOSE_VOUCHER)
+_WANTED: Sequence[tuple[str, Callable[[object], str]]] = (
+    ("skus", attrgetter("sku")),
+    ("categories", attrgetter("category")),
+    ("brands", attrgetter("brand")),
+)
+_BARRED = tuple([(f"except_{listed}", of) for listed, of in _WANTED])
 
 
 class BasketLine:
@@ -187,42 +194,14 @@ class Basket:
             lines = [line for line in lines if line.kind is _GOODS or line.kind not in _VOUCHERS]
         if not scope.bundles:
             lines = [line for line in lines if not line.bundle]
-        if scope.skus:
-            wanted = scope.among("skus")
-            lines = [
-                line for line in lines
-                if line.sku in wanted or ((of := line.bundle_line) is not None and of.sku in wanted)
-            ]  # fmt: skip
-        if scope.categories:
-            wanted = scope.among("categories")
-            lines = [
-                line for line in lines
-                if line.category in wanted or ((of := line.bundle_line) is not None and of.category in wanted)
-            ]  # fmt: skip
-        if scope.brands:
-            wanted = scope.among("brands")
-            lines = [
-                line for line in lines
-                if line.brand in wanted or ((of := line.bundle_line) is not None and of.brand in wanted)
-            ]  # fmt: skip
-        if scope.except_skus:
-            wanted = scope.among("except_skus")
-            lines = [
-                line for line in lines
-                if line.sku not in wanted and ((of := line.bundle_line) is None or of.sku not in wanted)
-            ]  # fmt: skip
-        if scope.except_categories:
-            wanted = scope.among("except_categories")
-            lines = [
-                line for line in lines
-                if line.category not in wanted and ((of := line.bundle_line) is None or of.category not in wanted)
-            ]  # fmt: skip
-        if scope.except_brands:
-            wanted = scope.among("except_brands")
-            lines = [
-                line for line in lines
-                if line.brand not in wanted and ((of := line.bundle_line) is None or of.brand not in wanted)
-            ]  # fmt: skip
+        for listed, of in _WANTED:
+            if getattr(scope, listed):
+                names = scope.among(listed)
+                lines = [line for line in lines if _is_among(line, of, names)]
+        for listed, of in _BARRED:
+            if getattr(scope, listed):
+                names = scope.among(listed)
+                lines = [line for line in lines if not _is_among(line, of, names)]
         return list(lines) if lines is self.lines else lines
 
     def copy(self) -> Basket:
@@ -242,3 +221,8 @@ class Basket:
             rounding=self.rounding,
             remainder=self.remainder,
         )
+
+
+def _is_among(line: BasketLine, of: Callable[[object], str], names: Collection[str]) -> bool:
+    """Whether a line is named by its own name or by that of its bundle."""
+    return of(line) in names or (line.bundle_line is not None and of(line.bundle_line) in names)

@@ -45,9 +45,7 @@ def sold_without_tax(
     """
     if kind is not _GOODS or not crosses(border.ships_from, to.country, day):
         return False
-    home = tax.home
-    at_home = home is not None and to.country == home.country and home.region in {"", to.region}
-    return not at_home
+    return not tax.is_home(to)
 
 
 class Crossed(NamedTuple):

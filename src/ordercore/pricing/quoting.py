@@ -58,13 +58,12 @@ from ordercore.pricing.taxing import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from ordercore.pricing.border import Assessment
     from ordercore.pricing.exchange import Conversion
-    from ordercore.pricing.tax import TaxPart
 
-__all__ = ["LINES_MAX", "quote"]
+__all__ = ["CODES_MAX", "LINES_MAX", "quote"]
 
 LINES_MAX = 10_000
 """Most lines of one cart, with the components of bundles."""
@@ -77,7 +76,6 @@ DUTIES: Mapping[ChargeKind, tuple[LineId, str]] = {
 }
 """The charges of a border, by kind: their ids and names."""
 _OWN_IDS = frozenset({SHIPPING, *[name for name, _ in DUTIES.values()]})
-_SEQUENCES = (tuple, list)
 _MERCHANT = Funder.MERCHANT
 _GIFT_CARD = GoodsKind.MULTI_PURPOSE_VOUCHER
 _LINE, _TAX, _OWN = RoundingScope.LINE, RoundedFigure.TAX, ShippingTax.OWN
@@ -255,7 +253,7 @@ class _Pass:
         """The layers of promotions, on a basket made of the lines as they are."""
         cart, policy = self.cart, self.policy
         codes = cart.codes
-        if type(codes) not in _SEQUENCES or len(codes) > CODES_MAX:
+        if len(codes) > CODES_MAX:
             raise InvalidCart(f"codes are a tuple of at most {CODES_MAX} texts", path="codes")
         if any(type(code) is not str for code in codes):
             raise InvalidCart("a code is a text", path="codes")
@@ -476,7 +474,6 @@ class _Pass:
         """Lines, charges and their sums, each line built once."""
         off_line, off_order = self.off_line, self.off_order
         lines: list[QuoteLine] = []
-        sums: dict[tuple[int, str, TaxTreatment], list[int]] = {}
         subtotal = discount = tax = net = 0
         for half, row, levy, own, part in zip(
             self.priced, rows, found, off_line, off_order, strict=False
@@ -499,27 +496,13 @@ class _Pass:
             discount += own + part
             tax += levied
             net += rest
-            if parts:
-                _add_parts(sums, parts, why)
-            else:
-                known = sums.get((ppm, "", why))
-                if known is None:
-                    sums[ppm, "", why] = [rest + funded, levied]
-                else:
-                    known[0] += rest + funded
-                    known[1] += levied
         charges = self._charges(rows, found)
         for charge in charges:
             discount += charge.discount
             tax += charge.tax
             net += charge.net
-            if charge.parts:
-                _add_parts(sums, charge.parts, charge.treatment)
-            else:
-                known = sums.setdefault((charge.tax_ppm, "", charge.treatment), [0, 0])
-                known[0] += charge.net + charge.funded
-                known[1] += charge.tax
-        return self._summed(tuple(lines), charges, sums, (subtotal, discount, tax, net))
+        both: tuple[QuoteLine | QuoteCharge, ...] = (*lines, *charges)
+        return self._summed(tuple(lines), charges, _by_rate(both), (subtotal, discount, tax, net))
 
     def _charges(self, rows: list[TaxableRow], found: list[Levy]) -> tuple[QuoteCharge, ...]:
         """Shipping and fees with their tax, then what the seller pays at the border."""
@@ -621,13 +604,17 @@ def _border_charges(border: Assessment, lines: list[LineId]) -> list[QuoteCharge
     return found
 
 
-def _add_parts(
-    sums: dict[tuple[int, str, TaxTreatment], list[int]],
-    parts: tuple[TaxPart, ...],
-    why: TaxTreatment,
-) -> None:
-    """Add the components of a row's tax to the summary."""
-    for part in parts:
-        known = sums.setdefault((part.ppm, part.name, why), [0, 0])
-        known[0] += part.net
-        known[1] += part.tax
+def _by_rate(
+    rows: Iterable[QuoteLine | QuoteCharge],
+) -> dict[tuple[int, str, TaxTreatment], list[int]]:
+    """Net and tax of rows by rate, component and treatment."""
+    sums: dict[tuple[int, str, TaxTreatment], list[int]] = {}
+    for row in rows:
+        told = [(part.ppm, part.name, part.net, part.tax) for part in row.parts] or [
+            (row.tax_ppm, "", row.net + row.funded, row.tax)
+        ]
+        for ppm, name, net, tax in told:
+            known = sums.setdefault((ppm, name, row.treatment), [0, 0])
+            known[0] += net
+            known[1] += tax
+    return sums

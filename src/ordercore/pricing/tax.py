@@ -359,6 +359,11 @@ class TaxPolicy:
         known = tuple(sorted({rate.category for rate in self.rates}))
         raise InvalidCart(reason, path=path, category=category, country=to.country, known=known)
 
+    def is_home(self, to: Destination) -> bool:
+        """Whether the shop's own tax applies at ``to``."""
+        home = self.home
+        return home is not None and to.country == home.country and home.region in {"", to.region}
+
     def day(self, at: datetime) -> date:
         """The day at the moment ``at`` in the shop's zone, whose rates hold.
 

@@ -296,10 +296,9 @@ def _rate(category: str, tax: TaxPolicy, to: Destination, day: date) -> Fraction
 
 def _stays(tax: TaxPolicy, to: Destination) -> bool:
     """Whether a price is at ``to`` what it is at home."""
-    home = tax.home
-    if tax.abroad is PriceBasis.GROSS_FIXED or home is None or not to.country:
+    if tax.abroad is PriceBasis.GROSS_FIXED or tax.home is None or not to.country:
         return True
-    return to.country == home.country and home.region in {"", to.region}
+    return tax.is_home(to)
 
 
 def _step(
