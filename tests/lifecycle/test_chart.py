@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,8 +19,19 @@ from ordercore.errors import (
     UnknownGuard,
     UnknownLifecycle,
 )
-from ordercore.lifecycle import Lifecycle, Lifecycles, StateInfo, compile_chart, outline
+from ordercore.lifecycle import (
+    EventInfo,
+    Lifecycle,
+    Lifecycles,
+    StateInfo,
+    TimerAction,
+    TimerRule,
+    VisibleStep,
+    compile_chart,
+    outline,
+)
 from ordercore.lifecycle.charts.standard import StandardOrder
+from ordercore.party import ActorKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -704,3 +716,53 @@ def test_the_door_does_not_load_python_statemachine() -> None:
     done = subprocess.run([sys.executable, "-c", check], env=environment, check=False)
 
     assert done.returncode == 0
+
+
+def test_what_a_class_says_beside_its_states_is_kept() -> None:
+    """Steps, amendments, releases, senders and timers of a class stand on the lifecycle."""
+
+    class Told(StateMachine):
+        a = State(initial=True)
+        b = State(final=True)
+        go = a.to(b)
+        state_steps = {"a": VisibleStep.PAY}  # noqa: RUF012 - as a chart is written
+        state_amend = {"a": {ActorKind.STAFF}}  # noqa: RUF012
+        state_releases = frozenset({"b"})
+        event_infos = (EventInfo("go", "Go on", {"": frozenset({ActorKind.STAFF})}, seals=True),)
+        timer_rules = (TimerRule("late", TimerAction.ALERT, ("a",), after=timedelta(days=1)),)
+        prepaid = False
+
+    found = outline(Told)
+
+    assert found.state("a").step is VisibleStep.PAY
+    assert found.state("a").amend == {ActorKind.STAFF}
+    assert found.releases == {"b"}
+    assert found.sealing == {"go"}
+    assert found.may_send("a", "go", ActorKind.STAFF)
+    assert found.may_send("a", "go", ActorKind.CUSTOMER) is False
+    assert found.timers == Told.timer_rules
+    assert not found.prepaid
+
+
+@pytest.mark.parametrize(
+    ("attribute", "given", "reason"),
+    [
+        ("event_infos", (EventInfo("stop", "Stop"),), "an event that no state lists"),
+        ("event_infos", (EventInfo("go", "Go", {"z": frozenset()}),), "'z', which is no state"),
+        ("timer_rules", (TimerRule("late", TimerAction.ALERT, ("z",)),), "runs in a state"),
+        ("state_releases", ("z",), "names a state that the chart does not have"),
+    ],
+)
+def test_what_a_class_says_of_things_it_does_not_have_is_refused(
+    attribute: str, given: object, reason: str
+) -> None:
+    """Senders, timers and marks are about events and states of the chart."""
+
+    class Told(StateMachine):
+        a = State(initial=True)
+        b = State(final=True)
+        go = a.to(b)
+
+    setattr(Told, attribute, given)
+    with pytest.raises(InvalidLifecycle, match=reason):
+        outline(Told)

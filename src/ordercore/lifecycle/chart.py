@@ -1,15 +1,11 @@
-"""Read a python-statemachine chart once, then advance orders by look-up.
+"""Read a python-statemachine chart once, so that orders can advance by look-up.
 
 Theory of operation
 -------------------
 A lifecycle is written as a flat ``StateMachine`` class: states, events, and guards by name.
 Driving a machine object costs hundreds of microseconds per order, so the class is only the
-definition. `compile_chart` reads it into a table
-
-    state -> event -> moves, in the chart's order; a move is guards and a target
-
+definition. `compile_chart` reads it into a table, see `ordercore.lifecycle.table`,
 and binds each guard name to a *fact*: a pure function of the subject that says yes or no.
-The first move whose guards all hold is taken, as the live machine does.
 A table keeps states, events and guards, and nothing else.
 So whatever else a chart can hold (actions, validators, timers, nested states, history) is refused
 when it is compiled, by name, and never dropped in silence.
@@ -17,288 +13,37 @@ when it is compiled, by name, and never dropped in silence.
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from inspect import iscoroutinefunction
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from ordercore.errors import (
-    InvalidLifecycle,
-    NotAllowed,
-    UnknownEvent,
-    UnknownGuard,
-    UnknownLifecycle,
-)
-from ordercore.value import value
+from ordercore.errors import InvalidLifecycle, UnknownGuard
+from ordercore.lifecycle.guards import OPERATORS, BoundGuard, Terms, negated, unbound
+from ordercore.lifecycle.table import EventInfo, Lifecycle, Lifecycles, Move, StateInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable
 
     from statemachine import State, StateMachine
     from statemachine.event import Event
     from statemachine.transition import Transition
 
+    from ordercore.lifecycle.timer import TimerRule
+
+__all__ = [
+    "BoundGuard",
+    "Lifecycle",
+    "Lifecycles",
+    "Move",
+    "StateInfo",
+    "compile_chart",
+    "outline",
+]
+
 S = TypeVar("S")
 
 _COLOR = re.compile(r"#[0-9a-f]{6}")
-
-
-@value
-class StateInfo:
-    """One state of a lifecycle: its id as stored, and how to show it.
-
-    ``color`` is ``#rrggbb`` or empty.
-    """
-
-    id: str
-    name: str
-    final: bool
-    description: str = ""
-    color: str = ""
-
-
-@value
-class BoundGuard(Generic[S]):
-    """A condition of a move: it holds when ``fact`` answers ``wanted``.
-
-    ``name`` is the fact's name as published, or a boolean expression over such names.
-    """
-
-    name: str
-    wanted: bool
-    fact: Callable[[S], bool]
-
-    def __str__(self) -> str:
-        if self.wanted:
-            return self.name
-        return f"not ({self.name})" if " " in self.name else f"not {self.name}"
-
-    def holds(self, subject: S) -> bool:
-        """Whether the condition is met for ``subject``."""
-        return (not self.fact(subject)) is not self.wanted
-
-
-@value
-class Move(Generic[S]):
-    """One way from a state by an event: taken when all its guards hold."""
-
-    guards: tuple[BoundGuard[S], ...]
-    target: str
-
-
-class Lifecycle(Generic[S]):
-    """A compiled chart: which event leads where, and under which guards.
-
-    Two lifecycles are the same when name and version are the same.
-    ``events`` and ``states`` stand in the chart's order.
-    Every fact is asked with the subject that the caller hands over; a fact is pure and total,
-    since an answer of "why not" asks also those that a move did not come to.
-    """
-
-    __slots__ = (
-        "_known_events",
-        "_rows",
-        "events",
-        "initial",
-        "name",
-        "states",
-        "table",
-        "version",
-    )
-
-    def __init__(
-        self,
-        name: str,
-        version: int,
-        initial: str,
-        states: tuple[StateInfo, ...],
-        table: Mapping[str, Mapping[str, tuple[Move[S], ...]]],
-        events: tuple[str, ...],
-    ) -> None:
-        self.name: Final = name
-        self.version: Final = version
-        self.initial: Final = initial
-        self.states: Final = states
-        self.events: Final = events
-        self.table: Final[Mapping[str, Mapping[str, tuple[Move[S], ...]]]] = MappingProxyType(
-            {state: MappingProxyType(dict(row)) for state, row in table.items()}
-        )
-        # plain dicts and bare pairs: this is what `fire` walks for every step of every order
-        self._rows: Final = {
-            state: {
-                event: tuple(
-                    (tuple((g.fact, g.wanted) for g in move.guards), move.target) for move in moves
-                )
-                for event, moves in row.items()
-            }
-            for state, row in table.items()
-        }
-        self._known_events: Final = frozenset(events)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Lifecycle):
-            return NotImplemented
-        return (self.name, self.version) == (other.name, other.version)
-
-    def __hash__(self) -> int:
-        return hash((self.name, self.version))
-
-    def __repr__(self) -> str:
-        return f"Lifecycle({self.name!r}, version={self.version}, states={len(self.states)})"
-
-    def fire(self, state: str, event: str, subject: S) -> str:
-        """Give the state that ``event`` leads to from ``state``.
-
-        Raises `NotAllowed` when the state or a guard forbids it,
-        `UnknownEvent` when no state of the lifecycle knows the event,
-        and `InvalidLifecycle` when the lifecycle has no such state.
-        """
-        try:
-            moves = self._rows[state][event]
-        except KeyError:
-            raise self._no_row(state, event, subject) from None
-        for guards, target in moves:
-            for fact, wanted in guards:
-                if (not fact(subject)) is wanted:
-                    break
-            else:
-                return target
-        raise self._refusal(state, event, subject)
-
-    def allowed(self, state: str, subject: S) -> tuple[str, ...]:
-        """Events that `fire` would now accept, in the chart's order."""
-        row = self._rows.get(state)
-        if row is None:
-            raise self._no_state(state)
-        found = []
-        for event, moves in row.items():
-            for guards, _ in moves:
-                for fact, wanted in guards:
-                    if (not fact(subject)) is wanted:
-                        break
-                else:
-                    found.append(event)
-                    break
-        return tuple(found)
-
-    def blocked(self, state: str, subject: S) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """Events that the state lists but a guard now forbids, each with the guards that fail."""
-        row = self._row(state)
-        open_now = self.allowed(state, subject)
-        return tuple(
-            (event, self._failed(moves, subject))
-            for event, moves in row.items()
-            if event not in open_now
-        )
-
-    def events_of(self, state: str) -> tuple[str, ...]:
-        """Events that the state lists, whatever the guards say."""
-        return tuple(self._row(state))
-
-    def state(self, state: str) -> StateInfo:
-        """Tell how a state is called and whether it is final; `InvalidLifecycle` if unknown."""
-        for known in self.states:
-            if known.id == state:
-                return known
-        raise self._no_state(state)
-
-    def _row(self, state: str) -> Mapping[str, tuple[Move[S], ...]]:
-        row = self.table.get(state)
-        if row is None:
-            raise self._no_state(state)
-        return row
-
-    def _failed(self, moves: tuple[Move[S], ...], subject: S) -> tuple[str, ...]:
-        failed = (str(g) for move in moves for g in move.guards if not g.holds(subject))
-        return tuple(dict.fromkeys(failed))
-
-    def _no_state(self, state: str) -> InvalidLifecycle:
-        known = tuple(s.id for s in self.states)
-        return InvalidLifecycle(
-            f"the lifecycle '{self.name}' has no state '{state}'; known: {', '.join(known)}",
-            path=self.name,
-            state=state,
-            known=known,
-        )
-
-    def _no_row(self, state: str, event: str, subject: S) -> InvalidLifecycle | NotAllowed:
-        if state not in self._rows:
-            return self._no_state(state)
-        if event not in self._known_events:
-            return UnknownEvent(
-                f"the lifecycle '{self.name}' has no event '{event}'; "
-                f"known: {', '.join(self.events)}",
-                path=self.name,
-                event=event,
-                known=self.events,
-            )
-        return self._refusal(state, event, subject)
-
-    def _refusal(self, state: str, event: str, subject: S) -> NotAllowed:
-        allowed = self.allowed(state, subject)
-        failed = self._failed(self.table[state].get(event, ()), subject)
-        if allowed:
-            rest = f"allowed: {', '.join(allowed)}"
-        elif self.state(state).final:
-            rest = "nothing is allowed, since the state is final"
-        else:
-            rest = "nothing is allowed at present"
-        why = f" (needs {', '.join(failed)})" if failed else ""
-        return NotAllowed(
-            f"'{event}' is not possible in state '{state}'{why}; {rest}",
-            state=state,
-            event=event,
-            allowed=allowed,
-            failed_guards=failed,
-        )
-
-
-class Lifecycles(Generic[S]):
-    """The lifecycles that an engine was given, by name and version; never changed.
-
-    Raises `InvalidLifecycle` when two share name and version.
-    """
-
-    __slots__ = ("_by_version", "_latest")
-
-    def __init__(self, lifecycles: Iterable[Lifecycle[S]] = ()) -> None:
-        self._by_version: Final[dict[tuple[str, int], Lifecycle[S]]] = {}
-        self._latest: Final[dict[str, Lifecycle[S]]] = {}
-        for lifecycle in lifecycles:
-            key = (lifecycle.name, lifecycle.version)
-            if key in self._by_version:
-                reason = f"the lifecycle '{key[0]}' is given twice in version {key[1]}"
-                raise InvalidLifecycle(reason, path=key[0], version=key[1])
-            self._by_version[key] = lifecycle
-            latest = self._latest.get(lifecycle.name)
-            if latest is None or latest.version < lifecycle.version:
-                self._latest[lifecycle.name] = lifecycle
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Every name, in the order given."""
-        return tuple(self._latest)
-
-    def get(self, name: str, version: int | None = None) -> Lifecycle[S]:
-        """Find one; without a version the latest. Raises `UnknownLifecycle`, which lists the known."""
-        found = self._latest.get(name) if version is None else self._by_version.get((name, version))
-        if found is not None:
-            return found
-        if name in self._latest:
-            known = tuple(str(v) for n, v in self._by_version if n == name)
-            reason = f"there is no version {version} of '{name}'; known: {', '.join(known)}"
-        else:
-            known = self.names
-            reason = f"there is no lifecycle '{name}'; known: {', '.join(known) or 'none'}"
-        raise UnknownLifecycle(reason, name=name, known=known)
-
-    def __iter__(self) -> Iterator[Lifecycle[S]]:
-        return iter(self._by_version.values())
-
-    def __len__(self) -> int:
-        return len(self._by_version)
 
 
 def compile_chart(
@@ -311,8 +56,11 @@ def compile_chart(
     """Read a flat ``StateMachine`` class into a `Lifecycle`, its guards bound to ``facts``.
 
     ``name`` is the class's own name unless given; ``version`` counts from 1.
-    The chart may carry two class attributes, ``state_colors`` and ``state_notes``,
-    mappings of a state's id to ``#rrggbb`` and to a sentence.
+    What a chart has no words for stands in class attributes, each optional:
+    mappings of a state's id, ``state_colors`` (``#rrggbb``), ``state_notes`` (a sentence),
+    ``state_steps`` (`VisibleStep`) and ``state_amend`` (a set of `ActorKind`);
+    ``state_releases``, a set of states' ids; ``event_infos``, a tuple of `EventInfo`;
+    ``timer_rules``, a tuple of `TimerRule`; and ``prepaid``.
 
     Raises `UnknownGuard` for a guard that is no published fact (``data["known"]`` lists those),
     and `InvalidLifecycle` for whatever a table cannot keep; ``path`` names the place,
@@ -359,7 +107,18 @@ class _Reader(Generic[S]):
         table = {s.id: self._row(s) for s in states}
         initial = next(s.id for s in states if s.initial)
         self._check_graph(initial, states, table)
-        return Lifecycle(self.name, self.version, initial, infos, table, self.events)
+        return Lifecycle(
+            self.name,
+            self.version,
+            initial,
+            infos,
+            table,
+            self.events,
+            about=self._event_infos(),
+            timers=self._timer_rules(),
+            prepaid=bool(getattr(self.chart, "prepaid", True)),
+            description=_first_line(self.chart),
+        )
 
     def _chart_events(self) -> Iterable[Event]:
         # on the class this is a property of its metaclass; on an instance it is a method
@@ -396,24 +155,60 @@ class _Reader(Generic[S]):
     def _infos(self, states: tuple[State, ...]) -> tuple[StateInfo, ...]:
         colors = self._notes("state_colors")
         notes = self._notes("state_notes")
+        steps = self._notes("state_steps")
+        amend = self._notes("state_amend")
+        releases = self._notes("state_releases")
         for painted, color in colors.items():
             if not _COLOR.fullmatch(color):
                 raise self._invalid(f"'{color}' is not a color like '#d8e9f7'", painted)
         for state in states:
             self._check_state(state)
         return tuple(
-            StateInfo(s.id, str(s.name), bool(s.final), notes.get(s.id, ""), colors.get(s.id, ""))
+            StateInfo(
+                s.id,
+                str(s.name),
+                bool(s.final),
+                notes.get(s.id, ""),
+                colors.get(s.id, ""),
+                steps.get(s.id),
+                s.id in releases,
+                frozenset(amend.get(s.id, ())),
+            )
             for s in states
         )
 
-    def _notes(self, attribute: str) -> dict[str, str]:
-        notes = dict(getattr(self.chart, attribute, {}))
+    def _notes(self, attribute: str) -> dict[str, Any]:
+        given = getattr(self.chart, attribute, {})
+        notes = dict(given) if isinstance(given, Mapping) else dict.fromkeys(given)
         for state in notes:
             if state not in self.ids:
                 raise self._invalid(
                     f"{attribute} names a state that the chart does not have", state
                 )
         return notes
+
+    def _event_infos(self) -> tuple[EventInfo, ...]:
+        infos: tuple[EventInfo, ...] = tuple(getattr(self.chart, "event_infos", ()))
+        for info in infos:
+            if info.id not in self.events:
+                raise self._invalid("event_infos tells of an event that no state lists", info.id)
+            for state in info.senders:
+                if state and state not in self.ids:
+                    raise self._invalid(
+                        f"its senders name '{state}', which is no state of the chart", info.id
+                    )
+        return infos
+
+    def _timer_rules(self) -> tuple[TimerRule, ...]:
+        rules: tuple[TimerRule, ...] = tuple(getattr(self.chart, "timer_rules", ()))
+        for rule in rules:
+            for state in rule.states:
+                if state not in self.ids:
+                    raise self._invalid(
+                        f"the timer '{rule.name}' runs in a state that the chart does not have",
+                        state,
+                    )
+        return rules
 
     def _check_state(self, state: State) -> None:
         if state.parallel or state.states or state.history:
@@ -514,13 +309,13 @@ class _Reader(Generic[S]):
 
         try:
             terms = parse_boolean_expr(  # type: ignore[no-untyped-call]
-                spec.func, lambda fact: _Terms((self._bind(fact, where),)), _OPERATORS
+                spec.func, lambda fact: Terms((self._bind(fact, where),)), OPERATORS
             )
         except (SyntaxError, ValueError, KeyError, TypeError) as error:
             raise self._not_boolean(spec.func, where) from error
-        if not isinstance(terms, _Terms):
+        if not isinstance(terms, Terms):
             raise self._not_boolean(spec.func, where)
-        return (terms if spec.expected_value else _negated(terms)).guards
+        return (terms if spec.expected_value else negated(terms)).guards
 
     def _not_boolean(self, expression: str, where: tuple[str, str]) -> InvalidLifecycle:
         return self._invalid(
@@ -534,7 +329,7 @@ class _Reader(Generic[S]):
                 *where,
             )
         if self.facts is None:
-            return BoundGuard(fact, wanted=True, fact=_unbound(fact))
+            return BoundGuard(fact, wanted=True, fact=unbound(fact))
         if fact not in self.facts:
             known = tuple(sorted(self.facts))
             raise UnknownGuard(
@@ -549,55 +344,5 @@ class _Reader(Generic[S]):
         return BoundGuard(fact, wanted=True, fact=found)
 
 
-@value
-class _Terms(Generic[S]):
-    """A boolean expression as guards that must all hold."""
-
-    guards: tuple[BoundGuard[S], ...]
-
-    def __str__(self) -> str:
-        return " and ".join(f"({g})" if " or " in g.name else str(g) for g in self.guards)
-
-
-def _checked(terms: object) -> _Terms[Any]:
-    if not isinstance(terms, _Terms):
-        msg = "a constant or a call stands where a fact should"
-        raise TypeError(msg)
-    return terms
-
-
-def _both(left: object, right: object) -> _Terms[Any]:
-    return _Terms(_checked(left).guards + _checked(right).guards)
-
-
-def _either(left: object, right: object) -> _Terms[Any]:
-    sides = _checked(left), _checked(right)
-    one, other = map(_fact_of, sides)
-    name = " or ".join(f"({side})" if len(side.guards) > 1 else str(side) for side in sides)
-    return _Terms(
-        (BoundGuard(name, wanted=True, fact=lambda subject: one(subject) or other(subject)),)
-    )
-
-
-def _negated(terms: object) -> _Terms[Any]:
-    inner = _checked(terms)
-    if len(inner.guards) == 1:
-        guard = inner.guards[0]
-        return _Terms((BoundGuard(guard.name, not guard.wanted, guard.fact),))
-    return _Terms((BoundGuard(str(inner), wanted=False, fact=_fact_of(inner)),))
-
-
-def _fact_of(terms: _Terms[Any]) -> Callable[[Any], bool]:
-    guards = terms.guards
-    return lambda subject: all(guard.holds(subject) for guard in guards)
-
-
-def _unbound(fact: str) -> Callable[[Any], bool]:
-    def ask(_subject: object) -> bool:
-        raise UnknownGuard(f"the fact '{fact}' is not bound: this is an outline", guard=fact)
-
-    return ask
-
-
-# What python-statemachine's own parser calls for each operator; comparisons are left out.
-_OPERATORS: Final = {ast.And: _both, ast.Or: _either, ast.Not: _negated}
+def _first_line(chart: type[StateMachine]) -> str:
+    return (vars(chart).get("__doc__") or "").strip().partition("\n")[0]

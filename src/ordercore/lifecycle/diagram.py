@@ -5,13 +5,15 @@ Both need the table alone, so `outline` of a chart is enough, and neither touche
 How the SVG is laid out
 -----------------------
 A lifecycle has a main line and ways off it, so two columns show it better than a general graph.
-The *main line* is the run of states, as declared, from the initial one on,
-in which each leads to the next. All other states stand in a second column,
-each at the height of what leads to it.
+The *main line* begins at the initial state: from each state it goes on to the next declared one that
+it leads to, ways off (cancel, close, refund and the like) aside.
+All other states stand in a second column, each at the height of what leads to it.
 A move to the next state of a column is a straight arrow.
 Every other move runs along a *rail*, a vertical line left of, between or right of the columns.
 Moves that share target, event and guards share a rail, and their label is written once,
 in a strip that nothing else enters. All measures are whole pixels.
+Below an event's name stand its guards, then who may send it or when a timer does;
+what a timer alone sends is dashed. Timers that only tell somebody stand in their state.
 """
 
 from __future__ import annotations
@@ -22,13 +24,12 @@ from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-from ordercore.errors import InvalidLifecycle
-from ordercore.value import value
+from ordercore.lifecycle.edges import Edge, edges_of, notes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ordercore.lifecycle.chart import Lifecycle, StateInfo
+    from ordercore.lifecycle.table import Lifecycle, StateInfo
 
 _MARGIN: Final = 20
 _CORNER: Final = 9  # radius where a rail turns
@@ -37,12 +38,18 @@ _LINE: Final = 15  # between two lines of a label
 _GAP: Final = 34  # between two states of a column, without labels
 _PORT: Final = 20  # height that an arrow takes at the side of a state
 _LABELED_PORT: Final = 26  # the same with a label above the line
-_GUARDED_PORT: Final = 40  # the same with a guard below the line, too
+_BELOW: Final = 14  # each line of text below the line: guards, senders
+_NOTE: Final = 14  # each timer written into a state
 _PLAIN: Final = "#eef1f5"
 _INK: Final = "#2b3340"
 _WIRE: Final = "#64748b"
 _FAINT: Final = "#c3cad5"  # a move that nobody made
 _FONT: Final = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
+
+# events that lead off the main line
+_WAYS_OFF: Final = frozenset(
+    {"cancel", "close", "refund", "refunded", "reject", "forfeit", "due", "recover"}
+)
 
 # what Mermaid reads as its own language, not as a state
 _MERMAID_WORDS: Final = frozenset(
@@ -51,34 +58,15 @@ _MERMAID_WORDS: Final = frozenset(
 )
 
 
-@value
-class _Edge:
-    """One move, as drawn; ``count`` is None where no counts were given."""
-
-    source: str
-    event: str
-    target: str
-    guards: str
-    count: int | None
-
-    @property
-    def headline(self) -> str:
-        return self.event if self.count is None else f"{self.event} ({self.count:,})"
-
-    @property
-    def label(self) -> str:
-        return f"{self.headline} {self.guards}".rstrip()
-
-    @property
-    def sentence(self) -> str:
-        return f"{self.source}: {self.label} to {self.target}"
-
-
 def mermaid(
-    lifecycle: Lifecycle[Any], *, counts: Mapping[tuple[str, str, str], int] | None = None
+    lifecycle: Lifecycle[Any],
+    *,
+    counts: Mapping[tuple[str, str, str], int] | None = None,
+    plain: bool = False,
 ) -> str:
     """Draw as a Mermaid ``stateDiagram-v2``: guards in brackets, counts in parentheses.
 
+    Behind them stands who sends the event, or when a timer does; ``plain`` leaves that out, and so do counts.
     ``counts`` maps (state, event, target) to how often the move was made;
     a key that is no move of the lifecycle raises `InvalidLifecycle`.
     """
@@ -86,9 +74,15 @@ def mermaid(
     lines = ["stateDiagram-v2"]
     lines += [f'    state "{_quoted(s.name)}" as {ids[s.id]}' for s in lifecycle.states]
     lines.append(f"    [*] --> {ids[lifecycle.initial]}")
-    for edge in _edges(lifecycle, counts):
+    for edge in edges_of(lifecycle, counts, plain=plain):
         lines.append(f"    {ids[edge.source]} --> {ids[edge.target]}: {edge.label}")
     lines += [f"    {ids[state.id]} --> [*]" for state in lifecycle.states if state.final]
+    if counts is None and not plain:
+        lines += [
+            f"    note right of {ids[state.id]} : {note}"
+            for state in lifecycle.states
+            for note in notes_of(lifecycle, state.id)
+        ]
     for state in lifecycle.states:
         if state.color:
             lines.append(
@@ -103,14 +97,18 @@ def svg(
     *,
     counts: Mapping[tuple[str, str, str], int] | None = None,
     title: str | None = None,
+    plain: bool = False,
 ) -> str:
     """Draw as one SVG element with no scripts, no links and no fonts of its own.
 
-    ``counts`` as in `mermaid`; a move that was made no time is drawn faintly.
+    ``counts`` and ``plain`` as in `mermaid`; a move that was made no time is drawn faintly.
     ``title`` stands above the picture.
     """
-    edges = _edges(lifecycle, counts)
-    return _Drawing(lifecycle, edges, title or "").render()
+    plain = plain or counts is not None
+    notes = {} if plain else {s.id: notes_of(lifecycle, s.id) for s in lifecycle.states}
+    return _Drawing(
+        lifecycle, edges_of(lifecycle, counts, plain=plain), notes, title or ""
+    ).render()
 
 
 def _quoted(name: str) -> str:
@@ -127,32 +125,6 @@ def _mermaid_ids(states: list[str]) -> dict[str, str]:
             plain += "_"
         ids[state] = plain
     return ids
-
-
-def _edges(
-    lifecycle: Lifecycle[Any], counts: Mapping[tuple[str, str, str], int] | None
-) -> tuple[_Edge, ...]:
-    left = dict(counts or {})
-    edges = []
-    for source, row in lifecycle.table.items():
-        for event, moves in row.items():
-            counted = set()
-            for move in moves:
-                guards = f"[{', '.join(map(str, move.guards))}]" if move.guards else ""
-                # moves with one source, event and target share a count: it stands on the first
-                if counts is None or move.target in counted:
-                    count = None
-                else:
-                    count = left.pop((source, event, move.target), 0)
-                counted.add(move.target)
-                edges.append(_Edge(source, event, move.target, guards, count))
-    if left:
-        source, event, target = next(iter(left))
-        raise InvalidLifecycle(
-            f"a count names '{event}' from '{source}' to '{target}', which is no move",
-            path=lifecycle.name,
-        )
-    return tuple(edges)
 
 
 class _Lane(IntEnum):
@@ -173,7 +145,8 @@ class _Box:
     y: int = 0
     width: int = 0
     height: int = 0
-    below: list[_Edge] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    below: list[Edge] = field(default_factory=list)
     ports: tuple[list[_End], list[_End]] = field(default_factory=lambda: ([], []))
 
     @property
@@ -200,7 +173,7 @@ class _End:
 
     box: _Box
     side: int
-    edge: _Edge
+    edge: Edge
     labeled: bool
     rail: _Rail
     y: int = 0
@@ -209,7 +182,7 @@ class _End:
     def room(self) -> int:
         if not self.labeled:
             return _PORT
-        return _GUARDED_PORT if self.edge.guards else _LABELED_PORT
+        return _LABELED_PORT + _BELOW * len(self.edge.below)
 
     @property
     def line(self) -> int:
@@ -230,6 +203,7 @@ class _Rail:
     lane: _Lane
     sources: list[_End] = field(default_factory=list)
     target: _End = field(init=False)
+    track: int = 0
     x: int = 0
 
     @property
@@ -255,8 +229,8 @@ def _wide(text: str) -> int:
     return len(text) * 7
 
 
-def _label_width(edges: Iterable[_Edge]) -> int:
-    return max((max(_wide(e.headline), _wide(e.guards)) for e in edges), default=0)
+def _label_width(edges: Iterable[Edge]) -> int:
+    return max((_wide(max(e.headline, e.guards, e.who, key=len)) for e in edges), default=0)
 
 
 def _lines_below(box: _Box) -> list[tuple[str, bool]]:
@@ -264,15 +238,20 @@ def _lines_below(box: _Box) -> list[tuple[str, bool]]:
     lines = []
     for edge in box.below:
         lines.append((edge.headline, False))
-        if edge.guards:
-            lines.append((edge.guards, True))
+        lines += edge.below
     return lines
 
 
 class _Drawing:
     """Place the states, lay the rails, then write it all down."""
 
-    def __init__(self, lifecycle: Lifecycle[Any], edges: tuple[_Edge, ...], title: str) -> None:
+    def __init__(
+        self,
+        lifecycle: Lifecycle[Any],
+        edges: tuple[Edge, ...],
+        notes: Mapping[str, list[str]],
+        title: str,
+    ) -> None:
         self.title = title
         self.caption = title or f"lifecycle {lifecycle.name}"
         self.edges = edges
@@ -280,7 +259,11 @@ class _Drawing:
         line = _main_line(lifecycle, edges)
         aside = _aside([s.id for s in lifecycle.states], line, edges)
         infos = {state.id: state for state in lifecycle.states}
-        self.boxes = {s: _Box(infos[s], 0) for s in line} | {s: _Box(infos[s], 1) for s in aside}
+        self.boxes = {
+            state: _Box(infos[state], column, notes=notes.get(state, []))
+            for column, states in enumerate((line, aside))
+            for state in states
+        }
         self.columns = ([self.boxes[s] for s in line], [self.boxes[s] for s in aside])
         self.lanes: tuple[list[_Rail], list[_Rail], list[_Rail]] = ([], [], [])
         self._connect()
@@ -289,7 +272,7 @@ class _Drawing:
 
     def _connect(self) -> None:
         following = {a.state.id: b.state.id for column in self.columns for a, b in pairwise(column)}
-        rails: dict[tuple[_Lane, str, str, str], _Rail] = {}
+        rails: dict[tuple[_Lane, str, str, str, str], _Rail] = {}
         for edge in self.edges:
             source, target = self.boxes[edge.source], self.boxes[edge.target]
             if following.get(edge.source) == edge.target:
@@ -301,7 +284,7 @@ class _Drawing:
                 lane = _Lane.MIDDLE
             # between the columns the label stands at the second one, elsewhere at the target
             leaves_aside = lane is _Lane.MIDDLE and source.column == 1
-            key = (lane, edge.target, edge.event, edge.guards)
+            key = (lane, edge.target, edge.event, edge.guards, edge.who)
             if key not in rails:
                 rails[key] = _Rail(lane)
                 rails[key].target = _join(rails[key], target, edge, labeled=not leaves_aside)
@@ -314,7 +297,7 @@ class _Drawing:
         for column in self.columns:
             for box in column:
                 rooms = [sum(end.room for end in side) for side in box.ports]
-                box.height = max(40, *(room + 10 for room in rooms))
+                box.height = max(40 + _NOTE * len(box.notes), *(room + 10 for room in rooms))
         _stack(self.columns[0], top)
         main = {id(box) for box in self.columns[0]}
         wanted = []
@@ -365,33 +348,38 @@ class _Drawing:
         for lane in self.lanes:
             _untangle(lane)
         left, middle, right = self.lanes
+        # next to the column that a rail serves; what runs beside another stays outside of it
+        lefts, middles, rights = _tracks(left[::-1]), _tracks(middle), _tracks(right)
         stub = 24 + max(
             (_wide(f"{e.count:,}") for e in self.edges if e.count is not None), default=0
         )
-        x = _MARGIN + len(left) * _RAIL
-        for index, rail in enumerate(left):
-            rail.x = _MARGIN + index * _RAIL
+        x = _MARGIN + lefts * _RAIL
+        for rail in left:
+            rail.x = _MARGIN + (lefts - 1 - rail.track) * _RAIL
         if left:
             x += max(stub, _lane_label(left) + 26)
         x = self._set_column(0, x)
         x = max(x + (stub if middle else 0), self._overhang(0))
-        for index, rail in enumerate(middle):
-            rail.x = x + index * _RAIL
+        for rail in middle:
+            rail.x = x + rail.track * _RAIL
         if self.columns[1]:
-            x += len(middle) * _RAIL + _lane_label(middle) + 20
+            x += middles * _RAIL + _lane_label(middle) + 20
             x = self._set_column(1, x)
         if right:
             x = max(x + max(stub, _lane_label(right) + 26), self._overhang(1))
-            for index, rail in enumerate(right):
-                rail.x = x + index * _RAIL
-            x += (len(right) - 1) * _RAIL
+            for rail in right:
+                rail.x = x + rail.track * _RAIL
+            x += (rights - 1) * _RAIL
         self.width = max(x, self._overhang(0), self._overhang(1), len(self.title) * 10) + _MARGIN
         bottom = max(box.y + box.height for box in self.boxes.values())
         self.height = bottom + _MARGIN
 
     def _set_column(self, column: int, x: int) -> int:
         boxes = self.columns[column]
-        width = max(len(box.state.name) * 8 + 34 for box in boxes)
+        width = max(
+            max(len(box.state.name) * 8 + 34, *(len(note) * 6 + 20 for note in ("", *box.notes)))
+            for box in boxes
+        )
         for box in boxes:
             box.x, box.width = x, width
         return x + width
@@ -449,18 +437,17 @@ class _Drawing:
         return "\n".join(out) + "\n"
 
 
-def _main_line(lifecycle: Lifecycle[Any], edges: tuple[_Edge, ...]) -> list[str]:
+def _main_line(lifecycle: Lifecycle[Any], edges: tuple[Edge, ...]) -> list[str]:
     order = [state.id for state in lifecycle.states]
-    moves = {(edge.source, edge.target) for edge in edges}
+    moves = {(edge.source, edge.target) for edge in edges if edge.event not in _WAYS_OFF}
     line = [lifecycle.initial]
     for state in order[order.index(lifecycle.initial) + 1 :]:
-        if (line[-1], state) not in moves:
-            break
-        line.append(state)
+        if (line[-1], state) in moves:
+            line.append(state)
     return line
 
 
-def _aside(order: list[str], line: list[str], edges: tuple[_Edge, ...]) -> list[str]:
+def _aside(order: list[str], line: list[str], edges: tuple[Edge, ...]) -> list[str]:
     """Order the second column from top to bottom: by the rows that lead there, chains kept together."""
     rows = {state: row for row, state in enumerate(line)}
     aside = [state for state in order if state not in rows]
@@ -478,7 +465,7 @@ def _aside(order: list[str], line: list[str], edges: tuple[_Edge, ...]) -> list[
     return placed + [state for state in aside if state not in placed]
 
 
-def _join(rail: _Rail, box: _Box, edge: _Edge, *, labeled: bool) -> _End:
+def _join(rail: _Rail, box: _Box, edge: Edge, *, labeled: bool) -> _End:
     if rail.lane is _Lane.MIDDLE:
         side = 1 if box.column == 0 else 0
     else:
@@ -515,6 +502,19 @@ def _untangle(lane: list[_Rail]) -> None:
                 lane[index], lane[index + 1] = right, left
 
 
+def _tracks(lane: list[_Rail]) -> int:
+    """Give rails that do not run beside each other the same track; tells how many there are."""
+    for index, rail in enumerate(lane):
+        low, high = rail.span()
+        beside = [
+            other.track
+            for other in lane[:index]
+            if other.span()[0] <= high + _PORT and low <= other.span()[1] + _PORT
+        ]
+        rail.track = max(beside, default=-1) + 1
+    return max([rail.track + 1 for rail in lane], default=0)
+
+
 def _lane_label(lane: list[_Rail]) -> int:
     return _label_width(end.edge for rail in lane for end in rail.ends if end.labeled)
 
@@ -527,8 +527,9 @@ def _marker(name: str, color: str) -> str:
     )
 
 
-def _arrow(path: str, color: str, tip: str) -> str:
+def _arrow(path: str, color: str, tip: str, *, dashed: bool = False) -> str:
     end = f' marker-end="url(#{tip})"' if tip else ""
+    end += ' stroke-dasharray="6 4"' if dashed else ""
     return f'<path d="{path}" fill="none" stroke="{color}" stroke-width="1.4"{end}/>'
 
 
@@ -537,7 +538,7 @@ def _wires(rail: _Rail) -> list[str]:
     wires = []
     for end in rail.sources:
         color, tip = (_FAINT, "faint-tip") if end.edge.count == 0 else (_WIRE, "tip")
-        path = _arrow(_along(end, rail.target, rail.x), color, tip)
+        path = _arrow(_along(end, rail.target, rail.x), color, tip, dashed=end.edge.dashed)
         wires.append(f"<g><title>{escape(end.edge.sentence)}</title>{path}</g>")
     return wires
 
@@ -557,12 +558,12 @@ def _along(start: _End, stop: _End, x: int) -> str:
     )
 
 
-def _text(x: int, y: int, words: str, *, anchor: str = "start", guard: bool = False) -> str:
-    style = (
-        f'font-size="11" font-style="italic" fill="{_WIRE}"'
-        if guard
-        else f'font-size="12" fill="{_INK}"'
-    )
+def _text(
+    x: int, y: int, words: str, *, anchor: str = "start", guard: bool = False, small: bool = False
+) -> str:
+    slant = ' font-style="italic"' if guard else ""
+    small = small or guard
+    style = f'font-size="11"{slant} fill="{_WIRE}"' if small else f'font-size="12" fill="{_INK}"'
     return f'<text x="{x}" y="{y}" text-anchor="{anchor}" {style}>{escape(words)}</text>'
 
 
@@ -576,8 +577,9 @@ def _rail_text(rail: _Rail) -> list[str]:
             out.append(
                 _text(x, end.y - 5, end.edge.headline if leaves else end.edge.event, anchor=anchor)
             )
-            if end.edge.guards:
-                out.append(_text(x, end.y + 13, end.edge.guards, anchor=anchor, guard=True))
+            for place, (text, guard) in enumerate(end.edge.below):
+                y = end.y + 13 + place * _BELOW
+                out.append(_text(x, y, text, anchor=anchor, guard=guard, small=True))
         elif leaves and end.edge.count is not None:
             shift = 6 if end.side else -6
             out.append(_text(end.x + shift, end.y - 4, f"{end.edge.count:,}", anchor=anchor))
@@ -591,13 +593,18 @@ def _down(box: _Box, following: _Box) -> list[str]:
     bottom = box.y + box.height
     words = "; ".join(edge.sentence for edge in box.below)
     path = _arrow(
-        f"M {box.center} {bottom + box.border} V {following.y - following.border - 1}", color, tip
+        f"M {box.center} {bottom + box.border} V {following.y - following.border - 1}",
+        color,
+        tip,
+        dashed=all(edge.dashed for edge in box.below),
     )
     out = [f"<g><title>{escape(words)}</title>{path}</g>"]
     lines = _lines_below(box)
     y = (bottom + following.y) // 2 - (len(lines) * _LINE) // 2 + 11
+    heads = {edge.headline for edge in box.below}
     for index, (line, guard) in enumerate(lines):
-        out.append(_text(box.center + 12, y + index * _LINE, line, guard=guard))
+        small = line not in heads
+        out.append(_text(box.center + 12, y + index * _LINE, line, guard=guard, small=small))
     return out
 
 
@@ -614,8 +621,14 @@ def _state(box: _Box) -> list[str]:
         f'<rect x="{box.x}" y="{box.y}" width="{box.width}" height="{box.height}" rx="10" '
         f'fill="{fill}" stroke="{_WIRE}" stroke-width="1.2"/>'
     )
+    y = box.middle + 5 - _NOTE * len(box.notes) // 2
     out.append(
-        f'<text x="{box.center}" y="{box.middle + 5}" text-anchor="middle" font-size="14" '
-        f'font-weight="500" fill="{_INK}">{escape(box.state.name)}</text></g>'
+        f'<text x="{box.center}" y="{y}" text-anchor="middle" font-size="14" '
+        f'font-weight="500" fill="{_INK}">{escape(box.state.name)}</text>'
     )
+    out += [
+        _text(box.center, y + _NOTE * place + 2, note, anchor="middle", small=True)
+        for place, note in enumerate(box.notes, start=1)
+    ]
+    out.append("</g>")
     return out

@@ -23,15 +23,24 @@ Guards are facts about the order, derived when asked:
 - ``all_shipped``: each line has left in full, what was refunded aside;
 - ``everything_refunding``: refunds asked, accepted or arrived add up to all that was paid;
 - ``everything_refunded``: refunds arrived add up to all that was paid.
+
+This class is version 1, which orders in stores are on. New orders use version 2, the document
+``standard.json`` beside it: there a paid order that was amended collects its difference
+where it stands, and nothing leaves while something is due.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 from statemachine import Event, State, StateMachine
 
 from ordercore.lifecycle.chart import Lifecycle, compile_chart
+from ordercore.lifecycle.table import EventInfo
+from ordercore.lifecycle.timer import Since, TimerAction, TimerRule
+from ordercore.lifecycle.visible import VisibleStep
+from ordercore.party import ActorKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,6 +58,10 @@ FACTS: Final = (
     "everything_refunding",
     "everything_refunded",
 )
+
+_STAFF: Final = frozenset({ActorKind.STAFF})
+_BOTH: Final = frozenset({ActorKind.CUSTOMER, ActorKind.STAFF})
+_ARRIVAL: Final = _BOTH | {ActorKind.CHANNEL}
 
 
 class StandardOrder(StateMachine):
@@ -117,8 +130,45 @@ class StandardOrder(StateMachine):
         "refunding": "#fbe0d4",
         "refunded": "#f3d9de",
     }
+    # what a shopper waits for; nothing once the shop's part is done
+    state_steps: ClassVar[Mapping[str, VisibleStep]] = {
+        "pending_payment": VisibleStep.PAY,
+        "paid": VisibleStep.PICK,
+        "awaiting_shipment": VisibleStep.SHIP,
+        "shipped": VisibleStep.RECEIVE,
+        "received": VisibleStep.REVIEW,
+    }
+    state_amend: ClassVar[Mapping[str, frozenset[ActorKind]]] = {
+        "pending_payment": _BOTH,
+        "paid": _BOTH,
+        "awaiting_shipment": _BOTH,
+    }
+    state_releases: ClassVar[frozenset[str]] = frozenset({"closed"})
+    event_infos: ClassVar[tuple[EventInfo, ...]] = (
+        EventInfo("pay", "Pay", description="All that is due was taken."),
+        EventInfo("accept", "Accept", {"": _STAFF}, description="The shop takes the order up."),
+        EventInfo("ship", "Ship", {"": _STAFF}, description="The last of the goods left."),
+        EventInfo("receive", "Receive", {"": _ARRIVAL}, description="The goods arrived."),
+        EventInfo("complete", "Complete", {"": _BOTH}, description="The shopper keeps the goods."),
+        EventInfo("close", "Close", description="The time to pay is up."),
+        EventInfo("cancel", "Cancel", {"": _BOTH}, description="The order is not wanted any more."),
+        EventInfo("refund", "Refund", {"": _STAFF}, description="All of the money was asked back."),
+        EventInfo("refunded", "Refunded", description="The last of the money arrived back."),
+    )
+    timer_rules: ClassVar[tuple[TimerRule, ...]] = (
+        TimerRule("close", TimerAction.CLOSE, ("pending_payment",), Since.PAY_BY),
+        TimerRule("remind", TimerAction.REMIND, ("pending_payment",), Since.PAY_BY),
+        TimerRule(
+            "confirm",
+            TimerAction.CONFIRM,
+            ("shipped",),
+            Since.SHIPPED,
+            paused_by=("*",),
+            extension=timedelta(days=3),
+        ),
+    )
 
 
 def standard(facts: Mapping[str, Callable[[S], bool]]) -> Lifecycle[S]:
-    """Compile the standard lifecycle over ``facts``, which must hold the five in `FACTS`."""
+    """Compile version 1 of the standard lifecycle over ``facts``, which must hold the five in `FACTS`."""
     return compile_chart(StandardOrder, facts, name=NAME, version=VERSION)
