@@ -9,10 +9,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ordercore import lifecycle as _lifecycle
 from ordercore import money as _money
 from ordercore import tender as _tender
+from ordercore.calendar import WorkingHours
 from ordercore.clock import Clock, SettableClock, SystemClock
-from ordercore.engine import AsyncOrderEngine, OrderEngine, PaymentResult, RefundResult, Sweep
+from ordercore.engine import (
+    Amendment,
+    AsyncOrderEngine,
+    OrderEngine,
+    PaymentResult,
+    RefundResult,
+    Sweep,
+)
 from ordercore.errors import (
     InvalidInput,
     KeyReused,
@@ -28,12 +37,38 @@ from ordercore.errors import (
 )
 from ordercore.goods import Manifest
 from ordercore.identity import CountedIds, IdSource, NumberTemplate, SystemIds
+from ordercore.lifecycle import Lifecycle, TimerAction, TimerRule, VisibleStep
 from ordercore.money import CashRounding, Percent, Rounding
-from ordercore.order import CommandKind, Order, Permission, Standing, standing
-from ordercore.party import SYSTEM, Actor, ActorKind, Address, Destination, Party
-from ordercore.policy import Policies
+from ordercore.order import (
+    AddLine,
+    CartChange,
+    ChangeAddress,
+    ChangeCodes,
+    ChangeQuantity,
+    ChangeShipping,
+    CommandKind,
+    HandlingPolicy,
+    Order,
+    Permission,
+    RemoveLine,
+    Standing,
+    standing,
+)
+from ordercore.party import (
+    SYSTEM,
+    Actor,
+    ActorKind,
+    Address,
+    Attribution,
+    Destination,
+    Party,
+)
+from ordercore.policy import Policies, Preset
 from ordercore.ports import (
     CouponBook,
+    Hook,
+    ItemPage,
+    OrderPage,
     OrderQuery,
     OrderStore,
     PaymentGateway,
@@ -68,6 +103,7 @@ from ordercore.pricing import (
 from ordercore.tender import PaymentAction, PointsRate, TenderPlan, TenderPolicy, TenderRule
 
 if TYPE_CHECKING:
+    from ordercore.lifecycle import load_lifecycle
     from ordercore.money import Money
 
 tenders = _tender.tenders
@@ -79,6 +115,7 @@ __all__ = [
     "AsyncOrderEngine",
     "OrderEngine",
     "Policies",
+    "Preset",
     # money
     "CashRounding",
     "Money",
@@ -109,6 +146,7 @@ __all__ = [
     "Actor",
     "ActorKind",
     "Address",
+    "Attribution",
     "Destination",
     "Party",
     # how it is paid
@@ -122,18 +160,38 @@ __all__ = [
     "tenders",
     # the order
     "CommandKind",
+    "HandlingPolicy",
+    "ItemPage",
     "Manifest",
     "NumberTemplate",
     "Order",
+    "OrderPage",
     "OrderQuery",
     "Permission",
     "Standing",
     "Sweep",
     "standing",
+    # how it is changed
+    "AddLine",
+    "Amendment",
+    "CartChange",
+    "ChangeAddress",
+    "ChangeCodes",
+    "ChangeQuantity",
+    "ChangeShipping",
+    "RemoveLine",
+    # how it moves, and by which clocks
+    "Lifecycle",
+    "TimerAction",
+    "TimerRule",
+    "VisibleStep",
+    "WorkingHours",
+    "load_lifecycle",
     # ports
     "Clock",
     "CountedIds",
     "CouponBook",
+    "Hook",
     "IdSource",
     "OrderStore",
     "PaymentGateway",
@@ -164,5 +222,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "Money":
         return _money.Money  # py-moneyed is loaded when first asked for
+    if name == "load_lifecycle":
+        return _lifecycle.load_lifecycle  # and so is python-statemachine
     reason = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(reason)

@@ -18,6 +18,7 @@ from ordercore.value import value
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ordercore.lifecycle import Lifecycle
     from ordercore.timeout import TimeoutPolicy
 
 __all__ = ["Change", "Receipt", "Recorded", "change"]
@@ -87,10 +88,11 @@ def change(
     by: Actor,
     command: str,
     policy: TimeoutPolicy,
+    lifecycle: Lifecycle[Order],
     receipt: Receipt | None = None,
 ) -> Change:
-    """Complete a decision with its timers and its entries."""
+    """Complete a decision with its timers, by the clocks of its lifecycle, and its entries."""
     order, events = decision.order, decision.events
-    to_set, cleared = timers(order, events, policy, at)
+    to_set, cleared = timers(order, events, policy, at, lifecycle, before)
     entries = posting(before if before is not None else order, events)
     return Change(order, events, at, by, command, to_set, cleared, entries, receipt)

@@ -17,10 +17,12 @@
     |   |   |-- UnknownLifecycle
     |   |   |-- UnknownEvent
     |   |   `-- UnknownGuard
+    |   |-- InvalidSnapshot         an existing order that cannot be taken over as it is told
     |   |-- InvalidInvoice          an order or parties that cannot be invoiced as they are
     |   `-- InvalidDocument         a file or a JSON document from outside
     |-- Refused                   the call was right, the present state forbids it
     |   |-- NotAllowed              the order's state or a guard forbids it; says what is allowed
+    |   |   `-- Vetoed                a hook of the host forbids it
     |   |-- PriceChanged            the quote has lapsed and today's price differs
     |   |-- KeyReused               an idempotency key came again with other content
     |   |-- Stale                   somebody else changed the order first
@@ -180,6 +182,12 @@ class UnknownGuard(InvalidLifecycle):
     code = "unknown_guard"
 
 
+class InvalidSnapshot(InvalidInput):
+    """An existing order that cannot be taken over as it is told."""
+
+    code = "invalid_snapshot"
+
+
 class InvalidInvoice(InvalidInput):
     """An order, a refund or parties that cannot be invoiced as they are."""
 
@@ -203,6 +211,12 @@ class NotAllowed(Refused):
     """The order's state, a guard or the actor forbids it; ``data["allowed"]`` lists what may be done."""
 
     code = "not_allowed"
+
+
+class Vetoed(NotAllowed):
+    """A hook of the host forbids it; ``data["hook"]`` names the hook."""
+
+    code = "vetoed"
 
 
 class PriceChanged(Refused):

@@ -12,7 +12,7 @@ import attrs
 
 from ordercore.value import value
 
-__all__ = ["SYSTEM", "Actor", "ActorKind", "Address", "Destination", "Party"]
+__all__ = ["SYSTEM", "Actor", "ActorKind", "Address", "Attribution", "Destination", "Party"]
 
 
 class ActorKind(enum.Enum):
@@ -89,3 +89,12 @@ class Party:
     email: str = attrs.field(default="", repr=False)
     phone: str = attrs.field(default="", repr=False)
     vat_id: str = ""
+
+
+@value
+class Attribution:
+    """Where an order came from, in the host's own words: which site, over which channel, by which campaign."""
+
+    site: str = ""
+    channel: str = ""
+    campaign: str = ""

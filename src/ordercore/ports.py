@@ -15,12 +15,14 @@ from ordercore.change import Change, Receipt, Recorded
 from ordercore.clock import Clock
 from ordercore.identity import IdSource
 from ordercore.ledger import Balance
-from ordercore.order import Order
+from ordercore.order import Command, DeliveryStanding, Order, PaymentStanding
+from ordercore.party import Actor, Attribution
 from ordercore.pricing import (
     Coupon,
     ExchangeRate,
     ExternalTax,
     PersonalQuota,
+    QuoteLine,
     RatePurpose,
     RegimeId,
     TaxRequest,
@@ -47,6 +49,7 @@ __all__ = [
     "Answer",
     "Clock",
     "CouponBook",
+    "Hook",
     "IdSource",
     "OrderStore",
     "PaymentGateway",
@@ -57,11 +60,16 @@ __all__ = [
     "TaxSource",
     "VatIds",
     # what a store takes and gives
+    "Backlog",
     "Balance",
     "Change",
+    "FoundItem",
+    "ItemPage",
     "Opened",
+    "OrderPage",
     "OrderQuery",
     "OutboxItem",
+    "ParkedTimer",
     "Receipt",
     "Recorded",
     "Timer",
@@ -102,7 +110,11 @@ class Opened:
 
 @value
 class OrderQuery:
-    """Which orders to find. ``number`` is exact or a numeric tail: ``23`` finds ORD-0000000023 first."""
+    """Which orders to find. ``number`` is exact or a numeric tail: ``23`` finds ORD-0000000023 first.
+
+    Conditions hold together. ``tags`` must all be there; ``sku`` finds orders with such a line;
+    ``attribution`` compares what is not empty. ``after`` is the cursor of the page before.
+    """
 
     number: str = ""
     customer: str = ""
@@ -111,6 +123,68 @@ class OrderQuery:
     placed_from: datetime | None = None
     placed_before: datetime | None = None
     limit: int = 50
+    payment: PaymentStanding | None = None
+    delivery: DeliveryStanding | None = None
+    tags: tuple[str, ...] = ()
+    attribution: Attribution = Attribution()
+    sku: str = ""
+    item_status: str = ""
+    after: str = ""
+
+
+@value
+class OrderPage:
+    """Some orders, and the cursor of the next page; empty when there is none.
+
+    A cursor names a place in the order of the answer, not a count: orders that are placed meanwhile
+    neither repeat nor hide one.
+    """
+
+    orders: tuple[Order, ...]
+    next: str = ""
+
+
+@value
+class FoundItem:
+    """One line of an order, with its own status; empty where it has none."""
+
+    order: Order
+    line: QuoteLine
+    status: str = ""
+
+
+@value
+class ItemPage:
+    """Some lines, and the cursor of the next page; empty when there is none."""
+
+    items: tuple[FoundItem, ...]
+    next: str = ""
+
+
+@value
+class ParkedTimer:
+    """A timer that was set aside because it failed again and again, with its last error.
+
+    ``kind`` is text, since a kind that this version does not know is parked too.
+    """
+
+    order_id: str
+    kind: str
+    subject: str
+    due: datetime
+    visit: int
+    tries: int
+    error: str
+    at: datetime
+
+
+@value
+class Backlog:
+    """How many timers are overdue, since when the oldest, and how many are parked."""
+
+    due: int
+    oldest: datetime | None
+    parked: int
 
 
 @value
@@ -158,6 +232,28 @@ class OrderStore(Protocol):
 
         One that a change has set or cleared since the claim (its ``due`` differs, or it is gone) stays as it is.
         """
+        ...
+
+    def park_timers(self, parked: Sequence[ParkedTimer]) -> Answer[None]:
+        """Set claimed timers aside, out of every sweep; a change that sets the same key anew sets it going."""
+        ...
+
+    def parked(self, limit: int) -> Answer[tuple[ParkedTimer, ...]]:
+        """Timers that were set aside, oldest first."""
+        ...
+
+    def unpark(self, parked: Sequence[ParkedTimer], due: datetime) -> Answer[None]:
+        """Let parked timers come due at a moment, with no tries counted; one that is set meanwhile stays."""
+        ...
+
+    def backlog(self, now: datetime) -> Answer[Backlog]: ...
+
+    def now(self) -> Answer[datetime]:
+        """The store's own clock, to find out whether ours agrees with it."""
+        ...
+
+    def find_items(self, query: OrderQuery) -> Answer[tuple[FoundItem, ...]]:
+        """Lines of the orders that the query finds; with ``sku`` or ``item_status`` only those lines."""
         ...
 
     def outbox(self, limit: int) -> Answer[tuple[OutboxItem, ...]]:
@@ -294,6 +390,20 @@ class QuotaSource(Protocol):
     """
 
     def used(self, regime: RegimeId, person: str, year: int) -> Answer[PersonalQuota]: ...
+
+
+class Hook(Protocol):
+    """A host's word in every decision: before it, with a veto; after it was written, to react.
+
+    ``before`` may be asked more than once for one command (when the order was changed meanwhile) and reads
+    only: it gives a reason, or "" to let it pass. An error of its own refuses the command.
+    ``after`` hears of each change at most once, and an error of its own is only logged;
+    who must not miss a change reads the outbox.
+    """
+
+    def before(self, order: Order, command: Command, by: Actor) -> Answer[str]: ...
+
+    def after(self, change: Change) -> Answer[None]: ...
 
 
 class Publisher(Protocol):

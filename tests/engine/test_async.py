@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from ordercore import (
     OrderQuery,
 )
 from ordercore.errors import OrderNotFound
+from ordercore.order import ChangeQuantity
 
 
 class Later:
@@ -54,7 +55,7 @@ class Publisher:
         self.events += events
 
 
-def engines(**options: Any) -> tuple[World, AsyncOrderEngine]:
+def engines(lifecycles: Sequence[str] = (), **options: Any) -> tuple[World, AsyncOrderEngine]:
     """An asynchronous engine over the ports of a world."""
     world = World(**options)
     engine = AsyncOrderEngine(
@@ -64,6 +65,7 @@ def engines(**options: Any) -> tuple[World, AsyncOrderEngine]:
         world.policies,
         clock=world.clock,
         ids=CountedIds(),
+        lifecycles=lifecycles,
     )
     return world, engine
 
@@ -123,6 +125,54 @@ def test_the_asynchronous_engine_does_the_same_as_the_plain_one(options: dict[st
     assert told[13].state == "closed"
     world.check()
     other.check()
+
+
+async def handled(
+    engine: Any, world: World, wait: Callable[[Any], Coroutine[Any, Any, Any]]
+) -> list[Any]:
+    """An order of a purchasing agent: changed, marked, canceled, recovered and closed."""
+    quote = await wait(engine.quote(world.quote().cart))
+    order = await wait(engine.place(quote, key="k", by=SHOPPER, lifecycle="purchasing_agent"))
+    name = order.id
+    await wait(engine.pay(name, CHANNEL, key="p", by=SHOPPER))
+    more = [ChangeQuantity("1", 2)]
+    shown = await wait(engine.preview_amendment(name, more, by=SHOPPER))
+    amended = await wait(engine.amend(name, more, key="a", by=SHOPPER, shown=shown))
+    rest = await wait(engine.pay(name, CHANNEL, key="p2", by=SHOPPER))
+    noted = await wait(engine.note(name, "called", key="n", by=STAFF))
+    await wait(engine.tag(name, ["vip"], key="t", by=STAFF))
+    await wait(engine.assign(name, "north", key="w", by=STAFF))
+    await wait(engine.mark_item(name, "1", "purchased", key="i", by=STAFF))
+    await wait(engine.pause(name, "ticket", key="h"))
+    resumed = await wait(engine.resume(name, "ticket", key="h2"))
+    await wait(engine.cancel(name, reason="no", key="x", by=STAFF))
+    back = await wait(engine.recover(name, key="r", by=STAFF))
+    await wait(engine.pay(name, CHANNEL, key="p3", by=SHOPPER))
+    moved = await wait(engine.advance(name, "receive_at_warehouse", key="v", by=STAFF))
+    closed = await wait(engine.close(name, reason="settled", key="z", by=STAFF))
+    journal = await wait(engine.journal(name))
+    return [shown, amended, rest.order, noted, resumed, back, moved, closed, journal]
+
+
+def test_the_asynchronous_engine_amends_and_handles_as_the_plain_one() -> None:
+    """Every verb beside the main line: equal orders and journals."""
+
+    async def plainly(answer: Any) -> Any:
+        return answer
+
+    async def awaiting(answer: Any) -> Any:
+        return await answer
+
+    world, engine = engines(lifecycles=["purchasing_agent"])
+    other = World()
+    plain = OrderEngine(
+        other.store, other.gateways, other.stock, other.policies, clock=other.clock,
+        ids=CountedIds(), lifecycles=["purchasing_agent"],
+    )  # fmt: skip
+    told = asyncio.run(handled(engine, world, awaiting))
+    assert told == asyncio.run(handled(plain, other, plainly))
+    assert told[7].handling.sealed
+    assert world.books() == other.books()
 
 
 def test_the_asynchronous_engine_takes_plain_ports_too() -> None:
@@ -190,7 +240,7 @@ def test_an_asynchronous_publisher_takes_the_outbox() -> None:
     publisher = Publisher()
     assert asyncio.run(engine.relay(publisher)) == order.version
     assert asyncio.run(engine.relay(publisher)) == 0
-    assert tuple(publisher.events) == world.engine.journal(order.id)
+    assert tuple(publisher.events) == world.engine.journal(order.id).recorded
 
 
 def test_a_task_that_is_canceled_leaves_its_payment_to_the_sweeper() -> None:

@@ -21,10 +21,12 @@ from ordercore import (
 )
 from ordercore.errors import InvalidManifest, InvalidPolicy
 from ordercore.ledger import PostingPolicy
+from ordercore.order import ChangeQuantity
 from ordercore.order.standing import DeliveryStanding
 from ordercore.testing import laws
 
 ONE = Manifest.of({"1": 1})
+MORE = (ChangeQuantity("2", 2),)
 
 
 def shipping() -> tuple[World, Any]:
@@ -291,7 +293,9 @@ def test_allowed_says_what_may_be_done_and_why_not_the_rest() -> None:
     order = world.paid()
     permissions = {p.command: p for p in world.engine.allowed(order, STAFF)}
     possible = {kind for kind, p in permissions.items() if p.possible}
-    assert possible == {CommandKind.ACCEPT, CommandKind.CANCEL, CommandKind.REFUND}
+    assert possible == {
+        CommandKind.ACCEPT, CommandKind.CANCEL, CommandKind.REFUND, CommandKind.AMEND,
+    }  # fmt: skip
     assert all(p.reason for p in permissions.values() if not p.possible)
     assert "paid" in permissions[CommandKind.SHIP].reason
 
@@ -315,6 +319,9 @@ def test_allowed_agrees_with_what_the_engine_does(stage: str, by: Actor) -> None
             "pay": lambda: engine.pay(order.id, THREE, key="x", by=by),  # noqa: B023
             "cancel": lambda: engine.cancel(order.id, reason="no", key="x", by=by),  # noqa: B023
             "refund": lambda: engine.refund(order.id, reason="no", key="x", by=by),  # noqa: B023
+            "amend": lambda: engine.amend(order.id, MORE, key="x", by=by),  # noqa: B023
+            "review": lambda: engine.review(order.id, valid=True, key="x", by=by),  # noqa: B023
+            "close": lambda: engine.close(order.id, reason="no", key="x", by=by),  # noqa: B023
         }.get(name, lambda: getattr(engine, name)(order.id, key="x", by=by))  # noqa: B023
         if permission.possible:
             act()

@@ -3,27 +3,57 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
+from random import Random
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
 from tests.engine.world import (
     CHANNEL,
     FOUR,
+    PLAIN,
     SHOPPER,
+    STAFF,
+    THREE,
     FiveMinuteGateway,
     StubbornGateway,
     World,
     after,
 )
 
-from ordercore import InvalidInput, Money, NotAllowed, OrderKind, standing, tenders
+from ordercore import (
+    InvalidInput,
+    Money,
+    NotAllowed,
+    OrderEngine,
+    OrderKind,
+    SettableClock,
+    standing,
+    tenders,
+)
 from ordercore.adapters.memory import MemoryGateway, MemoryStore
-from ordercore.errors import GatewayError, GatewayTimeout, StoreError
+from ordercore.clock import SystemClock
+from ordercore.engine.flow import run
+from ordercore.engine.sweeping import PARK_AFTER, parked, unpark
+from ordercore.errors import (
+    CorruptDocument,
+    GatewayError,
+    GatewayTimeout,
+    NewerDocument,
+    OrderNotFound,
+    StoreError,
+    UnknownLifecycle,
+)
+from ordercore.lifecycle import Lifecycles, Since, TimerAction, TimerRule, VisibleStep
+from ordercore.lifecycle.charts import built_in
+from ordercore.order import FACTS, Order
+from ordercore.order.events import Escalated, Overran
 from ordercore.order.standing import PaymentStanding
 from ordercore.tender import AttemptState, Capabilities, ChargeRequest, Outcome, OutcomeStatus
-from ordercore.testing.simulation import Simulation
-from ordercore.timeout import Timer, TimerKey, TimerKind
+from ordercore.testing.simulation import Simulation, Walk
+from ordercore.timeout import KindTimer, TimeoutPolicy, Timer, TimerKey, TimerKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -542,7 +572,7 @@ def test_l14_every_event_reaches_the_publisher_in_order(limit: int) -> None:
         pass
     for order in orders:
         own = [told for told in publisher.events if told.order_id == order.id]
-        assert tuple(own) == world.engine.journal(order.id)
+        assert tuple(own) == world.store.journal(order.id)
     assert len(publisher.events) == sum(order.version for order in orders)
 
 
@@ -570,7 +600,7 @@ def test_l14_what_was_published_and_not_acknowledged_comes_again() -> None:
     walk.go(2).crash()
     assert world.engine.relay(publisher) == 1
     assert [told.sequence for told in publisher.events] == [1, 1]
-    assert publisher.events[0] == publisher.events[1] == world.engine.journal(order.id)[0]
+    assert publisher.events[0] == publisher.events[1] == world.store.journal(order.id)[0]
 
 
 class Failing(MemoryGateway):
@@ -684,3 +714,476 @@ def test_a_malformed_answer_to_a_lookup_is_no_answer() -> None:
     ended = world.get(order)
     assert ended.state == "closed"
     assert {attempt.state for attempt in ended.payments.attempts} == {AttemptState.RETURNED}
+
+
+# --- Rules of lifecycles and policies ---------------------------------------------------------
+
+
+def timed(*timers: KindTimer, targets: Any = None, lifecycle: str = "") -> World:
+    """A shop with these timers of its own, and one more lifecycle."""
+    policies = attrs.evolve(PLAIN, timeouts=TimeoutPolicy(timers=timers, targets=targets or {}))
+    world = World(policies=policies)
+    if lifecycle:
+        world.engine = world.another(policies, lifecycles=(lifecycle,))
+    return world
+
+
+def one_rule(name: str, does: TimerAction, *states: str, **fields: Any) -> KindTimer:
+    """A timer of the policy."""
+    return KindTimer(TimerRule(name, does, states, **fields))
+
+
+def test_a_group_that_does_not_fill_gives_the_money_back() -> None:
+    """Paid and waiting for its group for a day, an order is canceled and refunded over every tender."""
+    world = timed(lifecycle="group_buy")
+    order = world.engine.place(
+        world.quote(OrderKind.GROUP_BUY), key="k", by=SHOPPER, lifecycle="group_buy"
+    )
+    world.pay(order)
+    assert world.get(order).state == "awaiting_group"
+    world.at(24 * 60 - 1)
+    assert world.get(order).state == "awaiting_group"
+    world.at(24 * 60)
+    ended = world.get(order)
+    assert (ended.state, ended.reason) == ("closed", "its time was up (group)")
+    assert world.accounts() == (5000, 10_000, 8000)
+    assert world.free() == [5, 5, 5]
+    assert world.channel.taken == 0
+    again = world.at(48 * 60)
+    assert (again.served, again.failed, again.parked) == (0, (), ())
+
+
+def test_an_unpaid_group_order_closes_as_any_other() -> None:
+    """The same lifecycle closes at the deadline who never paid."""
+    world = timed(lifecycle="group_buy")
+    order = world.engine.place(world.quote(), key="k", by=SHOPPER, lifecycle="group_buy")
+    world.at(30)
+    assert (world.get(order).state, world.get(order).reason) == ("closed", "not paid in time")
+
+
+def test_money_that_came_in_time_stays_where_the_deadline_cancels() -> None:
+    """A lifecycle whose deadline cancels asks the channel first: paid at 12:29:58, swept at 12:30:00, it is paid."""
+    world = timed(lifecycle="purchasing_agent")
+    world.channel._asks_payer = True
+    order, late = [
+        world.engine.place(world.quote(), key=key, by=SHOPPER, lifecycle="purchasing_agent")
+        for key in ("in time", "late")
+    ]
+    for one in (order, late):
+        world.pay(one, CHANNEL)
+    world.clock.set(after(29, 58))
+    world.channel.pay(f"{order.id}/1")
+    world.at(30)
+    assert world.get(order).state == "processing"
+    assert world.get(late).state == "canceled"
+
+
+def test_a_timer_escalates_and_alerts_once() -> None:
+    """An order that nobody takes up escalates after two days and alerts after one; each is told once."""
+    world = timed(
+        one_rule("idle", TimerAction.ALERT, "paid", after=timedelta(days=1)),
+        one_rule("ignored", TimerAction.ESCALATE, "paid", after=timedelta(days=2)),
+    )
+    order = world.paid()
+    for day in range(5):
+        world.at(day * 24 * 60)
+        world.at(day * 24 * 60 + 1)
+    told = [name for name in names(world, order) if name.startswith("clock.")]
+    assert told == ["clock.overran", "clock.escalated"]
+    events = [r.event for r in world.engine.journal(order.id)][-2:]
+    assert events == [Overran("idle", timedelta(days=1)), Escalated("ignored")]
+    assert world.store.timers() == ()
+
+
+def test_a_visible_step_that_overruns_is_told_once() -> None:
+    """Two states of one step share its clock; what left the step in time is not told."""
+    target = timedelta(hours=2)
+    world = timed(targets={VisibleStep.RECEIVE: target, VisibleStep.PICK: target})
+    order = world.paid()
+    world.at(60)
+    world.engine.accept(order.id, key="a")
+    world.engine.ship(order.id, key="s")
+    world.at(121)
+    assert "clock.overran" not in names(world, order)
+    world.at(181)
+    world.at(400)
+    told = [r.event for r in world.engine.journal(order.id) if r.event.name == "clock.overran"]
+    assert told == [Overran("receive", target)]
+
+
+def test_a_step_s_clock_runs_on_from_state_to_state() -> None:
+    """A timer set when the step was entered is good in another state of the same step: the journal tells since when."""
+    lifecycle = "purchasing_agent"
+    target = timedelta(hours=2)
+    world = timed(targets={VisibleStep.PICK: target}, lifecycle=lifecycle)
+    order = world.engine.place(world.quote(), key="k", by=SHOPPER, lifecycle=lifecycle)
+    world.pay(order)
+    steps = world.engine.shop.lifecycles.get(lifecycle).steps
+    assert steps["processing"] is steps["processing_at_warehouse"] is VisibleStep.PICK
+    world.clock.set(after(60))
+    world.engine.advance(order.id, "receive_at_warehouse", key="r", by=STAFF)
+    world.at(119)
+    assert "clock.overran" not in names(world, order)
+    world.at(120)
+    assert names(world, order)[-1] == "clock.overran"
+
+
+def test_nothing_is_confirmed_while_a_ticket_is_open() -> None:
+    """Time 2: paused for two days of the seven, receipt is confirmed on the ninth, and extended on the twelfth."""
+    day = 24 * 60
+    world = World()
+    order = world.shipped()
+    world.at(day)
+    world.engine.pause(order.id, "ticket", key="p")
+    world.at(3 * day)
+    world.engine.resume(order.id, "ticket", key="r")
+    world.engine.extend(order.id, "confirm", key="e", by=SHOPPER)
+    world.at(12 * day - 1)
+    assert world.get(order).state == "shipped"
+    world.at(12 * day)
+    assert world.get(order).state == "received"
+    assert [told.command for told in world.engine.journal(order.id)][-2:] == ["Deliver"] * 2
+
+
+def test_a_pause_that_comes_when_time_is_up_holds_all_the_same() -> None:
+    """Nobody swept in time and a ticket was opened meanwhile: receipt waits until it is closed."""
+    day = 24 * 60
+    world = World()
+    order = world.shipped()
+    world.clock.set(after(8 * day))
+    world.engine.pause(order.id, "ticket", key="p")
+    for later in (8, 9, 10):
+        assert world.at(later * day).served == 0
+    assert world.get(order).state == "shipped"
+    world.engine.resume(order.id, "ticket", key="r")
+    world.at(11 * day)
+    assert world.get(order).state == "received"
+
+
+def test_a_forfeited_order_keeps_what_was_paid() -> None:
+    """Presale: who does not pay the balance within two days loses the order."""
+    world = timed(lifecycle="presale")
+    engine = world.engine
+    order = engine.place(world.quote(), key="k", by=SHOPPER, lifecycle="presale")
+    for event in ("pay_deposit", "open_balance"):
+        engine.advance(order.id, event, key=event, by=STAFF)
+    world.at(48 * 60)
+    ended = world.get(order)
+    assert (ended.state, ended.reason) == ("forfeited", "its time was up (forfeit)")
+    assert world.free() == [5, 5, 5]
+
+
+def test_a_changed_rule_serves_by_its_new_figure() -> None:
+    """A timer that was set to seven days is put off when the policy says fourteen by then."""
+    day = 24 * 60
+    world = World()
+    order = world.shipped()
+    slower = one_rule(
+        "confirm", TimerAction.CONFIRM, "shipped", since=Since.SHIPPED, after=timedelta(days=14)
+    )
+    timeouts = TimeoutPolicy(timers=(slower,))
+    world.engine = world.another(attrs.evolve(PLAIN, timeouts=timeouts))
+    assert world.at(7 * day).moved == 1
+    ((key, due),) = [(timer.key, timer.due) for timer in world.store.timers()]
+    assert (key.kind, due) == (TimerKind.CONFIRM_RECEIPT, after(14 * day))
+    world.at(14 * day)
+    assert world.get(order).state == "received"
+
+
+def test_a_timer_of_a_rule_that_is_gone_does_nothing() -> None:
+    """Nobody knows any more what it was for."""
+    world = timed(one_rule("idle", TimerAction.ESCALATE, "paid", after=timedelta(days=1)))
+    order = world.paid()
+    world.engine = world.another(PLAIN)
+    swept = world.at(24 * 60)
+    assert (swept.served, swept.moved) == (1, 0)
+    assert world.get(order) == order
+    assert world.store.timers() == ()
+
+
+# --- Parked -------------------------------------------------------------------------------------
+
+
+class Poisoned(MemoryStore):
+    """A store in which one order cannot be loaded."""
+
+    poison: Exception | None = None
+    order = ""
+
+    def load(self, order_id: str) -> Order | None:
+        """Load, or fail for the one."""
+        if self.poison is not None and order_id == self.order:
+            raise self.poison
+        return super().load(order_id)
+
+
+def poisoned(error: Exception) -> tuple[World, Order, Order]:
+    """A shop with two unpaid orders, the first of which cannot be loaded."""
+    store = Poisoned()
+    world = World(store=store)
+    first, second = world.placed(), world.placed()
+    store.order, store.poison = first.id, error
+    return world, first, second
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (CorruptDocument("the text is no JSON"), "corrupt_document: the text is no JSON"),
+        (OrderNotFound("no order"), "order_not_found: no order"),
+    ],
+    ids=["unreadable", "gone"],
+)
+def test_a_timer_whose_order_cannot_be_read_is_parked_at_once(error: Exception, told: str) -> None:
+    """It is set aside with its error, out of every sweep, and the other orders' timers are served."""
+    world, first, second = poisoned(error)
+    swept = world.at(30)
+    assert world.get(second).state == "closed"
+    assert {(p.order_id, p.kind, p.error) for p in swept.parked} == {
+        (first.id, "remind_payment", told),
+        (first.id, "close_unpaid", told),
+    }
+    assert [p.subject for p in swept.parked] == ["", ""]
+    assert world.at(24 * 60).failed == ()
+    assert set(run(parked(world.engine.shop, 10))) == set(swept.parked)
+
+
+def test_a_parked_timer_runs_again_when_somebody_says_so() -> None:
+    """With the fault mended, it is due at once and counts its tries anew."""
+    world, first, _ = poisoned(CorruptDocument("the text is no JSON"))
+    world.at(30)
+    world.store.poison = None
+    shop = world.engine.shop
+    run(unpark(shop, run(parked(shop, 10))))
+    assert run(parked(shop, 10)) == ()
+    world.at(31)
+    assert world.get(first).state == "closed"
+    run(unpark(shop, ()))
+
+
+def test_a_bug_parks_one_timer_and_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    """A host's fact that breaks for one order: its timer is set aside, the error is logged with its trace."""
+    world = World()
+    first, second = world.placed(), world.placed()
+
+    def broken(order: Order) -> bool:
+        if order.id == first.id:
+            raise ZeroDivisionError("a host's mistake")
+        return FACTS["money_in_flight"](order)
+
+    content = first.content
+    chart = built_in(
+        content.lifecycle, {**FACTS, "money_in_flight": broken}, content.lifecycle_version
+    )
+    shop: Any = world.engine.shop
+    world.engine.shop = attrs.evolve(shop, lifecycles=Lifecycles([chart]))
+    swept = world.at(30)
+    assert world.get(second).state == "closed"
+    assert set(swept.failed) == {(first.id, "port_failed")}
+    told = "port_failed: ZeroDivisionError: a host's mistake"
+    assert {p.error for p in swept.parked} == {told}
+    assert "a host's mistake" in caplog.text
+    assert world.at(24 * 60).failed == ()
+
+
+def test_an_order_in_a_state_that_its_chart_does_not_have_is_parked() -> None:
+    """The error names the state and those that the lifecycle knows."""
+    world = World()
+    order: Any = world.placed()
+    world.store._orders[order.id] = attrs.evolve(order, state="limbo")
+    swept = world.at(30)
+    assert {p.kind for p in swept.parked} == {"remind_payment", "close_unpaid"}
+    assert "has no state 'limbo'" in swept.parked[0].error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        StoreError("down"),
+        ConnectionError("no route"),
+        NewerDocument("of a later version"),
+        UnknownLifecycle("not here"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_timer_that_another_worker_could_serve_is_parked_after_many_tries(
+    error: Exception,
+) -> None:
+    """The store may come back, and a newer worker may know more: each pause of the back-off first, then more."""
+    world, first, _ = poisoned(error)
+    tries = 0
+    for minute in range(30, 30 + 8 * 24 * 60, 30):
+        swept = world.at(minute)
+        tries += sum(order_id == first.id for order_id, _ in swept.failed)
+        if swept.parked:
+            break
+    assert {p.tries for p in swept.parked} == {PARK_AFTER + 1}
+    assert tries == 2 * (PARK_AFTER + 1)
+    world.check(settled=False)
+
+
+def test_a_change_that_sets_a_parked_timer_sets_it_going() -> None:
+    """What was set aside is forgotten when the order's own change decides anew when it is due."""
+    world, first, _ = poisoned(CorruptDocument("broken"))
+    world.at(30)
+    world.store.poison = None
+    world.engine.cancel(first.id, reason="changed my mind", key="c", by=SHOPPER)
+    assert [p.order_id for p in run(parked(world.engine.shop, 10))] == []
+
+
+# --- After an outage, and clocks that differ ------------------------------------------------------
+
+
+def test_what_was_missed_is_caught_up_oldest_first_and_in_bounds() -> None:
+    """After an outage each sweep takes no more than it was told, always the longest overdue."""
+    world = World()
+    orders = []
+    for minute in range(4):
+        world.clock.set(after(minute))
+        orders.append(world.placed())
+    world.clock.set(after(5 * 60))
+    seen: list[list[str]] = []
+    for _ in range(9):
+        swept = world.engine.sweep(limit=2)
+        assert swept.served <= 2
+        seen.append([o.id for o in orders if world.get(o).state == "closed"])
+    ids = [order.id for order in orders]
+    assert all(closed == ids[: len(closed)] for closed in seen)
+    assert seen[-1] == ids
+    # a reminder that was missed is not sent for a deadline that has passed
+    assert all("order.reminded" not in names(world, order) for order in orders)
+
+
+def test_money_that_came_in_time_counts_where_nobody_sweeps() -> None:
+    """A shop without a sweeper loses nothing: the channel's own time of success is in time, told hours later."""
+    world = World(asks_payer=True)
+    order = world.pay(world.placed(), CHANNEL).order
+    world.clock.set(after(29, 59))
+    body = world.channel.pay(f"{order.id}/1")
+    world.clock.set(after(5 * 60))
+    world.engine.notify("wechat", {}, body)
+    assert world.get(order).state == "paid"
+    world.at(5 * 60 + 1)
+    assert world.get(order).state == "paid"
+    world.check()
+
+
+class Skewed(SystemClock):
+    """A machine's clock that is ahead or behind."""
+
+    def __init__(self, truth: SettableClock, ahead: timedelta) -> None:
+        self.truth = truth
+        self.ahead = ahead
+
+    def now(self) -> datetime:
+        """The truth, and the error."""
+        return self.truth.now() + self.ahead
+
+
+class Timekeeping(MemoryStore):
+    """A store with a clock of its own, as a database server has."""
+
+    truth: SettableClock
+
+    def now(self) -> datetime:
+        """The true time."""
+        return self.truth.now()
+
+
+@pytest.mark.parametrize("minutes", [-15, -1, 0, 1, 15])
+def test_a_worker_whose_clock_is_ahead_closes_nothing_early(minutes: int) -> None:
+    """No order closes before its deadline by the store's clock; a worker that is behind closes it as much later."""
+    store = Timekeeping()
+    world = World(store=store)
+    store.truth = world.clock
+    order = world.placed()
+    skewed = Skewed(world.clock, timedelta(minutes=minutes))
+    world.engine = OrderEngine(
+        store, world.gateways, world.stock, world.policies, clock=skewed, ids=world.ids
+    )
+    closed_at = None
+    for minute in range(60):
+        world.at(minute)
+        if closed_at is None and world.get(order).state == "closed":
+            closed_at = minute
+    assert closed_at == 30 + max(0, -minutes)
+
+
+def test_a_clock_that_the_host_gave_is_taken_at_its_word() -> None:
+    """A simulation may run ahead of the store's clock: only the machine's own is held against it."""
+    store = Timekeeping()
+    world = World(store=store)
+    store.truth = SettableClock(after(-60))
+    order = world.placed()
+    world.at(30)
+    assert world.get(order).state == "closed"
+
+
+# --- Two sweepers and a buyer ---------------------------------------------------------------------
+
+
+def test_l20_two_sweepers_and_a_buyer_at_the_deadline_have_one_outcome() -> None:
+    """At 12:30:00.000 two workers sweep while the buyer pays or scans, in 500 orders of their steps:
+    the order is paid once or closed once, and nothing is stranded."""
+    outcomes = set()
+    for seed in range(500):
+        choose = Random(seed)
+        asks = seed % 2 == 0
+        world = World(asks_payer=asks)
+        simulation = Simulation(world.engine)
+        order = world.placed()
+        if asks:
+            world.pay(order, CHANNEL)
+        world.clock.set(after(30))
+        if asks:
+            walks: list[Walk[Any]] = [
+                simulation.notify("wechat", {}, world.channel.pay(f"{order.id}/1"))
+                if choose.random() < 0.5
+                else simulation.cancel(order.id, reason="no", key="c", by=SHOPPER)
+            ]
+        else:
+            walks = [simulation.pay(order.id, THREE, key="p", by=SHOPPER)]
+        walks += [simulation.sweep(), simulation.sweep()]
+        while running := [walk for walk in walks if not walk.ended]:
+            choose.choice(running).go(choose.randint(1, 4))
+        simulation.recover(world.clock)
+        ended = world.get(order)
+        outcomes.add((asks, ended.state))
+        moves = [name for name in names(world, order) if name == "order.moved"]
+        assert len(moves) == 1, (seed, names(world, order))
+        world.check()
+    assert outcomes == {
+        (True, "paid"), (True, "closed"), (False, "paid"), (False, "closed"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ["pause", "extend", "cancel"])
+def test_l20_a_change_at_any_step_of_a_sweep_is_heard(what: str) -> None:
+    """The order is changed while a worker is about to act on it: what the worker knew counts no more."""
+    for step in range(100):
+        world = World()
+        if what == "cancel":
+            order, minute = world.placed(), 30.0
+        else:
+            order, minute = world.shipped(), 7 * 24 * 60.0
+        world.clock.set(after(minute))
+        walk = Simulation(world.engine).sweep().go(step)
+        if walk.ended:
+            break
+        acted = world.get(order).state != order.state
+        with suppress(NotAllowed):
+            if what == "pause":
+                world.engine.pause(order.id, "ticket", key="p")
+            elif what == "extend":
+                world.engine.extend(order.id, "confirm", key="e", by=SHOPPER)
+            else:
+                world.engine.cancel(order.id, reason="no", key="c", by=SHOPPER)
+        changed = world.get(order)
+        walk.finish()
+        if not acted:
+            assert world.get(order) == changed
+            assert (changed.state, bool(changed.handling.pauses or changed.handling.extended)) in {
+                ("shipped", True),
+                ("closed", False),
+            }
+    assert step > 3

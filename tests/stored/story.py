@@ -1,37 +1,62 @@
-"""The story of one order, from the cart to the last refund: every event of version 1 is in it."""
+"""Stories of orders, from the cart to the last refund: every event there is, is in one of them."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from ordercore.change import Change, Receipt, change
 from ordercore.goods import Manifest
 from ordercore.ledger import PostingPolicy
+from ordercore.lifecycle import Lifecycles
+from ordercore.lifecycle.charts import built_in
 from ordercore.lifecycle.charts.standard import standard
 from ordercore.money import Percent, money
 from ordercore.order import (
     FACTS,
     Accept,
+    AddedHolding,
+    AddedReservation,
+    AddNote,
+    Adopted,
+    Advance,
+    Amend,
     AnswerAttempts,
     AnswerRefund,
+    Assign,
     Cancel,
     Close,
     Complete,
     Deliver,
+    Escalate,
+    ExtendClock,
+    HandlingPolicy,
+    MarkItem,
+    Move,
+    NoteOverrun,
     NoteRefundDelay,
     Order,
     OrderContent,
+    PauseClocks,
     Pay,
+    Recover,
     RefundOrder,
     Remind,
+    ResumeClocks,
+    ReviewOrder,
+    Rule,
     Ship,
     Situation,
+    Tag,
     UndoPayment,
     decide,
+    evolve,
     place,
 )
-from ordercore.party import SYSTEM, Actor, Address, Party
+from ordercore.order.decide import Decision
+from ordercore.party import SYSTEM, Actor, Address, Attribution, Party
 from ordercore.pricing import (
     AmountOff,
     Cart,
@@ -52,6 +77,7 @@ from ordercore.tender import (
     RefundOutcome,
     RefundStatus,
     TenderPolicy,
+    carried_tenders,
     plan,
     tenders,
 )
@@ -60,15 +86,20 @@ from ordercore.timeout import TimeoutPolicy
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ordercore.lifecycle import Lifecycle
     from ordercore.order import Command
     from ordercore.tender import Tender
 
 START = datetime(2026, 5, 20, 9, 30, 0, 123456, tzinfo=UTC)
 LIFECYCLE = standard(FACTS)
+AGENT = built_in("purchasing_agent", FACTS)
+REVIEW_FIRST = built_in("review_first", FACTS)
+LIFECYCLES = Lifecycles((LIFECYCLE, AGENT, REVIEW_FIRST))
 CLERK = Actor.staff("clerk-7")
 SHOPPER = Actor.customer("cus_42")
 TIMEOUTS = TimeoutPolicy()
 _POSTING = PostingPolicy()
+_HANDLING = HandlingPolicy(refund_canceled=False, overrules=tuple(Rule))
 _PRICING = PricingPolicy(
     TaxPolicy(
         (TaxRate(Percent.of("13"), source="law"), TaxRate(Percent.of("6"), "shipping")),
@@ -76,9 +107,12 @@ _PRICING = PricingPolicy(
 )
 
 
-def situation(at: datetime = START, by: Actor = SYSTEM) -> Situation:
-    """A situation under the standard lifecycle."""
-    return Situation(at, by, LIFECYCLE, _POSTING)
+def situation(
+    at: datetime = START, by: Actor = SYSTEM, lifecycle: Lifecycle[Order] = LIFECYCLE
+) -> Situation:
+    """A situation under a lifecycle, by default the standard one."""
+    handling = HandlingPolicy() if lifecycle is LIFECYCLE else _HANDLING
+    return Situation(at, by, lifecycle, _POSTING, handling)
 
 
 def cart(lines: int = 5) -> Cart:
@@ -129,9 +163,10 @@ def placed(
 ) -> Change:  # fmt: skip
     """An order that begins."""
     agreed = content(name, number, lines, at, **changed)
-    decision = place(agreed, situation(at, SHOPPER))
+    lifecycle = LIFECYCLES.get(agreed.lifecycle, agreed.lifecycle_version)
+    decision = place(agreed, situation(at, SHOPPER, lifecycle))
     receipt = Receipt(agreed.shop, key, "Place", "d1", name) if key else None
-    return change(None, decision, at, SHOPPER, "Place", TIMEOUTS, receipt)
+    return change(None, decision, at, SHOPPER, "Place", TIMEOUTS, lifecycle, receipt)
 
 
 def changed(
@@ -139,10 +174,11 @@ def changed(
 ) -> Change:
     """What a command makes of an order."""
     moment = at if at is not None else order.entered_at + timedelta(seconds=1)
-    decision = decide(order, command, situation(moment, by))
+    lifecycle = LIFECYCLES.get(order.content.lifecycle, order.content.lifecycle_version)
+    decision = decide(order, command, situation(moment, by, lifecycle))
     name = type(command).__name__
     receipt = Receipt(order.shop, key, name, "d2", order.id) if key else None
-    return change(order, decision, moment, by, name, TIMEOUTS, receipt)
+    return change(order, decision, moment, by, name, TIMEOUTS, lifecycle, receipt)
 
 
 OFFERS: tuple[Tender, ...] = (
@@ -155,7 +191,8 @@ OFFERS: tuple[Tender, ...] = (
 
 def paying(order: Order, offers: Sequence[Tender] = OFFERS, key: str = "") -> Change:
     """A payment begins: by default over four tenders."""
-    planned = plan(order.content.rows(), offers, TenderPolicy(), order.currency)
+    carried = [tender for _, tender in carried_tenders(order.payments)] if order.due else []
+    planned = plan(order.content.rows(), offers, TenderPolicy(), order.currency, carried=carried)
     return changed(order, Pay(planned), by=SHOPPER, key=key)
 
 
@@ -229,6 +266,85 @@ def canceled_story() -> list[Change]:
     return told
 
 
+def _agreed(order: Order, lines: int) -> OrderContent:
+    """The same order with so many lines, what came to it held beside the rest."""
+    priced = quote(cart(lines), _PRICING, START)
+    return attrs.evolve(
+        order.content, lines=priced.lines, charges=priced.charges, discounts=priced.discounts,
+        taxes=priced.taxes, subtotal=priced.subtotal, discount=priced.discount, tax=priced.tax,
+        net=priced.net, total=priced.total, cart=cart(lines),
+        added=(AddedReservation("res-added", (("sku-1", 2),)),),
+        added_codes=(AddedHolding("cpn-added", ("WELCOME",)),),
+    )  # fmt: skip
+
+
+def agent_story() -> list[Change]:
+    """An order of a purchasing agent: changed after payment and changed back, marked, canceled, recovered."""
+    told = [
+        placed(
+            "ord_4", "ORD-0000000004", 1, lifecycle=AGENT.name, lifecycle_version=AGENT.version,
+            cart=cart(1), attribution=Attribution("example.org", "app", "may"),
+            coupons=("WELCOME",), coupon_holding="cpn-1",
+        )
+    ]  # fmt: skip
+
+    def then(command: Command, by: Actor = CLERK) -> Order:
+        told.append(changed(told[-1].order, command, by=by))
+        return told[-1].order
+
+    told.append(paying(told[-1].order, (tenders.Channel("wechat"),)))
+    told.append(answered(told[-1].order))
+    order = then(Amend(_agreed(told[-1].order, 2), ("lines", "total"), "rfd_a1"))
+    told.append(paying(order, (tenders.StoredValue("GC-9"),)))
+    told.append(answered(told[-1].order))
+    order = then(Amend(_agreed(told[-1].order, 1), ("lines", "total"), "rfd_a2"))
+    then(AddNote("called about the color", shown=True), SHOPPER)
+    then(Tag(("vip", "gift")))
+    then(Tag(remove=("gift",)))
+    then(Assign("north"))
+    then(MarkItem("1", "purchased"))
+    then(PauseClocks("ticket-1"))
+    then(ResumeClocks("ticket-1"))
+    then(PauseClocks("ticket-2"))
+    then(NoteOverrun("pick", timedelta(days=2)), SYSTEM)
+    then(Escalate("difference_unpaid"), SYSTEM)
+    then(Advance("receive_at_warehouse"))
+    then(Move("processing", "booked by mistake"))
+    then(Cancel("sold out", "rfd_4"))
+    then(Recover(_agreed(told[-1].order, 2)))
+    return told
+
+
+def reviewed_story() -> list[Change]:
+    """An order that staff looked over before it was taken up."""
+    told = [
+        placed(
+            "ord_5", "ORD-0000000005", 1, lifecycle=REVIEW_FIRST.name,
+            lifecycle_version=REVIEW_FIRST.version, pay_by=None,
+        )
+    ]  # fmt: skip
+    points = (("address", True), ("delivery", True))
+    review = ReviewOrder(True, points, "telephone, 9:31", "a regular")
+    return [*told, changed(told[-1].order, review, by=CLERK)]
+
+
+def adopted_story() -> list[Change]:
+    """An order taken over when it was on its way, and given more time."""
+    order = next(made.order for made in story() if made.order.state == "shipped")
+    adopted = Adopted(
+        attrs.evolve(order.content, id="ord_6", number="OLD-6", reservation=""), "shipped",
+        order.entered_at, order.payments, order.delivery,
+    )  # fmt: skip
+    begun = Decision(evolve(None, adopted, START), (adopted,))
+    told = [change(None, begun, START, SYSTEM, "Adopt", TIMEOUTS, LIFECYCLE)]
+    return [*told, changed(told[-1].order, ExtendClock("confirm"), by=SHOPPER)]
+
+
 def everything() -> list[Change]:
-    """All three stories."""
+    """The stories that the first schema could tell."""
     return [*story(), *closing_story(), *canceled_story()]
+
+
+def all_stories() -> list[Change]:
+    """Those, and what came later: changes of what was agreed, marks, reviews, clocks."""
+    return [*everything(), *agent_story(), *reviewed_story(), *adopted_story()]

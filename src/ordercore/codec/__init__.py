@@ -17,8 +17,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ordercore.codec.compiled import FAULTS, Compiler, micros, moment, scan
-from ordercore.codec.plain import from_plain, to_plain
-from ordercore.errors import CorruptDocument, NewerDocument
+from ordercore.codec.plain import from_plain, hint_names, to_plain
+from ordercore.errors import CorruptDocument, NewerDocument, UnreadableData
 from ordercore.order import EVENTS, Order, OrderContent
 from ordercore.tender import Attempt, Payments, TenderPlan
 
@@ -52,15 +52,47 @@ __all__ = [
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 """Lifts the plain data of one schema to the next; it may change what it is given."""
 
-ORDER_SCHEMA = 1
+ORDER_SCHEMA = 2
 """The schema of an order's document, whole or without its content."""
 ORDER = "order"
 
-UPCASTERS: Mapping[str, Mapping[int, Upcaster]] = {}
+CLOSED = "closed"
+"""The state that released an order before lifecycles said so themselves."""
+
+
+def _moved_releases(plain: dict[str, Any]) -> dict[str, Any]:
+    """A move to *closed* was what released an order."""
+    if plain.get("to") == CLOSED:
+        plain["releases"] = True
+    return plain
+
+
+def _asked_by_time(plain: dict[str, Any]) -> dict[str, Any]:
+    """Only a time-out closed by the event *close*."""
+    if plain.get("via") == "close":
+        plain["timed_out"] = True
+    return plain
+
+
+def _order_handled(plain: dict[str, Any]) -> dict[str, Any]:
+    """An order in *closed* was one for which nothing is held."""
+    if plain.get("state") == CLOSED:
+        plain["handling"] = {"released": True}
+    if isinstance(plain.get("closing"), dict):
+        plain["closing"] = _asked_by_time(plain["closing"])
+    return plain
+
+
+UPCASTERS: Mapping[str, Mapping[int, Upcaster]] = {
+    "order.closing_asked": {1: _asked_by_time},
+    "order.moved": {1: _moved_releases},
+    ORDER: {1: _order_handled},
+}
 """By name of the event, or ``order``: the step from each schema to the next."""
 
 _compiler = Compiler(
-    recalled=(Payments, TenderPlan, tuple[Attempt, ...], tuple[tuple[int, ...], ...])
+    recalled=(Payments, TenderPlan, tuple[Attempt, ...], tuple[tuple[int, ...], ...]),
+    hints=hint_names,
 )
 _writers: dict[type[Any], Callable[[Any], str]] = {}
 _readers: dict[str, tuple[int, Callable[[Any], Any]]] = {}
@@ -108,14 +140,14 @@ def decode_event(name: str, schema: int, text: str) -> Event:
             raise CorruptDocument(f"no event is called {name!r}", path="name", event=name)
         found = _readers[name] = (cls.schema, _compiler.reader(cls))
     known, reader = found
-    if schema == known:
-        try:
-            event: Event = reader(scan(text))
-        except FAULTS:
-            pass
-        else:
-            return event
-    return from_plain(EVENTS[name], _lifted(name, schema, known, _parsed(text)))
+    try:
+        plain = scan(text)
+        if schema != known:
+            plain = _lifted(name, schema, known, plain)
+        event: Event = reader(plain)
+    except (*FAULTS, UnreadableData):
+        return from_plain(EVENTS[name], _lifted(name, schema, known, _parsed(text)))
+    return event
 
 
 def encode_order(order: Order) -> str:
@@ -126,12 +158,9 @@ def encode_order(order: Order) -> str:
 def decode_order(text: str) -> Order:
     """The order that `encode_order` wrote; raises `CorruptDocument` or `NewerDocument`."""
     try:
-        plain = scan(text)
-        if plain.pop("schema") == ORDER_SCHEMA:
-            return _order_reader()(plain)
-    except FAULTS:
-        pass
-    return from_plain(Order, _order_plain(text))
+        return _order_reader()(_order_lifted(scan(text)))
+    except (*FAULTS, UnreadableData):
+        return from_plain(Order, _order_plain(text))
 
 
 def encode_state(order: Order) -> str:
@@ -142,12 +171,15 @@ def encode_state(order: Order) -> str:
 def decode_state(content: OrderContent, text: str) -> Order:
     """The order with this content; raises `CorruptDocument` or `NewerDocument`."""
     try:
-        plain = scan(text)
-        if plain.pop("schema") == ORDER_SCHEMA:
-            return _state_reader()(plain, content)
-    except FAULTS:
-        pass
-    return _stated(content, _order_plain(text))
+        return _state_reader()(_order_lifted(scan(text)), content)
+    except (*FAULTS, UnreadableData):
+        return _stated(content, _order_plain(text))
+
+
+def _order_lifted(plain: dict[str, Any]) -> dict[str, Any]:
+    """The plain data of a sound document, in the present schema."""
+    schema = plain.pop("schema")
+    return plain if schema == ORDER_SCHEMA else _lifted(ORDER, schema, ORDER_SCHEMA, plain)
 
 
 def _stated(content: OrderContent, plain: dict[str, Any]) -> Order:

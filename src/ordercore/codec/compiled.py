@@ -10,8 +10,11 @@ where. `ordercore.codec.plain` does that, by a second look.
 from __future__ import annotations
 
 import enum
+import json
+import threading
 import types
 import typing
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from json.decoder import JSONDecoder
 from json.encoder import encode_basestring
@@ -19,7 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ordercore.errors import InvalidMoney
 from ordercore.goods import Manifest
+from ordercore.money import money
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +38,7 @@ RECALLED_MAX = 256
 """Most values of one type whose texts are kept."""
 _LITERAL = (int, str, bool, tuple)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(0, 0, 1)
 
 
 def micros(at: datetime) -> int:
@@ -85,6 +91,65 @@ def optional(hint: Any) -> Any:
     return None
 
 
+def union_members(hint: Any) -> tuple[Any, ...]:
+    """The classes of a closed union of values; none where ``hint`` is something else."""
+    if typing.get_origin(hint) not in {types.UnionType, typing.Union}:
+        return ()
+    members = typing.get_args(hint)
+    closed = len(members) > 1 and all(attrs.has(member) for member in members)
+    return members if closed else ()
+
+
+def tag(cls: type[Any]) -> str:
+    """How a member of a union is called: ``PercentOff`` as ``percent_off``."""
+    return "".join(f"_{sign.lower()}" if sign.isupper() else sign for sign in cls.__name__)[1:]
+
+
+def is_money(hint: Any) -> bool:
+    """Whether ``hint`` is money, of the library or of py-moneyed."""
+    return isinstance(hint, type) and hint.__module__.startswith("moneyed")
+
+
+def is_mapping(hint: Any) -> bool:
+    """Whether ``hint`` is a mapping: the host's own JSON, or plain attributes."""
+    return typing.get_origin(hint) is Mapping
+
+
+def _money_text(amount: Any) -> str:
+    return f'"{amount.amount} {amount.currency.code}"'
+
+
+def _money_of(found: Any) -> Any:
+    """Money from ``"19.99 EUR"``; raises one of `FAULTS`."""
+    if type(found) is not str:
+        raise TypeError("money is a text: an amount and a currency")
+    number, _, code = found.partition(" ")
+    try:
+        return money(number, code)
+    except InvalidMoney as error:
+        raise ValueError(error.reason) from None
+
+
+def _length(length: timedelta) -> int:
+    return length // _MICROSECOND
+
+
+def _span(stored: Any) -> timedelta:
+    if type(stored) is not int:
+        raise TypeError("a duration is a whole number of microseconds")
+    return timedelta(0, 0, stored)
+
+
+def _json_text(found: Mapping[str, Any]) -> str:
+    return json.dumps(dict(found), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _mapping(found: Any) -> dict[str, Any]:
+    if type(found) is not dict:
+        raise TypeError("an object is expected")
+    return found
+
+
 def _default(field: attrs.Attribute[Any]) -> Any:
     default: Any = field.default
     if isinstance(default, attrs.Factory):  # type: ignore[arg-type]
@@ -104,8 +169,15 @@ class _Field:
         self.default = None if self.required else _default(field)
 
 
-def _fields(cls: type[Any], without: str) -> list[_Field]:
-    hints = typing.get_type_hints(cls)
+def _fields(
+    cls: type[Any], without: str, names: Callable[[type[Any]], Mapping[str, Any]]
+) -> list[_Field]:
+    try:
+        hints = typing.get_type_hints(cls)
+    except (
+        NameError
+    ):  # some names are imported for type checkers alone: they are loaded only for these
+        hints = typing.get_type_hints(cls, localns=dict(names(cls)))
     found = [_Field(field, hints[field.name]) for field in attrs.fields(cls)]
     return [field for field in found if field.name != without]
 
@@ -115,9 +187,14 @@ class Compiler:
 
     Texts of the values of ``recalled`` types are kept for a while: a value never changes, and
     one that stands in an event and then in several states of its order is written once.
+    ``hints`` gives the names that a class's annotations use and their modules import for type checkers alone.
     """
 
-    def __init__(self, recalled: tuple[Any, ...] = ()) -> None:
+    def __init__(
+        self, recalled: tuple[Any, ...] = (), hints: Callable[[type[Any]], Mapping[str, Any]] = vars
+    ) -> None:
+        self._hints = hints
+        self._making = threading.RLock()  # a function is known by its name before it is made
         self._made: dict[tuple[str, Any, str], str] = {}
         self._recalled = recalled
         self._names: dict[str, Any] = {
@@ -126,11 +203,18 @@ class Compiler:
             "micros": micros,
             "moment": moment,
             "day": date.fromisoformat,
+            "span": _span,
+            "length": _length,
+            "money_text": _money_text,
+            "money_of": _money_of,
+            "json_text": _json_text,
+            "mapping": _mapping,
         }
 
     def writer(self, cls: type[Any], without: str = "") -> Callable[[Any], str]:
         """The function that writes a value as JSON text, all but the field ``without``."""
-        made: Callable[[Any], str] = self._names[self._class_writer(cls, without)]
+        with self._making:
+            made: Callable[[Any], str] = self._names[self._class_writer(cls, without)]
         return made
 
     def reader(self, cls: type[Any], without: str = "") -> Callable[..., Any]:
@@ -138,7 +222,8 @@ class Compiler:
 
         It takes the value of the first field as a second argument where that is ``without``.
         """
-        made: Callable[..., Any] = self._names[self._class_reader(cls, without)]
+        with self._making:
+            made: Callable[..., Any] = self._names[self._class_reader(cls, without)]
         return made
 
     def _make(self, kind: str, hint: Any, without: str, body: Callable[[str], list[str]]) -> str:
@@ -197,6 +282,12 @@ class Compiler:
             return f"{{micros({x})}}"
         if hint is date:
             return f'"{{{x}.isoformat()}}"'
+        if hint is timedelta:
+            return f"{{length({x})}}"
+        if is_money(hint):
+            return f"{{money_text({x})}}"
+        if is_mapping(hint):
+            return f"{{json_text({x})}}"
         if isinstance(hint, type) and issubclass(hint, enum.Enum):
             assert all(encode_basestring(member.value) == f'"{member.value}"' for member in hint)
             return f'"{{{x}._value_}}"'  # twice as fast as .value
@@ -213,6 +304,9 @@ class Compiler:
             return self._class_writer(hint, "")
         if is_tuple(hint):
             return self._make("write", hint, "", lambda me: self._tuple_writer(me, hint))
+        members = union_members(hint)
+        if members:
+            return self._make("write", hint, "", lambda me: self._union_writer(me, members))
         inner = optional(hint)
         if inner is None:
             raise TypeError(f"a stored field cannot be {hint}")
@@ -220,6 +314,28 @@ class Compiler:
             f"def {me}(x):",
             f"return 'null' if x is None else f'{self._fragment(inner, 'x')}'",
         ])  # fmt: skip
+
+    def _union_writer(self, me: str, members: tuple[Any, ...]) -> list[str]:
+        """A member's own object, its tag first."""
+        written = {
+            member: (f'{{"type":"{tag(member)}"', self._names[self._write_name(member)])
+            for member in members
+        }
+        return [
+            f"def {me}(x):",
+            f"head, write = {self._keep(written)}[type(x)]",
+            "body = write(x)",
+            "return head + (',' + body[1:] if len(body) > 2 else '}')",
+        ]
+
+    def _union_reader(self, me: str, members: tuple[Any, ...]) -> list[str]:
+        read = {tag(member): self._names[self._read_name(member)] for member in members}
+        return [
+            f"def {me}(x):",
+            "if type(x) is not dict: raise TypeError",
+            "rest = dict(x)",
+            f"return {self._keep(read)}[rest.pop('type')](rest)",
+        ]
 
     def _tuple_writer(self, me: str, hint: Any) -> list[str]:
         items = [plain_type(item) for item in typing.get_args(hint)]
@@ -238,7 +354,7 @@ class Compiler:
     def _class_writer(self, cls: type[Any], without: str) -> str:
         def body(me: str) -> list[str]:
             lines = [f"def {me}(v):"]
-            fields = _fields(cls, without)
+            fields = _fields(cls, without, self._hints)
             parts = [
                 f'"{f.name}":{self._fragment(f.hint, f"v.{f.name}")}' for f in fields if f.required
             ]
@@ -263,7 +379,7 @@ class Compiler:
         if field.default is None:
             condition = "x is not None"
             hint = optional(hint) or hint
-        elif type(field.default) in _LITERAL and not field.default:
+        elif (type(field.default) in _LITERAL or is_mapping(hint)) and not field.default:
             condition = "x"
         else:
             condition = f"x != {self._literal(field.default)}"
@@ -281,6 +397,12 @@ class Compiler:
             return "", f"moment({x})"
         if hint is date:
             return "", f"day({x})"
+        if hint is timedelta:
+            return "", f"span({x})"
+        if is_money(hint):
+            return "", f"money_of({x})"
+        if is_mapping(hint):
+            return "", f"mapping({x})"
         if isinstance(hint, type) and issubclass(hint, enum.Enum):
             by_value = self._make("member", hint, "", lambda me: [
                 f"{me} = {self._keep({member.value: member for member in hint})}"
@@ -299,6 +421,9 @@ class Compiler:
             return self._class_reader(hint, "")
         if is_tuple(hint):
             return self._make("read", hint, "", lambda me: self._tuple_reader(me, hint))
+        members = union_members(hint)
+        if members:
+            return self._make("read", hint, "", lambda me: self._union_reader(me, members))
         inner = optional(hint)
         if inner is None:
             raise TypeError(f"a stored field cannot be {hint}")
@@ -329,7 +454,7 @@ class Compiler:
 
     def _class_reader(self, cls: type[Any], without: str) -> str:
         def body(me: str) -> list[str]:
-            fields = _fields(cls, without)
+            fields = _fields(cls, without, self._hints)
             needed = [field for field in fields if field.required]
             rest = [field for field in fields if not field.required]
             made = self._keep(cls)

@@ -16,18 +16,19 @@ import sys
 import types
 import typing
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import attrs
 
 from ordercore import fulfillment, ledger, pricing, tender
-from ordercore.codec.compiled import is_tuple, micros, moment
+from ordercore.calendar import WorkingHours
+from ordercore.codec.compiled import is_money, is_tuple, micros, moment, tag
 from ordercore.errors import CorruptDocument, InvalidMoney
 from ordercore.goods import LineId, Manifest, Sku
 from ordercore.money import Percent, Rounding, decimal_text, money, to_minor
-from ordercore.party import Actor, Address, Destination, Party
+from ordercore.party import Actor, Address, Attribution, Destination, Party
 
 if TYPE_CHECKING:
     from cattrs import Converter
@@ -52,13 +53,29 @@ def _expect(kind: type[Any], found: Any) -> None:
         raise _Misfit(f"{_JSON[kind]} is expected, not {got}")
 
 
+def hint_names(cls: type[Any]) -> dict[str, Any]:
+    """The names that a class's annotations may use; money, which brings Babel's data along, where it does."""
+    names = _names()
+    if any("Money" in str(hint) for hint in cls.__annotations__.values()):
+        from ordercore.money import Money
+
+        names = {**names, "Money": Money}
+    return names
+
+
 @cache
 def _names() -> dict[str, Any]:
     """What annotations may name that their modules import for type checkers alone."""
     found: dict[str, Any] = {"Mapping": Mapping, "Sequence": Sequence, "date": date}
     for room in (fulfillment, ledger, pricing, tender):
         found.update({name: getattr(room, name) for name in room.__all__})
-    found.update({kind.__name__: kind for kind in (Actor, Address, Destination, Party, Manifest)})
+    found.update(
+        {
+            kind.__name__: kind
+            for kind in (Actor, Address, Attribution, Destination, Party, Manifest)
+        }
+    )
+    found.update({"WorkingHours": WorkingHours, "time": time})
     found.update({"datetime": datetime, "timedelta": timedelta, "LineId": LineId, "Sku": Sku})
     found.update({"Percent": Percent, "Rounding": Rounding, "ClassVar": ClassVar})
     return found
@@ -66,12 +83,7 @@ def _names() -> dict[str, Any]:
 
 def _resolve(cls: type[Any]) -> None:
     """Turn the annotations of a class into types; names of its own module come first."""
-    names = _names()
-    if any("Money" in str(hint) for hint in cls.__annotations__.values()):
-        from ordercore.money import Money  # Babel's data comes along
-
-        names = {**names, "Money": Money}
-    attrs.resolve_types(cls, {**names, **vars(sys.modules[cls.__module__])})
+    attrs.resolve_types(cls, {**hint_names(cls), **vars(sys.modules[cls.__module__])})
 
 
 def _members(hint: Any) -> tuple[Any, ...]:
@@ -83,11 +95,6 @@ def _members(hint: Any) -> tuple[Any, ...]:
 def _is_closed_union(hint: Any) -> bool:
     members = _members(hint)
     return len(members) > 1 and all(attrs.has(member) for member in members)
-
-
-def _tag(cls: type[Any]) -> str:
-    """``PercentOff`` as ``percent_off``."""
-    return "".join(f"_{sign.lower()}" if sign.isupper() else sign for sign in cls.__name__)[1:]
 
 
 def _add_scalars(converter: Converter) -> None:
@@ -120,6 +127,13 @@ def _add_scalars(converter: Converter) -> None:
     converter.register_structure_hook(datetime, structure_time)
     converter.register_unstructure_hook(timedelta, lambda length: length // _MICROSECOND)
     converter.register_structure_hook(timedelta, structure_duration)
+
+    def structure_clock_time(found: Any, _: Any) -> time:
+        _expect(str, found)
+        return time.fromisoformat(found)
+
+    converter.register_unstructure_hook(time, time.isoformat)
+    converter.register_structure_hook(time, structure_clock_time)
     converter.register_unstructure_hook_func(lambda hint: hint is date, date.isoformat)
     converter.register_structure_hook_func(lambda hint: hint is date, structure_day)
 
@@ -127,21 +141,13 @@ def _add_scalars(converter: Converter) -> None:
 def _add_money(converter: Converter) -> None:
     """Register money; it loads Babel, so only where a value with money is met."""
 
-    def unstructure(amount: Any) -> dict[str, str]:
-        currency = amount.currency.code
-        text = decimal_text(to_minor(amount), currency)
-        return {"amount": text, "currency": currency}
+    def unstructure(amount: Any) -> str:
+        return f"{decimal_text(to_minor(amount), amount.currency.code)} {amount.currency.code}"
 
     def structure(found: Any, _: Any) -> Any:
-        _expect(dict, found)
-        if found.keys() != {"amount", "currency"}:
-            raise _Misfit("money is an amount and a currency")
-        _expect(str, found["amount"])
-        _expect(str, found["currency"])
-        return money(found["amount"], found["currency"])
-
-    def is_money(hint: Any) -> bool:
-        return isinstance(hint, type) and hint.__module__.startswith("moneyed")
+        _expect(str, found)
+        number, _space, code = found.partition(" ")
+        return money(number, code)
 
     converter.register_unstructure_hook_func(is_money, unstructure)
     converter.register_structure_hook_func(is_money, structure)
@@ -151,10 +157,10 @@ def _add_unions(converter: Converter) -> None:
     def unstructure(member: Any) -> Any:
         if member is None:
             return None
-        return {"type": _tag(type(member)), **converter.unstructure(member)}
+        return {"type": tag(type(member)), **converter.unstructure(member)}
 
     def structuring(hint: Any) -> Any:
-        members = {_tag(member): member for member in _members(hint)}
+        members = {tag(member): member for member in _members(hint)}
         absent = type(None) in typing.get_args(hint)
 
         def structure(found: Any, _: Any) -> Any:

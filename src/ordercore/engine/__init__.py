@@ -1,12 +1,15 @@
 """The engine: use cases over ports."""
 
-from ordercore.engine.engine import AsyncOrderEngine, OrderEngine
+from ordercore.engine.amending import Amendment
+from ordercore.engine.asynchronous import AsyncOrderEngine
+from ordercore.engine.engine import OrderEngine
 from ordercore.engine.flow import Flow, Step, arun, call, run, run_batch
 from ordercore.engine.paying import PaymentResult, RefundResult
 from ordercore.engine.shop import Shop
 from ordercore.engine.sweeping import Sweep
 
 __all__ = [
+    "Amendment",
     "AsyncOrderEngine",
     "Flow",
     "OrderEngine",

@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ordercore.engine.flow import call
-from ordercore.engine.shop import COUPONS, load, record, situation
+from ordercore.engine.shop import AMENDED, COUPONS, load, record, situation
 from ordercore.errors import (
     CouponUnavailable,
     GatewayError,
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from ordercore.engine.shop import Shop
     from ordercore.order import Decision, Order
     from ordercore.party import Actor
-    from ordercore.ports import Answer, PaymentGateway, StockKeeper
+    from ordercore.ports import Answer, CouponBook, PaymentGateway, StockKeeper
     from ordercore.tender import Attempt, Refund
     from ordercore.timeout import TimerKey
 
@@ -74,10 +74,11 @@ def order_of_key(key: str) -> str:
 
 
 def charge_request(order: Order, attempt: Attempt) -> ChargeRequest:
-    """The attempt as its gateway is asked about it."""
+    """The attempt as its gateway is asked about it. A difference that an amendment left has no deadline."""
+    pay_by = None if order.payments.carried else order.content.pay_by
     return ChargeRequest(
         attempt.id, order.content.id, attempt.amount, order.content.currency, attempt.account,
-        attempt.points, order.content.pay_by, attempt.reference, order.content.customer.id,
+        attempt.points, pay_by, attempt.reference, order.content.customer.id,
     )  # fmt: skip
 
 
@@ -251,19 +252,23 @@ def answered(
     """
 
     def settle(before: Order, decision: Decision) -> Flow[Decision]:
-        if not _paid(decision):
+        if not _paid(before, decision):
             return decision
         stock, book, content = shop.stock, shop.coupons, before.content
         try:
             if stock is not None and content.reservation:
                 try:
-                    yield from call(stock.deduct, content.reservation)
+                    for name, goods in before.reservations():
+                        if goods:
+                            yield from call(stock.deduct, name)
                 except OutOfStock:
                     yield from _regain(shop, stock, before)
-            if book is not None and content.coupon_holding:
+            if book is not None:
                 # Who closed the order before this has released the codes, and such a holding cannot
                 # be used any more; who closes it after this gives the use back.
-                yield from call(book.use, content.coupon_holding)
+                for name, needed in before.holdings():
+                    if needed:
+                        yield from call(book.use, name)
         except (OutOfStock, CouponUnavailable):
             lost = AnswerAttempts(answers, goods_lost=True, told=told)
             return decide(before, lost, situation(shop, before, by))
@@ -274,20 +279,31 @@ def answered(
 
 def _regain(shop: Shop, stock: StockKeeper, before: Order) -> Flow[None]:
     """Promise goods anew whose promise has lapsed, and make that final; raises `OutOfStock`."""
-    reservation = before.content.reservation
+    held = [(name, goods) for name, goods in before.reservations() if goods]
     until = shop.clock.now() + shop.policies.stock.reserve_slack
-    yield from call(stock.reserve, reservation, before.stock_kept(), until)
+    for name, goods in held:
+        yield from call(stock.reserve, name, goods, until)
     # Only now look again: whoever closes the order after this look also frees these goods,
     # and who closed it before has freed them already, so nobody else would.
     now = yield from load(shop, before.id)
     if now.version != before.version:
-        yield from call(stock.release, reservation, now.stock_kept())
+        keeps = dict(now.reservations())
+        for name, _ in held:
+            yield from call(stock.release, name, keeps.get(name, ()))
         return  # the commit is refused as stale
-    yield from call(stock.deduct, reservation)
+    for name, _ in held:
+        yield from call(stock.deduct, name)
 
 
-def _paid(decision: Decision) -> bool:
-    return any([type(event) is Moved and event.via == "pay" for event in decision.events])
+def _paid(before: Order, decision: Decision) -> bool:
+    """Whether these answers make the order paid: it moves, or its state takes payments without a move."""
+    if any([type(event) is Moved and event.via == "pay" for event in decision.events]):
+        return True
+    after = decision.order
+    if not after.payments.keeps() or after.due or after.closing is not None:
+        return False
+    was, now = before.payments.captured, after.payments.captured
+    return now > was and not after.handling.released and after.state == before.state
 
 
 def discharge(
@@ -357,16 +373,43 @@ def release(shop: Shop, made: Change) -> Flow[None]:
 def settle_promises(shop: Shop, order: Order, owed: TimerKey) -> Flow[None]:
     """Give back the goods that an order keeps no more; make its codes final, or give them back."""
     if owed == COUPONS:
-        book, holding = shop.coupons, order.content.coupon_holding
-        if book is None:
-            return
-        if not order.coupons_kept():
-            yield from call(book.release, holding)
-            return
+        if shop.coupons is not None:
+            yield from _settle_codes(shop.coupons, order)
+    elif shop.stock is not None:
+        for name, keep in order.reservations():
+            yield from call(shop.stock.release, name, keep)
+        waits = (
+            order.due and order.content.pay_by is not None
+        )  # without a deadline, goods are final at once
+        open_ = waits or order.payments.in_flight or order.handling.released
+        if owed == AMENDED and not open_:
+            for name, keep in order.reservations():
+                if keep:
+                    yield from _final(shop, shop.stock, order, name)
+
+
+def _final(shop: Shop, stock: StockKeeper, order: Order, name: str) -> Flow[None]:
+    """Make a promise to an order that is paid final, though it may have lapsed meanwhile."""
+    try:
         try:
-            yield from call(book.use, holding)
+            yield from call(stock.deduct, name)
+        except OutOfStock:
+            yield from _regain(shop, stock, order)
+    except OutOfStock as error:
+        # paid and no longer there: nobody else can mend it, so somebody must look
+        _LOG.error("order %s: its goods are gone: %s", order.id, error)
+
+
+def _settle_codes(book: CouponBook, order: Order) -> Flow[None]:
+    kept = order.coupons_kept()
+    for name, needed in order.holdings():
+        if not (kept and needed):
+            yield from call(book.release, name)
+            continue
+        if order.due and order.content.pay_by is not None:
+            continue  # held until it is paid
+        try:
+            yield from call(book.use, name)
         except CouponUnavailable as error:
             # given back meanwhile, with an order that closed; or lapsed, as nobody swept for so long
             _LOG.warning("order %s: %s", order.id, error)
-    elif shop.stock is not None:
-        yield from call(shop.stock.release, order.content.reservation, order.stock_kept())

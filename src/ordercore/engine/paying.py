@@ -28,8 +28,10 @@ from ordercore.tender import (
     Notification,
     Outcome,
     PaymentAction,
+    PlannedTender,
     Refund,
     TenderPlan,
+    carried_tenders,
     plan,
 )
 from ordercore.tender.tenders import Balance, Channel, Points, Tender, checked_tender
@@ -42,7 +44,16 @@ if TYPE_CHECKING:
     from ordercore.engine.shop import Shop
     from ordercore.goods import Manifest
 
-__all__ = ["PaymentResult", "RefundResult", "cancel", "notify", "pay", "preview", "refund"]
+__all__ = [
+    "PaymentResult",
+    "RefundResult",
+    "cancel",
+    "give_up",
+    "notify",
+    "pay",
+    "preview",
+    "refund",
+]
 
 
 @value
@@ -58,7 +69,7 @@ class PaymentResult:
         """Whether the order is paid in full, and the money is still with the shop."""
         order = self.order
         total = order.content.total
-        if order.state == "closed" or (total and order.payments.refunded >= total):
+        if order.handling.released or (total and order.all_asked_back()):
             return False
         return paid_in_full(order)
 
@@ -95,7 +106,18 @@ def preview(shop: Shop, order_id: str, offers: Sequence[Tender]) -> Flow[TenderP
     offers = owned(offers, order, SYSTEM)
     held = yield from available(shop, offers, order.currency)
     content, rules = order.content, shop.policies.tenders
-    return plan(content.rows(), offers, rules, content.currency, held, content.points)
+    return plan(
+        content.rows(), offers, rules, content.currency, held, content.points,
+        carried=_carried(order),
+    )  # fmt: skip
+
+
+def _carried(order: Order) -> tuple[PlannedTender, ...]:
+    """Money of former payments that counts. None for an order that is paid for the first time, nor for
+    one on which nothing is due: the decision refuses that with its own words."""
+    if not order.due:
+        return ()
+    return tuple([tender for _, tender in carried_tenders(order.payments)])
 
 
 def owned(offers: Sequence[Tender], order: Order, by: Actor) -> tuple[Tender, ...]:
@@ -162,11 +184,16 @@ def pay(
     def make(now: Order) -> Pay:
         content = now.content
         rules = shop.policies.tenders
-        return Pay(plan(content.rows(), offers, rules, content.currency, held, content.points))
+        return Pay(
+            plan(
+                content.rows(), offers, rules, content.currency, held, content.points,
+                carried=_carried(now),
+            )
+        )  # fmt: skip
 
     if order.payments.in_flight and not (yield from _known(shop, receipt)):
         make(order)  # what cannot pay is refused before the payment under way is touched
-        order = yield from _give_up(shop, order, by)
+        order = yield from give_up(shop, order, by)
     order, made = yield from once(shop, order, receipt, by, make)
     if made is not None:
         until = made.at + shop.policies.timeouts.resolve_after
@@ -179,7 +206,7 @@ def _known(shop: Shop, receipt: Receipt) -> Flow[bool]:
     return opened.receipt is not None
 
 
-def _give_up(shop: Shop, order: Order, by: Actor) -> Flow[Order]:
+def give_up(shop: Shop, order: Order, by: Actor) -> Flow[Order]:
     """End a payment that waits for its payer, unless it turns out to be paid.
 
     One in the middle, whose attempts nobody has answered yet, is left alone.

@@ -8,7 +8,7 @@ from ordercore.change import Receipt, change
 from ordercore.engine.discharging import release
 from ordercore.engine.flow import call
 from ordercore.engine.quoting import quote_cart
-from ordercore.engine.shop import digest, owing_coupons, repeated
+from ordercore.engine.shop import digest, owing_coupons, repeated, told
 from ordercore.errors import (
     CouponUnavailable,
     InsideTransaction,
@@ -30,6 +30,7 @@ from ordercore.pricing.priced import extra_text
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from ordercore.change import Change
     from ordercore.engine.flow import Flow
     from ordercore.engine.shop import Shop
     from ordercore.lifecycle import Lifecycle
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from ordercore.party import Actor
     from ordercore.pricing import Quote
 
-__all__ = ["locked", "place_order"]
+__all__ = ["content_again", "locked", "place_order"]
 
 KEY_MAX = 200
 """Longest idempotency key."""
@@ -80,9 +81,22 @@ def _content(
         shop.ids.new("ord"), number, cart.shop, cart.kind, chart.name, chart.version,
         quote.currency, owner, cart.address, quote.lines, quote.charges, quote.discounts, quote.taxes,
         quote.subtotal, quote.discount, quote.tax, quote.net, quote.total, quote.rounding,
-        quote.scope, quote.at, now, now + window.pay_within, reservation,
+        quote.scope, quote.at, now, now + window.pay_within if chart.prepaid else None, reservation,
         extra_text(cart.extra, "cart.extra") if cart.extra else "", _codes(quote), holding,
-        quote.points, quote.border, quote.settlement, quote.ledger,
+        quote.points, quote.border, quote.settlement, quote.ledger, cart.attribution, cart,
+    )  # fmt: skip
+
+
+def content_again(quote: Quote, old: OrderContent, pay_by: datetime | None) -> OrderContent:
+    """What is agreed from now on: the same order at another quote. What is held for it stays as it was named."""
+    cart = quote.cart
+    return OrderContent(
+        old.id, old.number, old.shop, old.kind, old.lifecycle, old.lifecycle_version,
+        quote.currency, old.customer, cart.address, quote.lines, quote.charges, quote.discounts,
+        quote.taxes, quote.subtotal, quote.discount, quote.tax, quote.net, quote.total,
+        quote.rounding, quote.scope, quote.at, old.placed_at, pay_by, old.reservation, old.extra,
+        _codes(quote), old.coupon_holding, quote.points, quote.border, quote.settlement,
+        quote.ledger, old.attribution, cart, old.added, old.added_codes,
     )  # fmt: skip
 
 
@@ -207,25 +221,37 @@ def place_order(shop: Shop, quote: Quote, key: str, by: Actor, lifecycle: str) -
     count = yield from call(shop.store.next_number, template.sequence(now, quote.shop))
     number = template.render(now, quote.shop, count)
     content = _content(shop, agreed, owner, number, chart, now, reservation, holding)
-    decision = place(content, Situation(now, by, chart, shop.policies.posting))
-    paid = any([isinstance(event, Moved) for event in decision.events])
-    if stock is not None and paid:
-        yield from call(stock.deduct, reservation)
+    decision = place(
+        content, Situation(now, by, chart, shop.policies.posting, shop.policies.handling)
+    )
     receipt = Receipt(quote.shop, key, "Place", content_digest, content.id)
-    made = change(None, decision, now, by, "Place", shop.policies.timeouts, receipt)
-    if paid and holding:
+    made = change(None, decision, now, by, "Place", shop.policies.timeouts, chart, receipt)
+    # one that is collected whenever it suits has no window after which its promises would lapse
+    final = not chart.prepaid or any([isinstance(event, Moved) for event in decision.events])
+    return (yield from _written(shop, made, by, final=final))
+
+
+def _written(shop: Shop, made: Change, by: Actor, *, final: bool) -> Flow[Order]:
+    """Write the new order; ``final`` makes what was promised to it final."""
+    stock, order = shop.stock, made.order
+    reservation, holding = order.content.reservation, order.content.coupon_holding
+    if stock is not None and final:
+        yield from call(stock.deduct, reservation)
+    if final and holding:
         made = owing_coupons(made)
     try:
         yield from call(shop.store.commit, (made,))
     except (KeyReused, Stale):  # stale: this very order was written, and the answer was lost
-        earlier = yield from repeated(shop, receipt, by)
+        assert made.receipt is not None
+        earlier = yield from repeated(shop, made.receipt, by)
         if earlier is None:
             raise
         return earlier
     except StoreError:
-        if stock is not None and decision.order.state != chart.initial:
+        if stock is not None and final:
             yield from call(stock.release, reservation)  # what is final does not lapse by itself
         raise
-    if paid and holding:
+    yield from told(shop, made)
+    if final and holding:
         yield from release(shop, made)
-    return decision.order
+    return order

@@ -16,6 +16,7 @@ from ordercore.pricing import (
     Cart,
     CartLine,
     Coupon,
+    CouponStatus,
     ExchangeRate,
     ExternalTax,
     GoodsKind,
@@ -46,11 +47,17 @@ PAIRS_MAX = 50
 """Most pairs of currencies that one cart may need."""
 
 
-def quote_cart(shop: Shop, cart: Cart) -> Flow[Quote]:
-    """Price a cart now. Raises what `ordercore.pricing.quote` raises, and what the ports raise."""
+def quote_cart(shop: Shop, cart: Cart, own: tuple[str, ...] = ()) -> Flow[Quote]:
+    """Price a cart now. Raises what `ordercore.pricing.quote` raises, and what the ports raise.
+
+    ``own`` are codes that the order in question holds already: they count as free, and as still valid.
+    """
     now = shop.clock.now()
     policy = shop.policies.pricing
     facts = yield from _facts(shop, cart, now)
+    if own and facts.coupons:
+        mine = tuple([_ours(found, own) for found in facts.coupons])
+        facts = PricingFacts(mine, facts.rates, facts.vat_id, facts.tax, facts.quota)
     found = price(cart, policy, now, facts)
     if shop.taxes is None:
         return found
@@ -59,6 +66,16 @@ def quote_cart(shop: Shop, cart: Cart) -> Flow[Quote]:
     return price(
         cart, policy, now,
         PricingFacts(facts.coupons, facts.rates, facts.vat_id, answer, facts.quota),
+    )  # fmt: skip
+
+
+def _ours(found: Coupon, own: tuple[str, ...]) -> Coupon:
+    """A code without the count of the order that holds it."""
+    if found.code not in own or found.status is CouponStatus.VOID:
+        return found
+    return Coupon(
+        found.code, found.promotion, CouponStatus.FREE, found.single_use, found.holder,
+        found.valid_from, None, max(0, found.used_in_all - 1), max(0, found.used_by_customer - 1),
     )  # fmt: skip
 
 

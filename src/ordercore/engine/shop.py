@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,11 @@ from ordercore.errors import (
     InvalidManifest,
     KeyReused,
     NotFound,
+    OrdercoreError,
     OrderNotFound,
     Refused,
     Stale,
+    Vetoed,
 )
 from ordercore.goods import Manifest
 from ordercore.order import Moved, Situation, decide
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from ordercore.policy import Policies
     from ordercore.ports import (
         CouponBook,
+        Hook,
         OrderStore,
         PaymentGateway,
         QuotaSource,
@@ -45,12 +49,25 @@ if TYPE_CHECKING:
         VatIds,
     )
 
-__all__ = ["COUPONS", "RETRIES_MAX", "Shop", "digest", "load", "once", "record", "situation"]
+__all__ = [
+    "AMENDED",
+    "COUPONS",
+    "RETRIES_MAX",
+    "Shop",
+    "digest",
+    "load",
+    "once",
+    "record",
+    "situation",
+]
 
+_LOG = logging.getLogger("ordercore.engine")
 RETRIES_MAX = 8
 """How often a change that came too late is decided anew before `Stale` reaches the caller."""
 COUPONS = TimerKey(TimerKind.SETTLE_COUPONS)
 """The order's coupon codes are to be made final or given back: whoever serves it looks at the order."""
+AMENDED = TimerKey(TimerKind.RELEASE_STOCK, "amended")
+"""The goods of an amended or recovered order are to be made final or given back, by the same look."""
 
 
 @value
@@ -69,6 +86,7 @@ class Shop:
     taxes: TaxSource | None = None
     vat_ids: VatIds | None = None
     quotas: QuotaSource | None = None
+    hooks: tuple[Hook, ...] = ()
 
     def gateway(self, name: str) -> PaymentGateway:
         """The gateway of this name; raises `NotFound` that lists the known ones."""
@@ -109,7 +127,28 @@ def situation(shop: Shop, order: Order, by: Actor) -> Situation:
     """When, who, and by which chart a decision about ``order`` is made."""
     content = order.content
     lifecycle: Lifecycle[Order] = shop.lifecycles.get(content.lifecycle, content.lifecycle_version)
-    return Situation(shop.clock.now(), by, lifecycle, shop.policies.posting)
+    policies = shop.policies
+    return Situation(shop.clock.now(), by, lifecycle, policies.posting, policies.handling)
+
+
+def decided(shop: Shop, order: Order, command: Command, where: Situation) -> Flow[Decision]:
+    """Decide, after asking the host's hooks; raises `Vetoed` with a hook's reason."""
+    for hook in shop.hooks:
+        reason = yield from call(hook.before, order, command, where.by)
+        if reason:
+            name = type(hook).__name__
+            raise Vetoed(reason, order=order.id, state=order.state, hook=name)
+    return decide(order, command, where)
+
+
+def told(shop: Shop, made: Change) -> Flow[None]:
+    """Tell the host's hooks of a change that was written. An error of theirs is logged, never raised:
+    what is written is written. Who must not miss a change reads the outbox."""
+    for hook in shop.hooks:
+        try:
+            yield from call(hook.after, made)
+        except OrdercoreError as error:
+            _LOG.error("after %s: %s", made.command, error, exc_info=error)
 
 
 def load(shop: Shop, order_id: str) -> Flow[Order]:
@@ -136,11 +175,17 @@ def record(
     tries = 0
     while True:
         where = situation(shop, order, by)
-        decision = decide(order, command, where)
+        if shop.hooks:
+            decision = yield from decided(shop, order, command, where)
+        else:
+            decision = decide(order, command, where)
         if settle is not None:
             decision = yield from settle(order, decision)
-        made = change(order, decision, where.at, by, type(command).__name__, shop.policies.timeouts)
-        if order.content.coupon_holding and _coupons_back(made):
+        made = change(
+            order, decision, where.at, by, type(command).__name__, shop.policies.timeouts,
+            where.lifecycle,
+        )  # fmt: skip
+        if _codes_of(order) and _coupons_back(made):
             made = owing_coupons(made)
         if clear is not None:
             made = _served(made, clear)
@@ -153,25 +198,37 @@ def record(
             if tries > RETRIES_MAX:
                 raise
         else:
+            if shop.hooks:
+                yield from told(shop, made)
             return made
         order = yield from load(shop, order.id)
 
 
 def owing_coupons(made: Change) -> Change:
     """The change, with a timer for the order's coupon codes."""
+    return owing(made, COUPONS)
+
+
+def owing(made: Change, key: TimerKey) -> Change:
+    """The change, with a timer for promises of the order that are to be settled."""
     order = made.order
-    owed = Timer(order.id, COUPONS, made.at, order.visit)
+    owed = Timer(order.id, key, made.at, order.visit)
     return Change(
         order, made.events, made.at, made.by, made.command, (*made.timers_set, owed),
         made.timers_cleared, made.entries, made.receipt,
     )  # fmt: skip
 
 
+def _codes_of(order: Order) -> bool:
+    content = order.content
+    return bool(content.coupon_holding or content.added_codes)
+
+
 def _coupons_back(made: Change) -> bool:
     """Whether this change makes the order give its codes back."""
     return not made.order.coupons_kept() and any(
         [
-            type(event) is Moved and (event.to == "closed" or event.via == "refund")
+            type(event) is Moved and (event.releases or event.via == "refund")
             for event in made.events
         ]
     )
@@ -221,11 +278,15 @@ def once(
     while True:
         where = situation(shop, order, by)
         try:
-            decision = decide(order, make(order), where)
+            if shop.hooks:
+                decision = yield from decided(shop, order, make(order), where)
+            else:
+                decision = decide(order, make(order), where)
             made = change(
-                order, decision, where.at, by, receipt.command, shop.policies.timeouts, receipt
-            )
-            if order.content.coupon_holding and _coupons_back(made):
+                order, decision, where.at, by, receipt.command, shop.policies.timeouts,
+                where.lifecycle, receipt,
+            )  # fmt: skip
+            if _codes_of(order) and _coupons_back(made):
                 made = owing_coupons(made)
             yield Step(shop.store.commit, ((made,),))
         except Stale:
@@ -238,5 +299,7 @@ def once(
                 raise
             return earlier, None
         else:
+            if shop.hooks:
+                yield from told(shop, made)
             return made.order, made
         order = yield from load(shop, order.id)

@@ -2,105 +2,299 @@
 
 Any number of workers may sweep. A timer is leased to one of them, but the lease only saves work:
 what keeps a timer from acting twice is the order's version and the visit in which it was set (law L20).
+
+A timer is a hint. Whoever serves it looks at the order again: a rule acts only if it still runs, is not
+paused, and its time is up by now, whatever the timer said. A command that meets an order which somebody
+changed meanwhile is decided anew, and given up if the timer does not stand any more.
+
+A timer that cannot be served is *parked*: set aside with its error, out of every sweep, until somebody
+looks. One whose order cannot be read, or that meets a bug, is parked at once; another only after many
+tries, since the other side may come back. It stops nobody else.
+
+Clocks of workers differ. On the machine's own clock a sweep takes nothing that is not due by the store's
+clock too, so a worker that is ahead closes no order before its deadline; one that is behind is only late.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING
+import logging
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, TypeVar
 
+from ordercore.clock import SystemClock
 from ordercore.engine.discharging import discharge, pull, settle_promises
-from ordercore.engine.flow import call
+from ordercore.engine.flow import Step, call
 from ordercore.engine.shop import checked_limit, load, record
-from ordercore.errors import NotAllowed, OrdercoreError
-from ordercore.order import Close, Deliver, NoteRefundDelay, Remind
+from ordercore.errors import (
+    InvalidLifecycle,
+    NewerDocument,
+    NotAllowed,
+    OrdercoreError,
+    OrderNotFound,
+    PortFailed,
+    UnknownLifecycle,
+    UnreadableData,
+)
+from ordercore.lifecycle import TimerRule, VisibleStep
+from ordercore.order import (
+    Cancel,
+    Close,
+    Decision,
+    Deliver,
+    Escalate,
+    Forfeit,
+    Moved,
+    NoteOverrun,
+    NoteRefundDelay,
+    Placed,
+    Remind,
+)
+from ordercore.order.events import Adopted
+from ordercore.order.facts import has_payment
 from ordercore.party import SYSTEM
-from ordercore.timeout import Timer, TimerKind
+from ordercore.ports import ParkedTimer
+from ordercore.timeout import STEP, Timer, TimerKind, due, rule_of, span_until
 from ordercore.value import value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
+    from collections.abc import Callable, Sequence
 
+    from ordercore.change import Change, Recorded
     from ordercore.engine.flow import Flow
     from ordercore.engine.shop import Shop
-    from ordercore.order import Order
+    from ordercore.lifecycle import Lifecycle
+    from ordercore.order import Command, Order
     from ordercore.ports import Publisher
 
-__all__ = ["Sweep", "relay", "sweep"]
+__all__ = ["Sweep", "parked", "relay", "sweep", "unpark"]
+
+T = TypeVar("T")
 
 LEASE = timedelta(minutes=2)
 """How long one worker has a timer for itself."""
 LIMIT_MAX = 10_000
 """Most timers or events of one call."""
+PARK_AFTER = 10
+"""Tries after which a timer that still fails is parked, unless the policy's pauses are more."""
+CANCEL = "cancel"
+SERVING = "sweep"
+"""What a bug is told under, in the place of a port."""
+_ERROR_MAX = 500
+_LOG = logging.getLogger("ordercore.engine")
+
+Served = bool | datetime
+"""Whether a timer is done with; or when it comes due after all."""
 
 
 @value
 class Sweep:
-    """What one sweep did: timers served, moved to later, and failed with (order, code) pairs."""
+    """What one sweep did.
+
+    ``served`` timers are done with, ``moved`` ones come due again. ``failed`` are (order, code) pairs of those
+    that failed; ``parked`` are those among them that were set aside.
+    """
 
     served: int
     moved: int
     failed: tuple[tuple[str, str], ...]
+    parked: tuple[ParkedTimer, ...] = ()
 
 
-def _stale(timer: Timer, order: Order) -> bool:
-    return timer.visit != order.visit
+class _Serving:
+    """One timer while it is served: by whom, by which rule, at which moment."""
+
+    __slots__ = ("lifecycle", "now", "rule", "shop", "timer")
+
+    def __init__(self, shop: Shop, timer: Timer, order: Order, now: datetime) -> None:
+        content = order.content
+        lifecycle = shop.lifecycles.get(content.lifecycle, content.lifecycle_version)
+        lifecycle.state(order.state)  # raises for a state that the chart does not have
+        timeouts = shop.policies.timeouts
+        self.shop = shop
+        self.timer = timer
+        self.now = now
+        self.lifecycle: Lifecycle[Order] = lifecycle
+        self.rule: TimerRule | None = rule_of(timeouts, lifecycle, content.kind, timer.key)
+
+    @property
+    def last(self) -> bool:
+        """Whether all pauses between tries are used up."""
+        return self.timer.tries > len(self.shop.policies.timeouts.backoff)
+
+    def verdict(self, order: Order) -> Served | None:
+        """``None`` where the rule's time is up for the order as it stands; otherwise what to do with the timer."""
+        timer, rule = self.timer, self.rule
+        if timer.visit != order.visit or rule is None:
+            return True
+        moment = due(order, timer.key, self.shop.policies.timeouts, self.lifecycle)
+        if moment is None:
+            return True  # what stopped it has cleared it, and what sets it going sets it anew
+        if moment > self.now:
+            return moment
+        # it was due before the pause, and nobody came: what moves the order waits all the same
+        return False if rule.event and order.handling.paused(rule.paused_by) else None
+
+    def act(self, order: Order, command: Command, *, clear: bool = True) -> Flow[Change]:
+        """Send the rule's command; on an order that was changed meanwhile only if the timer still stands.
+
+        Raises `NotAllowed` where it came too late.
+        """
+
+        def settle(now: Order, decision: Decision) -> Flow[Decision]:
+            yield from ()
+            closing = now.closing is not None and now.visit == self.timer.visit
+            if not closing and self.verdict(now) is not None:
+                raise NotAllowed("the timer came too late", order=now.id, state=now.state)
+            return decision
+
+        key = self.timer.key if clear else None
+        return (yield from record(self.shop, order, command, SYSTEM, settle, clear=key))
 
 
-def _last(shop: Shop, timer: Timer) -> bool:
-    return timer.tries > len(shop.policies.timeouts.backoff)
+# What each kind does ---------------------------------------------------------------------------
 
 
-def _close(shop: Shop, timer: Timer, order: Order) -> Flow[bool]:
-    if _stale(timer, order):
+def _close(serving: _Serving, order: Order) -> Flow[Served]:
+    """An unpaid order closes, a paid one is canceled and its money goes back; both by the rule's event."""
+    timer, rule = serving.timer, serving.rule
+    command: Command
+    if timer.visit != order.visit:
         return True
-    made = yield from record(shop, order, Close("not paid in time"), SYSTEM)
-    order = yield from discharge(shop, made.order, SYSTEM, made=made, last=_last(shop, timer))
+    if order.closing is not None:
+        command = Close(order.closing.reason, via=order.closing.via)
+    else:
+        verdict = serving.verdict(order)
+        if verdict is None and rule is not None and rule.event == CANCEL:
+            # who cancels gives back what a channel took before it closed; what came in time is to stay
+            order = yield from pull(serving.shop, order, SYSTEM)
+            verdict = serving.verdict(order)
+        if verdict is not None or rule is None:
+            return True if verdict is None else verdict
+        if has_payment(order) and not order.payments.in_flight:
+            reason = f"its time was up ({rule.name})"
+            command = Cancel(reason, f"{order.id}/r{len(order.payments.refunds) + 1}", rule.event)
+        else:
+            command = Close("not paid in time", via=rule.event)
+    made = yield from serving.act(order, command, clear=False)
+    order = yield from discharge(serving.shop, made.order, SYSTEM, made=made, last=serving.last)
     return order.visit != timer.visit
 
 
-def _remind(shop: Shop, timer: Timer, order: Order) -> Flow[bool]:
-    if not _stale(timer, order):
-        yield from record(shop, order, Remind(), SYSTEM, clear=timer.key)
+def _telling(make: Callable[[TimerRule], Command]) -> Callable[[_Serving, Order], Flow[Served]]:
+    """Serve by one command that the rule makes."""
+
+    def serve_rule(serving: _Serving, order: Order) -> Flow[Served]:
+        verdict = serving.verdict(order)
+        if verdict is None and serving.rule is not None:
+            yield from serving.act(order, make(serving.rule))
+            return True
+        return True if verdict is None else verdict
+
+    return serve_rule
+
+
+def _forfeit(serving: _Serving, order: Order) -> Flow[Served]:
+    """The order ends by the rule's event, once no payment may still arrive."""
+    verdict = serving.verdict(order)
+    rule = serving.rule
+    if verdict is not None or rule is None:
+        return True if verdict is None else verdict
+    if order.payments.in_flight:
+        return False
+    made = yield from serving.act(order, Forfeit(rule.event, f"its time was up ({rule.name})"))
+    yield from discharge(serving.shop, made.order, SYSTEM, made=made)
     return True
 
 
-def _confirm(shop: Shop, timer: Timer, order: Order) -> Flow[bool]:
-    if not _stale(timer, order):
-        yield from record(shop, order, Deliver(by_timer=True), SYSTEM, clear=timer.key)
+_overrun = _telling(lambda rule: NoteOverrun(rule.name, rule.after or timedelta(0)))
+
+
+def _alert(serving: _Serving, order: Order) -> Flow[Served]:
+    """Tell that a rule's time is up, or that an order is too long in a visible step."""
+    subject = serving.timer.key.subject
+    if not subject.startswith(STEP):
+        return (yield from _overrun(serving, order))
+    policy = serving.shop.policies.timeouts
+    steps = {step.value: step for step in policy.targets}
+    step = steps.get(subject.removeprefix(STEP))
+    if step is None or serving.lifecycle.steps.get(order.state) is not step:
+        return True
+    entered = order.entered_at
+    if serving.timer.visit != order.visit:  # it moved within the step
+        history = yield from call(serving.shop.store.journal, order.id)
+        entered = _step_entered(history, serving.lifecycle, step)
+    target = policy.targets[step]
+    if span_until(entered, target, policy.working) > serving.now:
+        return True  # it left the step and came back: its new timer watches it
+
+    def settle(now: Order, decision: Decision) -> Flow[Decision]:
+        yield from ()
+        if serving.lifecycle.steps.get(now.state) is not step:
+            raise NotAllowed("the timer came too late", order=now.id, state=now.state)
+        return decision
+
+    command = NoteOverrun(step.value, target)
+    yield from record(serving.shop, order, command, SYSTEM, settle, clear=serving.timer.key)
     return True
 
 
-def _resolve(shop: Shop, timer: Timer, order: Order) -> Flow[bool]:
+def _step_entered(
+    history: Sequence[Recorded], lifecycle: Lifecycle[Order], step: VisibleStep
+) -> datetime:
+    """When the order came into the visible step in which it is."""
+    entered = history[0].at
+    inside = False
+    for recorded in history:
+        event = recorded.event
+        if isinstance(event, Placed | Adopted):
+            state, at = event.state, recorded.at
+            if isinstance(event, Adopted):
+                at = event.entered_at
+        elif isinstance(event, Moved):
+            state, at = event.to, recorded.at
+        else:
+            continue
+        now_inside = lifecycle.steps.get(state) is step
+        if now_inside and not inside:
+            entered = at
+        inside = now_inside
+    return entered
+
+
+def _resolve(serving: _Serving, order: Order) -> Flow[Served]:
     if not order.payments.in_flight:
         return True
-    order = yield from pull(shop, order, SYSTEM)
-    order = yield from discharge(shop, order, SYSTEM, last=_last(shop, timer))
+    order = yield from pull(serving.shop, order, SYSTEM)
+    order = yield from discharge(serving.shop, order, SYSTEM, last=serving.last)
     return not order.payments.in_flight
 
 
-def _resolve_refund(shop: Shop, timer: Timer, order: Order) -> Flow[bool]:
-    order = yield from discharge(shop, order, SYSTEM, accepted=True, leg=timer.key.subject)
-    name, _, leg = timer.key.subject.rpartition("#")
+def _resolve_refund(serving: _Serving, order: Order) -> Flow[Served]:
+    subject = serving.timer.key.subject
+    order = yield from discharge(serving.shop, order, SYSTEM, accepted=True, leg=subject)
+    name, _, leg = subject.rpartition("#")
     return order.payments.refund(name).legs[int(leg)].arrived
 
 
-def _refund_late(shop: Shop, timer: Timer, order: Order) -> Flow[bool]:
-    name, _, leg = timer.key.subject.rpartition("#")
-    yield from record(shop, order, NoteRefundDelay(name, int(leg)), SYSTEM, clear=timer.key)
+def _refund_late(serving: _Serving, order: Order) -> Flow[Served]:
+    key = serving.timer.key
+    name, _, leg = key.subject.rpartition("#")
+    yield from record(serving.shop, order, NoteRefundDelay(name, int(leg)), SYSTEM, clear=key)
     return True
 
 
-def _release(shop: Shop, timer: Timer, order: Order) -> Flow[bool]:
-    yield from settle_promises(shop, order, timer.key)
+def _release(serving: _Serving, order: Order) -> Flow[Served]:
+    yield from settle_promises(serving.shop, order, serving.timer.key)
     return True
 
 
-_SERVE: dict[TimerKind, Callable[[Shop, Timer, Order], Flow[bool]]] = {
+_SERVE: dict[TimerKind, Callable[[_Serving, Order], Flow[Served]]] = {
     TimerKind.CLOSE_UNPAID: _close,
-    TimerKind.REMIND_PAYMENT: _remind,
-    TimerKind.CONFIRM_RECEIPT: _confirm,
+    TimerKind.REMIND_PAYMENT: _telling(lambda _rule: Remind()),
+    TimerKind.CONFIRM_RECEIPT: _telling(lambda rule: Deliver(by_timer=True, via=rule.event)),
+    TimerKind.ESCALATE: _telling(lambda rule: Escalate(rule.name)),
+    TimerKind.ALERT: _alert,
+    TimerKind.FORFEIT: _forfeit,
     TimerKind.RESOLVE_PAYMENT: _resolve,
     TimerKind.RESOLVE_REFUND: _resolve_refund,
     TimerKind.REFUND_LATE: _refund_late,
@@ -109,37 +303,115 @@ _SERVE: dict[TimerKind, Callable[[Shop, Timer, Order], Flow[bool]]] = {
 }
 
 
-def serve(shop: Shop, timer: Timer) -> Flow[bool]:
-    """Serve one timer; whether it is done for good. A refusal means that it came too late to matter."""
+def serve(shop: Shop, timer: Timer, now: datetime) -> Flow[Served]:
+    """Serve one timer. A refusal means that it came too late to matter."""
     order = yield from load(shop, timer.order_id)
     try:
-        done = yield from _SERVE[timer.key.kind](shop, timer, order)
+        return (yield from _SERVE[timer.key.kind](_Serving(shop, timer, order, now), order))
     except NotAllowed:
         return True
-    return done
+
+
+# Sweeps ------------------------------------------------------------------------------------
+
+
+def _alone(flow: Flow[T]) -> Flow[T]:
+    """Drive a flow so that a bug in it, or in a fact or a hook of the host, is an error of the library's tree.
+
+    Errors of ports go to the flow first, as they do without this.
+    """
+    answer: object = None
+    error: OrdercoreError | None = None
+    while True:
+        try:
+            step: Step = flow.send(answer) if error is None else flow.throw(error)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        except OrdercoreError:
+            raise
+        except Exception as bug:
+            what = type(bug).__name__
+            raise PortFailed(f"{what}: {bug}", port=SERVING, error=what) from bug
+        error = None
+        try:
+            answer = yield step
+        except OrdercoreError as failed:
+            answer, error = None, failed
+
+
+def _hopeless(error: OrdercoreError) -> bool:
+    """Whether trying again by itself changes nothing: a bug, or what cannot be read.
+
+    A lifecycle that this worker does not know, or a document of a later version, may be served by another.
+    """
+    if isinstance(error, PortFailed):
+        return error.data.get("port") == SERVING
+    if isinstance(error, UnknownLifecycle | NewerDocument):
+        return False
+    return isinstance(error, UnreadableData | OrderNotFound | InvalidLifecycle)
+
+
+def _aside(timer: Timer, error: OrdercoreError, now: datetime) -> ParkedTimer:
+    told = f"{error.code}: {error}"[:_ERROR_MAX]
+    kind, subject = timer.key
+    return ParkedTimer(
+        timer.order_id, kind.value, subject, timer.due, timer.visit, timer.tries, told, now
+    )
+
+
+def _time(shop: Shop) -> Flow[datetime]:
+    """Now: by the store's clock where the machine's own is ahead of it. A clock that the host gave is its word."""
+    now = shop.clock.now()
+    if isinstance(shop.clock, SystemClock):
+        now = min(now, (yield from call(shop.store.now)))
+    return now
 
 
 def sweep(shop: Shop, limit: int) -> Flow[Sweep]:
-    """Serve due timers, oldest first. One that fails waits longer each time and stops nobody else."""
+    """Serve due timers, oldest first. One that fails waits longer each time, then is parked; it stops nobody else."""
     shop.outside()
     checked_limit(limit, LIMIT_MAX, "timers")
-    now = shop.clock.now()
+    now = yield from _time(shop)
+    timeouts = shop.policies.timeouts
     claimed = yield from call(shop.store.claim_timers, now, limit, LEASE)
     settled: list[tuple[Timer, datetime | None]] = []
     failed: list[tuple[str, str]] = []
+    aside: list[ParkedTimer] = []
     moved = 0
     for timer in claimed:
+        done: Served
         try:
-            done = yield from serve(shop, timer)
+            done = yield from _alone(serve(shop, timer, now))
         except OrdercoreError as error:
-            done = False
             failed.append((timer.order_id, error.code))
-        due = None if done else now + shop.policies.timeouts.again(timer.tries)
-        moved += not done
-        settled.append((timer, due))
+            if _hopeless(error) or timer.tries > max(PARK_AFTER, len(timeouts.backoff)):
+                _LOG.error("parked %s of order %s", timer.key, timer.order_id, exc_info=error)
+                aside.append(_aside(timer, error, now))
+                continue
+            done = False
+        again = now + timeouts.again(timer.tries) if done is False else None
+        at = done if isinstance(done, datetime) else again
+        moved += at is not None
+        settled.append((timer, at))
+    if aside:
+        yield from call(shop.store.park_timers, aside)
     if settled:
         yield from call(shop.store.settle_timers, settled)
-    return Sweep(len(settled) - moved, moved, tuple(failed))
+    return Sweep(len(settled) - moved, moved, tuple(failed), tuple(aside))
+
+
+def parked(shop: Shop, limit: int) -> Flow[tuple[ParkedTimer, ...]]:
+    """Timers that were set aside, oldest first."""
+    checked_limit(limit, LIMIT_MAX, "timers")
+    return (yield from call(shop.store.parked, limit))
+
+
+def unpark(shop: Shop, aside: Sequence[ParkedTimer]) -> Flow[None]:
+    """Let parked timers come due now, as if they had never been tried."""
+    if aside:
+        checked_limit(len(aside), LIMIT_MAX, "timers")
+        yield from call(shop.store.unpark, tuple(aside), (yield from _time(shop)))
 
 
 def relay(shop: Shop, publisher: Publisher, limit: int) -> Flow[int]:

@@ -12,26 +12,43 @@ from typing import TYPE_CHECKING
 from ordercore.value import value
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from ordercore.goods import Manifest
+    from ordercore.order.order import OrderContent
     from ordercore.tender import Outcome, RefundOutcome, TenderPlan
 
 __all__ = [
     "Accept",
+    "AddNote",
+    "Advance",
+    "Amend",
     "AnswerAttempts",
     "AnswerRefund",
+    "Assign",
     "Cancel",
     "Close",
     "Command",
     "CommandKind",
     "Complete",
     "Deliver",
+    "Escalate",
+    "ExtendClock",
+    "Forfeit",
+    "MarkItem",
+    "Move",
+    "NoteOverrun",
     "NoteRefundDelay",
     "Pay",
+    "PauseClocks",
+    "Recover",
     "RefundOrder",
     "Remind",
+    "ResumeClocks",
+    "ReviewOrder",
+    "Seal",
     "Ship",
+    "Tag",
     "UndoPayment",
 ]
 
@@ -49,6 +66,10 @@ class CommandKind(enum.Enum):
     COMPLETE = "complete"
     CANCEL = "cancel"
     REFUND = "refund"
+    AMEND = "amend"
+    REVIEW = "review"
+    CLOSE = "close"
+    RECOVER = "recover"
 
 
 @value
@@ -79,6 +100,7 @@ class Deliver:
 
     at: datetime | None = None
     by_timer: bool = False
+    via: str = "receive"
 
 
 @value
@@ -88,17 +110,19 @@ class Complete:
 
 @value
 class Cancel:
-    """End the order before it ships; what was paid goes back."""
+    """End the order before it ships; what was paid goes back. ``via`` is the lifecycle's event."""
 
     reason: str
     refund_id: str = ""
+    via: str = "cancel"
 
 
 @value
 class Close:
-    """End an unpaid order because its time is up."""
+    """End an unpaid order because its time is up. ``via`` is the lifecycle's event."""
 
     reason: str
+    via: str = "close"
 
 
 @value
@@ -159,8 +183,157 @@ class NoteRefundDelay:
     leg: int
 
 
+@value
+class Advance:
+    """Fire an event of the lifecycle that people send: one that moves no goods and no money by itself."""
+
+    event: str
+    reason: str = ""
+    refund_id: str = ""
+
+
+@value
+class ReviewOrder:
+    """Say whether an order is valid, after looking it over: ``confirm`` or ``reject``."""
+
+    valid: bool
+    checklist: tuple[tuple[str, bool], ...] = ()
+    contact: str = ""
+    reason: str = ""
+    refund_id: str = ""
+
+
+@value
+class Seal:
+    """Close an order for good: it takes no command after this. ``overrule`` sets a refusal aside."""
+
+    reason: str
+    overrule: str = ""
+
+
+@value
+class Amend:
+    """What is agreed from now on, already priced; ``changed`` names the parts that differ.
+
+    ``refund_id`` names the refund of what was paid above the new price.
+    ``overrule`` is the reason for which staff amend where the lifecycle lists no amending.
+    """
+
+    content: OrderContent
+    changed: tuple[str, ...]
+    refund_id: str
+    overrule: str = ""
+
+
+@value
+class Recover:
+    """Let a canceled order live again with this content, priced today and with goods promised anew."""
+
+    content: OrderContent
+    overrule: str = ""
+
+
+@value
+class Move:
+    """Move an order to a state by hand, past its lifecycle."""
+
+    to: str
+    reason: str
+
+
+@value
+class AddNote:
+    """Remark on an order; with ``shown`` the customer may read it."""
+
+    text: str
+    shown: bool = False
+
+
+@value
+class Tag:
+    """Put tags on an order, take tags off it."""
+
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+@value
+class Assign:
+    """Make an order the work of a department or a person; empty for nobody's."""
+
+    to: str
+
+
+@value
+class MarkItem:
+    """Give a line a status of its own, one that the lifecycle lists."""
+
+    line: str
+    status: str
+
+
+@value
+class PauseClocks:
+    """Let the clocks that this pause concerns stand still, until it is resumed."""
+
+    name: str
+
+
+@value
+class ResumeClocks:
+    """Let them run on, later by the time in between."""
+
+    name: str
+
+
+@value
+class ExtendClock:
+    """Give a timer of the order more time, once, as its rule allows."""
+
+    timer: str
+
+
+@value
+class NoteOverrun:
+    """A visible step took longer than its target."""
+
+    step: str
+    target: timedelta
+
+
+@value
+class Escalate:
+    """A timer asks somebody above to look."""
+
+    timer: str
+
+
+@value
+class Forfeit:
+    """The time to pay the rest is over: the order ends, and what was paid may be kept."""
+
+    via: str = "forfeit"
+    reason: str = ""
+
+
 Command = (
     Pay
+    | Advance
+    | ReviewOrder
+    | Seal
+    | Amend
+    | Recover
+    | Move
+    | AddNote
+    | Tag
+    | Assign
+    | MarkItem
+    | PauseClocks
+    | ResumeClocks
+    | ExtendClock
+    | NoteOverrun
+    | Escalate
+    | Forfeit
     | Accept
     | Ship
     | Deliver

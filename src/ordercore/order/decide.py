@@ -10,22 +10,49 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ordercore.errors import InvalidInput, NotAllowed
+from ordercore.lifecycle.vocabulary import VOCABULARY
 from ordercore.order.commands import (
     Accept,
+    AddNote,
+    Advance,
+    Amend,
+    AnswerAttempts,
+    AnswerRefund,
+    Assign,
     Cancel,
+    Close,
     Command,
     CommandKind,
     Complete,
     Deliver,
+    ExtendClock,
+    MarkItem,
+    Move,
+    NoteRefundDelay,
+    PauseClocks,
     Pay,
+    Recover,
     RefundOrder,
+    ResumeClocks,
+    ReviewOrder,
+    Seal,
     Ship,
+    Tag,
     UndoPayment,
 )
 from ordercore.order.events import Placed
 from ordercore.order.evolve import evolve
 from ordercore.order.order import Order, OrderContent
-from ordercore.order.rules import aftercare, closing, fulfilling, paying
+from ordercore.order.rules import (
+    advancing,
+    aftercare,
+    amending,
+    closing,
+    fulfilling,
+    marking,
+    paying,
+    timing,
+)
 from ordercore.order.rules.deciding import Deciding, Refusal, Situation
 from ordercore.party import ActorKind
 from ordercore.value import value
@@ -36,24 +63,36 @@ if TYPE_CHECKING:
     from ordercore.event import Event
     from ordercore.order.rules.deciding import Guard, Rule
 
-__all__ = ["RULES", "WHO", "Decision", "Permission", "allowed", "decide", "place"]
+__all__ = [
+    "RULES",
+    "WHO",
+    "Decision",
+    "EventPermission",
+    "Permission",
+    "allowed",
+    "allowed_events",
+    "decide",
+    "place",
+]
+
+_PARTS = (paying, fulfilling, aftercare, closing, advancing, amending, marking, timing)
 
 RULES: Mapping[type[Any], Rule] = {
-    **paying.RULES,
-    **fulfilling.RULES,
-    **aftercare.RULES,
-    **closing.RULES,
+    command: rule for part in _PARTS for command, rule in part.RULES.items()
 }
 """One rule for each command; a test holds it equal to the union."""
 
 _GUARDS: Mapping[type[Any], Guard] = {
-    **paying.GUARDS,
-    **fulfilling.GUARDS,
-    **aftercare.GUARDS,
-    **closing.GUARDS,
+    command: guard for part in _PARTS for command, guard in part.GUARDS.items()
 }
 
-_ASKED: Mapping[type[Any], Guard] = {**_GUARDS, Pay: paying.may_start}
+_ASKED: Mapping[type[Any], Guard] = {
+    **_GUARDS,
+    Pay: paying.may_start,
+    Amend: amending.may_ask_amend,
+    Recover: amending.may_ask_recover,
+    Seal: closing.may_ask_seal,
+}
 """The same for who only asks: what may be begun, though something else must first be given up."""
 
 _STAFF = frozenset({ActorKind.STAFF, ActorKind.SYSTEM})
@@ -69,6 +108,19 @@ WHO: Mapping[type[Any], frozenset[ActorKind]] = {
     Complete: _SHOPPER,
     Cancel: _SHOPPER,
     RefundOrder: _STAFF,
+    Advance: _ALL,
+    ReviewOrder: _STAFF,
+    Seal: _STAFF,
+    Amend: _SHOPPER,
+    Recover: _SHOPPER,
+    Move: _STAFF,
+    AddNote: _SHOPPER,
+    Tag: _STAFF,
+    Assign: _STAFF,
+    MarkItem: _STAFF,
+    PauseClocks: _ALL,
+    ResumeClocks: _ALL,
+    ExtendClock: _SHOPPER,
 }
 """Who may send a command; one that is not here comes from gateways and timers."""
 
@@ -80,10 +132,29 @@ _KINDS: Mapping[CommandKind, type[Any]] = {
     CommandKind.COMPLETE: Complete,
     CommandKind.CANCEL: Cancel,
     CommandKind.REFUND: RefundOrder,
+    CommandKind.AMEND: Amend,
+    CommandKind.REVIEW: ReviewOrder,
+    CommandKind.CLOSE: Seal,
+    CommandKind.RECOVER: Recover,
 }
 
 
 _NAMES: Mapping[type[Any], str] = {command: kind.value for kind, command in _KINDS.items()}
+
+_SENDS: Mapping[type[Any], str] = {
+    Accept: "accept",
+    Ship: "ship",
+    Deliver: "receive",
+    Complete: "complete",
+    Cancel: "cancel",
+    Close: "close",
+    Seal: "close",
+    Recover: "recover",
+}
+"""The lifecycle's event behind a command: its chart may say who sends it, and in which state."""
+
+_AFTER_SEALING = frozenset({AnswerAttempts, AnswerRefund, NoteRefundDelay})
+"""What an order that is closed for good still hears: the last words of channels."""
 
 
 @value
@@ -104,16 +175,34 @@ class Permission:
 
 
 def _refusal(
-    command: type[Any], order: Order, situation: Situation, guards: Mapping[type[Any], Guard]
+    command: type[Any],
+    order: Order,
+    situation: Situation,
+    guards: Mapping[type[Any], Guard],
+    via: str = "",
 ) -> Refusal | None:
-    """The one guard that both the question and the act ask."""
-    who = WHO.get(command)
+    """The one guard that both the question and the act ask. ``via`` is an event other than the usual one."""
     by = situation.by
-    if who is not None and by.kind not in who:
+    if order.handling.sealed and command not in _AFTER_SEALING:
+        return Refusal("the order is closed for good: it can only be exported")
+    who = WHO.get(command)
+    lifecycle = situation.lifecycle
+    sends = via or _SENDS.get(command)
+    said = None
+    if who is not None and sends is not None:
+        senders = lifecycle.senders.get((order.state, sends))
+        if senders is not None:
+            said = (ActorKind.STAFF if by.kind is ActorKind.SYSTEM else by.kind) in senders
+    if said is None:
+        said = who is None or by.kind in who
+    if not said:
         return Refusal(f"a {by.kind.value} may not do this")
     if by.kind is ActorKind.CUSTOMER and by.id != order.content.customer.id:
         return Refusal("the order belongs to another customer")
-    guard = guards.get(command)
+    if via and via not in lifecycle.table[order.state]:
+        allowed = lifecycle.allowed(order.state, order)
+        return Refusal(f"{via!r} is not possible in state {order.state!r}", allowed)
+    guard = guards.get(command) if not via else None
     return guard(order, situation) if guard is not None else None
 
 
@@ -128,7 +217,11 @@ def decide(order: Order, command: Command, situation: Situation) -> Decision:
     if rule is None:
         known = tuple(found.__name__ for found in RULES)
         raise InvalidInput(f"a {kind.__name__} is no command", path="command", allowed=known)
-    refusal = _refusal(kind, order, situation, _GUARDS)
+    if order.state not in situation.lifecycle.table:
+        situation.lifecycle.state(order.state)  # says what the chart knows instead
+    via = getattr(command, "via", "")
+    other = via if via and via != _SENDS.get(kind) else ""
+    refusal = _refusal(kind, order, situation, _GUARDS, other)
     if refusal is not None:
         raise _refused(refusal, kind, order, situation)
     deciding = Deciding(order, situation)
@@ -175,6 +268,33 @@ def allowed(order: Order, situation: Situation) -> tuple[Permission, ...]:
         reason = "" if refusal is None else refusal.reason
         permissions.append(Permission(kind, refusal is None, reason))
     return tuple(permissions)
+
+
+@value
+class EventPermission:
+    """Whether an event of the lifecycle may be sent by its name now (`Advance`), and why not."""
+
+    event: str
+    possible: bool
+    reason: str = ""
+
+
+def allowed_events(order: Order, situation: Situation) -> tuple[EventPermission, ...]:
+    """The state's own events that people send by name: whether this actor may, and why not."""
+    lifecycle = situation.lifecycle
+    refusal = _refusal(Advance, order, situation, _ASKED)
+    found = []
+    for event in lifecycle.events_of(order.state):
+        if event in VOCABULARY or not lifecycle.info(event).senders:
+            continue
+        reason = "" if refusal is None else refusal.reason
+        if not reason and not advancing.may_send(order, situation, event):
+            reason = f"a {situation.by.kind.value} may not send {event!r}"
+        if not reason:
+            unmet = _guarded(order, situation, event)
+            reason = "" if unmet is None else unmet.reason
+        found.append(EventPermission(event, not reason, reason))
+    return tuple(found)
 
 
 def _guarded(order: Order, situation: Situation, event: str) -> Refusal | None:

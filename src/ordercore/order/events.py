@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ordercore.event import Event, event
-from ordercore.fulfillment import Received, Shipped, Withdrawn
+from ordercore.fulfillment import Delivery, Received, Shipped, Withdrawn
+from ordercore.order.handling import Note, Review
 from ordercore.order.order import OrderContent
 from ordercore.pricing import Funder, TaxTotal
+from ordercore.tender import Payments
 from ordercore.tender.events import (
     AttemptAnswered,
     CaptureAsked,
     PaymentStarted,
+    Reallotted,
     RefundAnswered,
     RefundRequested,
     UndoAsked,
@@ -20,14 +23,28 @@ from ordercore.value import value
 
 __all__ = [
     "EVENTS",
+    "Adopted",
+    "Amended",
+    "Assigned",
     "ClosingAsked",
+    "Escalated",
+    "Extended",
     "FundedShare",
+    "ItemMarked",
     "Moved",
+    "Noted",
     "OrderEvent",
+    "Overran",
+    "Overruled",
+    "Paused",
     "Placed",
+    "Recovered",
     "RefundDelayed",
     "Reminded",
+    "Resumed",
     "RevenueRecognized",
+    "Reviewed",
+    "Tagged",
 ]
 
 
@@ -39,23 +56,147 @@ class Placed(Event):
     state: str
 
 
-@event("order.moved")
+@event("order.adopted")
+class Adopted(Event):
+    """The order was taken over in mid-life: what was agreed, where it stands, what was paid and sent elsewhere."""
+
+    content: OrderContent
+    state: str
+    entered_at: datetime
+    payments: Payments
+    delivery: Delivery
+    released: bool = False
+    recognized: bool = False
+    unsettled: tuple[str, ...] = ()
+    """Attempts whose money the channel still holds; that of the others was paid out before."""
+
+
+@event("order.moved", schema=2)
 class Moved(Event):
-    """The lifecycle moved: by which event, from where to where, and why."""
+    """The lifecycle moved: by which event, from where to where, and why.
+
+    ``releases``: it will not be fulfilled, so nothing is held for it any more.
+    ``seals``: it is closed for good. Both stand here because an event is read without its chart.
+    """
 
     via: str
     source: str
     to: str
     reason: str = ""
+    releases: bool = False
+    seals: bool = False
 
 
-@event("order.closing_asked")
+@event("order.amended")
+class Amended(Event):
+    """What was agreed was changed: the content from now on, in which parts it differs, the total before."""
+
+    content: OrderContent
+    changed: tuple[str, ...]
+    was: int
+
+
+@event("order.recovered")
+class Recovered(Event):
+    """A canceled order lives again, at the prices of the day: its content from now on, the total before."""
+
+    content: OrderContent
+    was: int
+
+
+@event("order.overruled")
+class Overruled(Event):
+    """Staff set a rule of the shop aside, with a reason."""
+
+    rule: str
+    reason: str
+
+
+@event("order.reviewed")
+class Reviewed(Event):
+    """The order was looked over before it is taken up."""
+
+    review: Review
+
+
+@event("order.assigned")
+class Assigned(Event):
+    """The order is the work of a department or a person; empty for nobody's."""
+
+    to: str
+
+
+@event("order.noted")
+class Noted(Event):
+    """Somebody remarked on the order."""
+
+    note: Note
+
+
+@event("order.tagged")
+class Tagged(Event):
+    """Tags were put on the order or taken off it."""
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+@event("order.item_marked")
+class ItemMarked(Event):
+    """A single line has a status of its own."""
+
+    line: str
+    status: str
+
+
+@event("clock.paused")
+class Paused(Event):
+    """A reason came up for which clocks stand still."""
+
+    pause: str
+
+
+@event("clock.resumed")
+class Resumed(Event):
+    """The reason is gone: clocks run on, later by the time in between."""
+
+    pause: str
+
+
+@event("clock.extended")
+class Extended(Event):
+    """A timer of the order was given more time, once."""
+
+    timer: str
+    by: timedelta
+
+
+@event("clock.overran")
+class Overran(Event):
+    """A visible step took longer than its target."""
+
+    step: str
+    target: timedelta
+
+
+@event("clock.escalated")
+class Escalated(Event):
+    """A timer asks somebody above to look."""
+
+    timer: str
+
+
+@event("order.closing_asked", schema=2)
 class ClosingAsked(Event):
-    """The order is to close; the attempts that wait are first closed at their channels."""
+    """The order is to close; the attempts that wait are first closed at their channels.
+
+    ``timed_out``: its time is up, so money that came in time is kept; otherwise it is called off.
+    """
 
     via: str
     reason: str
     attempts: tuple[str, ...] = ()
+    timed_out: bool = False
 
 
 @event("order.reminded")
@@ -99,7 +240,22 @@ class RefundDelayed(Event):
 
 OrderEvent = (
     Placed
+    | Adopted
     | Moved
+    | Amended
+    | Recovered
+    | Overruled
+    | Reviewed
+    | Assigned
+    | Noted
+    | Tagged
+    | ItemMarked
+    | Paused
+    | Resumed
+    | Extended
+    | Overran
+    | Escalated
+    | Reallotted
     | ClosingAsked
     | Reminded
     | RevenueRecognized
@@ -120,7 +276,22 @@ EVENTS: dict[str, type[Event]] = {
     cls.name: cls
     for cls in (
         Placed,
+        Adopted,
         Moved,
+        Amended,
+        Recovered,
+        Overruled,
+        Reviewed,
+        Assigned,
+        Noted,
+        Tagged,
+        ItemMarked,
+        Paused,
+        Resumed,
+        Extended,
+        Overran,
+        Escalated,
+        Reallotted,
         ClosingAsked,
         Reminded,
         RevenueRecognized,

@@ -6,25 +6,44 @@ So an old order replays to the same state under any later policy (law L15).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
 
 from ordercore.errors import CorruptDocument
+from ordercore.fulfillment import Delivery
 from ordercore.fulfillment.delivery import FOLDS as DELIVERY_FOLDS
+from ordercore.goods import Manifest
 from ordercore.order.events import (
+    Adopted,
+    Amended,
+    Assigned,
     ClosingAsked,
+    Escalated,
+    Extended,
+    ItemMarked,
     Moved,
+    Noted,
+    Overran,
+    Overruled,
+    Paused,
     Placed,
+    Recovered,
     RefundDelayed,
     Reminded,
+    Resumed,
     RevenueRecognized,
+    Reviewed,
+    Tagged,
 )
+from ordercore.order.handling import Handling, Pause
 from ordercore.order.order import Closing, Order
 from ordercore.tender.attempt import AttemptState, Payments
 from ordercore.tender.events import FOLDS as PAYMENT_FOLDS
-from ordercore.tender.events import answers_folded
+from ordercore.tender.events import answers_folded, undrawn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from ordercore.event import Event
@@ -33,10 +52,22 @@ if TYPE_CHECKING:
 __all__ = ["FOLDS", "answered", "evolve", "fold", "replay"]
 
 
+def _marked(order: Order, event: Moved) -> Handling:
+    """The marks after a move; most moves leave them alone."""
+    handling = order.handling
+    if event.releases is handling.released and not event.seals:
+        return handling
+    return Handling(
+        event.releases, handling.sealed or event.seals, handling.adopted, handling.tags,
+        handling.notes, handling.assigned, handling.items, handling.pauses, handling.extended,
+        handling.review,
+    )  # fmt: skip
+
+
 def _moved(order: Order, event: Moved, at: datetime) -> Order:
     return Order(
         order.content, order.version + 1, event.to, order.visit + 1, at, order.payments,
-        order.delivery, None, event.reason, order.recognized,
+        order.delivery, None, event.reason, order.recognized, _marked(order, event),
     )  # fmt: skip
 
 
@@ -48,18 +79,20 @@ def _closing(order: Order, event: ClosingAsked, _at: datetime) -> Order:
             [a.moved(AttemptState.CLOSING) if a.id in names else a for a in payments.attempts]
         )
         payments = Payments(
-            payments.round, payments.plan, attempts, payments.refunds, payments.drawn
-        )
+            payments.round, payments.plan, attempts, payments.refunds, payments.drawn,
+            payments.carried, payments.settled,
+        )  # fmt: skip
     return Order(
         order.content, order.version + 1, order.state, order.visit, order.entered_at, payments,
-        order.delivery, Closing(event.via, event.reason), order.reason, order.recognized,
+        order.delivery, Closing(event.via, event.reason, event.timed_out), order.reason, order.recognized,
+        order.handling,
     )  # fmt: skip
 
 
 def _recognized(order: Order, _event: RevenueRecognized, _at: datetime) -> Order:
     return Order(
         order.content, order.version + 1, order.state, order.visit, order.entered_at,
-        order.payments, order.delivery, order.closing, order.reason, True,  # noqa: FBT003
+        order.payments, order.delivery, order.closing, order.reason, True, order.handling,  # noqa: FBT003
     )  # fmt: skip
 
 
@@ -67,6 +100,7 @@ def _noted(order: Order, _event: Event, _at: datetime) -> Order:
     return Order(
         order.content, order.version + 1, order.state, order.visit, order.entered_at,
         order.payments, order.delivery, order.closing, order.reason, order.recognized,
+        order.handling,
     )  # fmt: skip
 
 
@@ -77,7 +111,7 @@ def _payments(
         return Order(
             order.content, order.version + 1, order.state, order.visit, order.entered_at,
             folding(order.payments, event), order.delivery, order.closing, order.reason,
-            order.recognized,
+            order.recognized, order.handling,
         )  # fmt: skip
 
     return apply
@@ -88,22 +122,108 @@ def _delivery(folding: Callable[[Any, Any], Any]) -> Callable[[Order, Any, datet
         return Order(
             order.content, order.version + 1, order.state, order.visit, order.entered_at,
             order.payments, folding(order.delivery, event), order.closing, order.reason,
-            order.recognized,
+            order.recognized, order.handling,
         )  # fmt: skip
 
     return apply
 
 
+def _agreed(order: Order, event: Amended | Recovered, _at: datetime) -> Order:
+    """Another content from now on. What was refunded or withdrawn before concerns the former one."""
+    payments, delivery, handling = order.payments, order.delivery, order.handling
+    content = event.content
+    if payments.refunds:
+        plan = payments.plan
+        payments = Payments(
+            payments.round, plan, payments.attempts, payments.refunds,
+            () if plan is None else undrawn(plan), payments.carried, len(payments.refunds),
+        )  # fmt: skip
+    if delivery.withdrawn:
+        delivery = Delivery(delivery.shipments, Manifest(), delivery.received_at)
+    if handling.items:
+        lines = {line.id for line in content.lines}
+        items = tuple([item for item in handling.items if item[0] in lines])
+        handling = _handled(handling, items=items)
+    return Order(
+        content, order.version + 1, order.state, order.visit, order.entered_at, payments, delivery,
+        order.closing, order.reason, order.recognized, handling,
+    )  # fmt: skip
+
+
+def _handling(
+    folding: Callable[[Handling, Any, datetime], Handling],
+) -> Callable[[Order, Any, datetime], Order]:
+    def apply(order: Order, event: Event, at: datetime) -> Order:
+        return Order(
+            order.content, order.version + 1, order.state, order.visit, order.entered_at,
+            order.payments, order.delivery, order.closing, order.reason, order.recognized,
+            folding(order.handling, event, at),
+        )  # fmt: skip
+
+    return apply
+
+
+_MARKS = tuple(field.name for field in attrs.fields(cast("Any", Handling)))
+
+
+def _handled(handling: Handling, **changed: Any) -> Handling:
+    """The marks with some of them changed: rare, so it need not be fast."""
+    return Handling(*[changed.get(name, getattr(handling, name)) for name in _MARKS])
+
+
+def _item_marked(handling: Handling, event: ItemMarked, _at: datetime) -> Handling:
+    others = [item for item in handling.items if item[0] != event.line]
+    return _handled(handling, items=(*others, (event.line, event.status)))
+
+
+def _tagged(handling: Handling, event: Tagged, _at: datetime) -> Handling:
+    kept = [tag for tag in handling.tags if tag not in event.removed]
+    fresh = [tag for tag in event.added if tag not in kept]
+    return _handled(handling, tags=(*kept, *fresh))
+
+
+def _paused(handling: Handling, event: Paused, at: datetime) -> Handling:
+    return _handled(handling, pauses=(*handling.pauses, Pause(event.pause, at)))
+
+
+def _resumed(handling: Handling, event: Resumed, at: datetime) -> Handling:
+    pauses = [
+        Pause(p.name, p.since, at) if p.name == event.pause and p.until is None else p
+        for p in handling.pauses
+    ]
+    return _handled(handling, pauses=tuple(pauses))
+
+
+HANDLING_FOLDS: Mapping[type[Event], Callable[[Handling, Any, datetime], Handling]] = {
+    Reviewed: lambda handling, event, _at: _handled(handling, review=event.review),
+    Assigned: lambda handling, event, _at: _handled(handling, assigned=event.to),
+    Noted: lambda handling, event, _at: _handled(handling, notes=(*handling.notes, event.note)),
+    Tagged: _tagged,
+    ItemMarked: _item_marked,
+    Paused: _paused,
+    Resumed: _resumed,
+    Extended: lambda handling, event, _at: _handled(
+        handling, extended=(*handling.extended, (event.timer, event.by))
+    ),
+}
+
+
 FOLDS: dict[type[Event], Callable[[Order, Any, datetime], Order]] = {
     Moved: _moved,
+    Amended: _agreed,
+    Recovered: _agreed,
+    Overruled: _noted,
+    Overran: _noted,
+    Escalated: _noted,
     ClosingAsked: _closing,
     RevenueRecognized: _recognized,
     Reminded: _noted,
     RefundDelayed: _noted,
+    **{event: _handling(folding) for event, folding in HANDLING_FOLDS.items()},
     **{event: _payments(folding) for event, folding in PAYMENT_FOLDS.items()},
     **{event: _delivery(folding) for event, folding in DELIVERY_FOLDS.items()},
 }
-"""What each event does; `Placed` begins an order and is not here."""
+"""What each event does; `Placed` and `Adopted` begin an order and are not here."""
 
 
 def answered(order: Order, answers: tuple[AttemptAnswered, ...]) -> Order:
@@ -111,7 +231,7 @@ def answered(order: Order, answers: tuple[AttemptAnswered, ...]) -> Order:
     return Order(
         order.content, order.version + len(answers), order.state, order.visit, order.entered_at,
         answers_folded(order.payments, answers), order.delivery, order.closing, order.reason,
-        order.recognized,
+        order.recognized, order.handling,
     )  # fmt: skip
 
 
@@ -121,6 +241,14 @@ def evolve(order: Order | None, event: Event, at: datetime) -> Order:
         if order is not None:
             raise CorruptDocument("an order is placed once", path="events")
         return Order(event.content, 1, event.state, 0, at)
+    if isinstance(event, Adopted):
+        if order is not None:
+            raise CorruptDocument("an order is adopted once", path="events")
+        handling = Handling(released=event.released, adopted=True)
+        return Order(
+            event.content, 1, event.state, 0, event.entered_at, event.payments, event.delivery,
+            recognized=event.recognized, handling=handling,
+        )  # fmt: skip
     if order is None:
         raise CorruptDocument(f"{event.name} before order.placed", path="events")
     folding = FOLDS.get(type(event))

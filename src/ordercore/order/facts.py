@@ -15,14 +15,39 @@ __all__ = ["FACTS"]
 
 
 def paid_in_full(order: Order) -> bool:
-    """All that is due was taken, by the plan in force."""
+    """All that is due was taken: by the payment in force, and by former ones whose money counts."""
     payments = order.payments
-    now = payments.round
     captured = 0
+    if payments.carried or payments.settled:
+        captured = payments.captured - payments.refunded
+        return captured >= order.content.total - payments.refunded_now
+    now = payments.round
     for attempt in payments.attempts:
         if attempt.round == now and attempt.state is AttemptState.CAPTURED:
             captured += attempt.amount
     return captured == order.content.total
+
+
+def nothing_due(order: Order) -> bool:
+    """The money in our hands or promised to us covers what the order costs."""
+    return not order.due
+
+
+def has_payment(order: Order) -> bool:
+    """Something was paid and not asked back."""
+    return order.payments.captured > order.payments.refunded
+
+
+def valid(order: Order) -> bool:
+    """It was looked over and found valid."""
+    review = order.handling.review
+    return review is not None and review.valid
+
+
+def all_items_marked(order: Order) -> bool:
+    """Each line has a status of its own."""
+    marked = {line for line, _ in order.handling.items}
+    return all(line.id in marked for line in order.content.lines)
 
 
 def money_in_flight(order: Order) -> bool:
@@ -41,14 +66,13 @@ def all_shipped(order: Order) -> bool:
 
 def everything_refunding(order: Order) -> bool:
     """Refunds asked, accepted or arrived add up to all that was paid."""
-    return order.payments.refunded == order.content.total
+    return order.all_asked_back() or not order.content.total
 
 
 def everything_refunded(order: Order) -> bool:
     """Refunds that arrived add up to all that was paid."""
-    payments = order.payments
-    return payments.refunded == order.content.total and all(
-        [refund.arrived for refund in payments.refunds]
+    return everything_refunding(order) and all(
+        [refund.arrived for refund in order.payments.refunds]
     )
 
 
@@ -64,5 +88,9 @@ FACTS: Mapping[str, Callable[[Order], bool]] = {
     "everything_refunding": everything_refunding,
     "everything_refunded": everything_refunded,
     "nothing_shipped": nothing_shipped,
+    "nothing_due": nothing_due,
+    "has_payment": has_payment,
+    "valid": valid,
+    "all_items_marked": all_items_marked,
 }
 """The published facts, by the names that charts use."""

@@ -10,15 +10,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import attrs
+
 from ordercore.allocation import allocate, share_of_units
 from ordercore.fulfillment import Delivery
 from ordercore.goods import Manifest, Quantity
 from ordercore.money import Rounding
-from ordercore.party import Address, Party
+from ordercore.order.handling import Handling
+from ordercore.party import Address, Attribution, Party
 from ordercore.pricing import (
     SHIPPING,
     AppliedDiscount,
     Assessment,
+    Cart,
     Conversion,
     DiscountLevel,
     Funder,
@@ -29,13 +33,30 @@ from ordercore.pricing import (
     TaxTotal,
 )
 from ordercore.tender import Payments, refundable
+from ordercore.tender.attempt import HELD
 from ordercore.value import value
 
 if TYPE_CHECKING:
     from ordercore.money import Money
     from ordercore.pricing import TaxPart
 
-__all__ = ["Closing", "Order", "OrderContent", "row_taxes"]
+__all__ = ["AddedHolding", "AddedReservation", "Closing", "Order", "OrderContent", "row_taxes"]
+
+
+@value
+class AddedReservation:
+    """Goods that an amendment added, held at the stock keeper under a name of their own: (sku, units)."""
+
+    name: str
+    goods: tuple[tuple[str, int], ...]
+
+
+@value
+class AddedHolding:
+    """Coupon codes that an amendment added, held at the coupon book under a name of their own."""
+
+    name: str
+    codes: tuple[str, ...]
 
 
 @value
@@ -45,7 +66,9 @@ class OrderContent:
     Figures are minor units of ``currency``, as in `ordercore.pricing.Quote`.
     ``reservation`` names the goods held at the stock keeper, empty for none. ``coupons`` are the codes
     that the price counts on, ``coupon_holding`` names them at the coupon book, empty without one.
-    ``points`` of the total are to be paid in points.
+    ``points`` of the total are to be paid in points. ``cart`` is what it was priced from, to be priced again
+    when the order is amended or recovered; ``added`` are goods held beside ``reservation``,
+    ``added_codes`` codes held beside ``coupon_holding``.
     """
 
     id: str
@@ -79,6 +102,10 @@ class OrderContent:
     border: Assessment | None = None
     settlement: Conversion | None = None
     ledger: Conversion | None = None
+    attribution: Attribution = Attribution()
+    cart: Cart | None = attrs.field(default=None, repr=False)
+    added: tuple[AddedReservation, ...] = ()
+    added_codes: tuple[AddedHolding, ...] = ()
 
     def line(self, name: str) -> QuoteLine | None:
         """The line with this id."""
@@ -160,10 +187,14 @@ def _nets_once(parts: tuple[TaxPart, ...], net: int) -> list[int]:
 
 @value
 class Closing:
-    """The order is to close as soon as every attempt has had its last word."""
+    """The order is to close as soon as every attempt has had its last word.
+
+    ``timed_out``: its time is up, so money that came in time is kept; otherwise it is called off.
+    """
 
     via: str
     reason: str
+    timed_out: bool = False
 
 
 @value
@@ -183,6 +214,7 @@ class Order:
     closing: Closing | None = None
     reason: str = ""
     recognized: bool = False
+    handling: Handling = Handling()
 
     @property
     def id(self) -> str:
@@ -235,24 +267,91 @@ class Order:
         )
 
     def stock_kept(self) -> tuple[tuple[str, int], ...]:
-        """Goods by sku that the order still needs or has sent: nothing once it is closed unpaid,
-        otherwise all but what was withdrawn."""
+        """Goods by sku that the order still needs or has sent: nothing once it is released
+        before anything left, otherwise all but what was withdrawn."""
         withdrawn = dict(self.delivery.withdrawn.items)
         kept: dict[str, int] = {}
-        if self.state != "closed" or self.delivery.shipments:
+        if not self.handling.released or self.delivery.shipments:
             for line in self.content.lines:
                 left = line.quantity - withdrawn.get(line.id, 0)
                 if left:
                     kept[line.sku] = kept.get(line.sku, 0) + left
         return tuple(kept.items())
 
+    def reservations(self) -> tuple[tuple[str, tuple[tuple[str, int], ...]], ...]:
+        """Every name under which goods are held, and what each still has to keep.
+
+        What an amendment added is needed first; the rest stands on the first reservation.
+        """
+        content = self.content
+        if not content.reservation:
+            return ()
+        if not content.added:
+            return ((content.reservation, self.stock_kept()),)
+        left = dict(self.stock_kept())
+        found = []
+        for added in content.added:
+            keep = []
+            for sku, units in added.goods:
+                part = min(units, left.get(sku, 0))
+                if part:
+                    keep.append((sku, part))
+                    left[sku] -= part
+            found.append((added.name, tuple(keep)))
+        rest = tuple((sku, units) for sku, units in left.items() if units)
+        return ((content.reservation, rest), *found)
+
+    def holdings(self) -> tuple[tuple[str, bool], ...]:
+        """Every name under which coupon codes are held, and whether the price still counts on one of them."""
+        content = self.content
+        if not content.coupon_holding and not content.added_codes:
+            return ()
+        left = set(content.coupons)
+        found: list[tuple[str, bool]] = []
+        for added in reversed(
+            content.added_codes
+        ):  # a code that came back is held by its last name
+            needed = left.intersection(added.codes)
+            left -= needed
+            found.append((added.name, bool(needed)))
+        if content.coupon_holding:
+            found.append((content.coupon_holding, bool(left)))
+        return tuple(reversed(found))
+
     def coupons_kept(self) -> bool:
-        """Whether its coupon codes stay with it: not once it was closed, or all of its money was asked back,
+        """Whether its coupon codes stay with it: not once it is released, or all of its money was asked back,
         before anything left. On a partial refund their share is lost."""
         if self.delivery.shipments:
             return True
-        total = self.content.total
-        return self.state != "closed" and not (total and self.payments.refunded == total)
+        return not self.handling.released and not self.all_asked_back()
+
+    def all_asked_back(self) -> bool:
+        """Whether refunds asked, accepted or arrived add up to all that was paid for today's goods."""
+        payments = self.payments
+        return payments.refunded_now > 0 and payments.refunded >= payments.captured
+
+    @property
+    def due(self) -> int:
+        """What must still be paid or promised, in minor units: the total, without what was refunded of it,
+        less the money that is in our hands or promised to us. Computed from totals, never from changes."""
+        if self.handling.released:
+            return 0
+        payments = self.payments
+        left = self.content.total
+        for attempt in payments.attempts:
+            if attempt.state in HELD:
+                left -= attempt.amount
+        if payments.refunds:
+            left += payments.refunded - payments.refunded_now
+        return max(0, left)
+
+    @property
+    def owed(self) -> int:
+        """What was paid above what the order costs, in minor units: all of it once the order is released."""
+        payments = self.payments
+        net = payments.captured - payments.refunded
+        price = 0 if self.handling.released else self.content.total - payments.refunded_now
+        return max(0, net - price)
 
     def refundable(self) -> Manifest:
         """Units whose money is still with the shop."""

@@ -5,12 +5,16 @@ earned; a refund leaves the shop's books when it is asked, and the channel's whe
 
 | event | debit | credit |
 | --- | --- | --- |
+| adopted | opening balance | advances, refunds in transit |
 | captured | clearing, or the liability that was redeemed | advances |
 | undone | advances | clearing, or the liability |
 | revenue recognized | advances, funded discounts | revenue, shipping income, tax payable, duty collected |
 | refund asked before that | advances | refunds in transit |
 | refund asked after that | revenue, shipping income, tax payable, duty collected | refunds in transit, funded discounts |
 | refund arrived | refunds in transit | clearing, or the liability |
+
+An order that is adopted was paid elsewhere: the opening balance, by gateway, is what the former books hold
+against the customer's advance. Of a sale that is earned nothing is open but refunds on their way.
 
 Tax payable stands by rate ("19"), and by component where a row bears several ("GST 5"). What third parties
 repay of the shipping is shipping income, the rest of it is revenue.
@@ -22,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from ordercore.ledger import AccountKind, Entry
 from ordercore.money import Percent
-from ordercore.order.events import RevenueRecognized
+from ordercore.order.events import Adopted, RevenueRecognized
 from ordercore.order.evolve import FOLDS
 from ordercore.order.order import row_taxes
 from ordercore.pricing import BORDER_CHARGES, ChargeKind, QuoteLine
@@ -35,17 +39,65 @@ if TYPE_CHECKING:
     from ordercore.event import Event
     from ordercore.order.order import Order
     from ordercore.pricing import Funder
-    from ordercore.tender import Attempt
+    from ordercore.tender import Attempt, Payments
 
-__all__ = ["POSTINGS", "posting"]
+__all__ = ["POSTINGS", "SIDES", "outside", "posting"]
 
 _A = AccountKind
-_SIDE: Mapping[TenderKind, AccountKind] = {
+SIDES: Mapping[TenderKind, AccountKind] = {
     TenderKind.POINTS: _A.POINTS_LIABILITY,
     TenderKind.BALANCE: _A.STORED_VALUE_LIABILITY,
     TenderKind.STORED_VALUE: _A.STORED_VALUE_LIABILITY,
     TenderKind.CHANNEL: _A.CLEARING,
 }
+"""The account that the money of a tender comes from, by gateway."""
+
+
+def outside(payments: Payments, attempt: Attempt) -> int:
+    """What of an attempt's money was taken and has not arrived back, in minor units."""
+    arrived = [
+        leg.amount
+        for refund in payments.refunds
+        for leg in refund.legs
+        if leg.attempt == attempt.id and leg.arrived
+    ]
+    return attempt.captured - attempt.returned - sum(arrived)
+
+
+def _to_earn(event: Adopted) -> int:
+    """What the customer pays for all that was not refunded."""
+    content = event.content
+    gone = refunded_units(event.payments)
+    sums = sum([charge.total for charge in content.charges if not gone.get(charge.id)])
+    for line in content.lines:
+        first = gone.get(line.id, 0)
+        sums += line.units(first, line.quantity - first).total if first else line.total
+    return sums
+
+
+def _adopted(_before: Order, event: Adopted) -> tuple[Entry, ...]:
+    payments = event.payments
+    held = payments.captured - payments.refunded
+    advances = 0 if event.recognized else min(held, _to_earn(event))
+    stays = held - advances  # earned in the former books: the sale, or what was kept of a refund
+    opening: dict[tuple[AccountKind, str], int] = {}
+    transit = 0
+    for attempt in payments.attempts:
+        here = outside(payments, attempt)
+        left = payments.left(attempt)
+        transit += here - left
+        part = min(stays, left)
+        stays -= part
+        # a part that was earned in the former books opens nothing; of money that the channel still holds
+        # it stands against what was paid out before
+        side = (_A.OPENING, attempt.gateway)
+        opening[side] = opening.get(side, 0) - part
+        if attempt.id in event.unsettled:
+            side = (SIDES[attempt.kind], attempt.gateway)
+        opening[side] = opening.get(side, 0) + here
+    found = [Entry(kind, gateway, amount) for (kind, gateway), amount in opening.items()]
+    found += [Entry(_A.ADVANCES, "", -advances), Entry(_A.REFUNDS_IN_TRANSIT, "", -transit)]
+    return tuple([entry for entry in found if entry.amount])
 
 
 def _answered(before: Order, event: AttemptAnswered) -> tuple[Entry, ...]:
@@ -59,7 +111,7 @@ def _answered(before: Order, event: AttemptAnswered) -> tuple[Entry, ...]:
     if not amount:
         return ()
     return (
-        Entry(_SIDE[attempt.kind], attempt.gateway, amount),
+        Entry(SIDES[attempt.kind], attempt.gateway, amount),
         Entry(_A.ADVANCES, "", -amount),
     )
 
@@ -130,7 +182,7 @@ def _recognized(_before: Order, event: RevenueRecognized) -> tuple[Entry, ...]:
 def _refund_requested(before: Order, event: RefundRequested) -> tuple[Entry, ...]:
     refund = event.refund
     transit = Entry(_A.REFUNDS_IN_TRANSIT, "", -refund.amount)
-    if not refund.recognized:
+    if not (refund.recognized and refund.rows):
         return (Entry(_A.ADVANCES, "", refund.amount), transit) if refund.amount else ()
     content = before.content
     rows = {row.id: row for row in content.rows()}
@@ -164,11 +216,12 @@ def _refund_answered(before: Order, event: RefundAnswered) -> tuple[Entry, ...]:
     attempt = before.payments.attempt(leg.attempt)
     return (
         Entry(_A.REFUNDS_IN_TRANSIT, "", leg.amount),
-        Entry(_SIDE[attempt.kind], attempt.gateway, -leg.amount),
+        Entry(SIDES[attempt.kind], attempt.gateway, -leg.amount),
     )
 
 
 POSTINGS: Mapping[type[Event], Callable[[Order, Any], tuple[Entry, ...]]] = {
+    Adopted: _adopted,
     AttemptAnswered: _answered,
     RevenueRecognized: _recognized,
     RefundRequested: _refund_requested,

@@ -24,6 +24,8 @@ class PaymentStanding(enum.Enum):
     """The order is to close and a channel has not yet said its last word."""
     RETURNING = "returning"
     """A payment is being undone."""
+    PARTLY_PAID = "partly_paid"
+    """Something was paid, and an amendment left more to pay."""
     PAID = "paid"
     PARTLY_REFUNDED = "partly_refunded"
     REFUNDING = "refunding"
@@ -41,7 +43,8 @@ class DeliveryStanding(enum.Enum):
 
 @value
 class Standing:
-    """Figures in minor units. ``due`` is what must still be paid, ``refundable`` what may still go back."""
+    """Figures in minor units. ``due`` is what must still be paid, ``refundable`` what may still go back,
+    ``owed`` what was paid above the price, as after a cancellation whose money has not gone back."""
 
     payment: PaymentStanding
     delivery: DeliveryStanding
@@ -49,6 +52,7 @@ class Standing:
     paid: int
     refunded: int
     refundable: int
+    owed: int = 0
 
 
 def _payment(order: Order) -> PaymentStanding:
@@ -56,17 +60,20 @@ def _payment(order: Order) -> PaymentStanding:
     states = {attempt.state for attempt in payments.attempts}
     if order.closing is not None:
         return PaymentStanding.CLOSING
-    if payments.refunded:
+    if payments.refunded_now:
         arrived = all(refund.arrived for refund in payments.refunds)
         if not arrived:
             return PaymentStanding.REFUNDING
-        whole = payments.refunded == order.content.total
+        whole = order.all_asked_back()
         return PaymentStanding.REFUNDED if whole else PaymentStanding.PARTLY_REFUNDED
     if AttemptState.RETURNING in states:
         return PaymentStanding.RETURNING
-    if payments.captured == order.content.total:
+    net = payments.captured - payments.refunded
+    if net >= order.content.total:
         return PaymentStanding.PAID
-    return PaymentStanding.PENDING if payments.in_flight else PaymentStanding.UNPAID
+    if payments.in_flight:
+        return PaymentStanding.PENDING
+    return PaymentStanding.PARTLY_PAID if net else PaymentStanding.UNPAID
 
 
 def _delivery(order: Order) -> DeliveryStanding:
@@ -81,7 +88,7 @@ def standing(order: Order) -> Standing:
     """Where ``order`` stands."""
     payments = order.payments
     paid = payments.captured
-    due = 0 if order.state == "closed" else max(0, order.content.total - payments.held)
     return Standing(
-        _payment(order), _delivery(order), due, paid, payments.refunded, paid - payments.refunded
-    )
+        _payment(order), _delivery(order), order.due, paid, payments.refunded,
+        paid - payments.refunded, order.owed,
+    )  # fmt: skip

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ordercore.party import Address, Party
+from ordercore.party import Address, Attribution, Party
 from ordercore.value import value
 
 if TYPE_CHECKING:
@@ -287,3 +287,4 @@ class Cart:
     codes: tuple[str, ...] = ()
     shopper: Shopper = Shopper()
     fees: tuple[Fee, ...] = ()
+    attribution: Attribution = Attribution()

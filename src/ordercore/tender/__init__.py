@@ -10,6 +10,7 @@ from ordercore.tender.attempt import (
     RefundRow,
     settled,
 )
+from ordercore.tender.carrying import carried_tenders, reallotment
 from ordercore.tender.channel import (
     ActionKind,
     Capabilities,
@@ -61,7 +62,9 @@ __all__ = [
     "TenderPlan",
     "TenderPolicy",
     "TenderRule",
+    "carried_tenders",
     "plan",
+    "reallotment",
     "refund",
     "refundable",
     "refunded_units",

@@ -54,7 +54,8 @@ class AttemptState(enum.Enum):
     RETURNED = "returned"
 
 
-_HELD = frozenset({AttemptState.AUTHORIZED, AttemptState.CAPTURING, AttemptState.CAPTURED})
+HELD = frozenset({AttemptState.AUTHORIZED, AttemptState.CAPTURING, AttemptState.CAPTURED})
+"""States in which an attempt's money is in our hands or promised to us."""
 _LIVE = frozenset(
     {
         AttemptState.OPEN,
@@ -114,7 +115,7 @@ class Attempt:
     @property
     def held(self) -> bool:
         """Whether its money is in our hands or promised to us."""
-        return self.state in _HELD
+        return self.state in HELD
 
     @property
     def live(self) -> bool:
@@ -183,6 +184,9 @@ class Payments:
     """The payments of one order: the plan in force, all attempts, all refunds.
 
     ``drawn`` mirrors the plan's matrix: what refunds have drawn of each cell.
+    ``carried`` are attempts of earlier payments whose money counts: the plan's first tenders.
+    The first ``settled`` refunds belong to what was agreed before an amendment: they say nothing
+    about the goods of today.
     """
 
     round: int = 0
@@ -190,6 +194,8 @@ class Payments:
     attempts: tuple[Attempt, ...] = ()
     refunds: tuple[Refund, ...] = ()
     drawn: tuple[tuple[int, ...], ...] = ()
+    carried: tuple[str, ...] = ()
+    settled: int = 0
 
     def attempt(self, id: str) -> Attempt:  # noqa: A002 - the field's name
         """The attempt with this id; raises `NotFound`."""
@@ -210,10 +216,17 @@ class Payments:
         return tuple([a for a in self.attempts if a.round == self.round])
 
     @property
-    def held(self) -> int:
-        """Money in our hands or promised to us, by the plan in force, in minor units."""
-        now = self.round
-        return sum([a.amount for a in self.attempts if a.round == now and a.state in _HELD])
+    def secured(self) -> int:
+        """Money in our hands or promised to us, less what was asked back, in minor units."""
+        held = sum([a.amount for a in self.attempts if a.state in HELD])
+        return held - self.refunded if self.refunds else held
+
+    def keeps(self) -> bool:
+        """Whether a payment has come to its end and its money counts."""
+        if self.carried:
+            return True
+        current = self.current()
+        return bool(current) and all([a.state is AttemptState.CAPTURED for a in current])
 
     @property
     def captured(self) -> int:
@@ -224,6 +237,21 @@ class Payments:
     def refunded(self) -> int:
         """Money asked back by refunds, arrived or not, in minor units."""
         return sum([refund.amount for refund in self.refunds])
+
+    @property
+    def refunded_now(self) -> int:
+        """The same, of what is agreed today: without refunds from before an amendment."""
+        return sum([refund.amount for refund in self.refunds[self.settled :]])
+
+    def left(self, attempt: Attempt) -> int:
+        """What of a captured attempt was not asked back, in minor units."""
+        gone = [
+            leg.amount
+            for refund in self.refunds
+            for leg in refund.legs
+            if leg.attempt == attempt.id
+        ]
+        return attempt.captured - attempt.returned - sum(gone)
 
     @property
     def in_flight(self) -> bool:

@@ -27,10 +27,12 @@ __all__ = [
     "AttemptAnswered",
     "CaptureAsked",
     "PaymentStarted",
+    "Reallotted",
     "RefundAnswered",
     "RefundRequested",
     "UndoAsked",
     "answers_folded",
+    "undrawn",
 ]
 
 
@@ -40,6 +42,16 @@ class PaymentStarted(Event):
 
     plan: TenderPlan
     attempts: tuple[Attempt, ...]
+    carried: tuple[str, ...] = ()
+    """Attempts of earlier payments whose money counts: the first tenders of the plan, in its order."""
+
+
+@event("payment.reallotted")
+class Reallotted(Event):
+    """What was paid stands for other goods than before: the matrix of what the tenders hold over the new rows."""
+
+    plan: TenderPlan
+    carried: tuple[str, ...]
 
 
 @event("payment.answered")
@@ -89,14 +101,29 @@ class RefundAnswered(Event):
 
 
 def _with(payments: Payments, attempts: tuple[Attempt, ...]) -> Payments:
-    return Payments(payments.round, payments.plan, attempts, payments.refunds, payments.drawn)
+    return Payments(
+        payments.round, payments.plan, attempts, payments.refunds, payments.drawn,
+        payments.carried, payments.settled,
+    )  # fmt: skip
 
 
 def _started(payments: Payments, event: PaymentStarted) -> Payments:
-    empty = tuple([(0,) * len(event.plan.tenders)] * len(event.plan.rows))
     return Payments(
-        payments.round + 1, event.plan, payments.attempts + event.attempts, payments.refunds, empty
-    )
+        payments.round + 1, event.plan, payments.attempts + event.attempts, payments.refunds,
+        undrawn(event.plan), event.carried, payments.settled,
+    )  # fmt: skip
+
+
+def undrawn(plan: TenderPlan) -> tuple[tuple[int, ...], ...]:
+    """A matrix of which nothing has been drawn."""
+    return tuple([(0,) * len(plan.tenders)] * len(plan.rows))
+
+
+def _reallotted(payments: Payments, event: Reallotted) -> Payments:
+    return Payments(
+        payments.round, event.plan, payments.attempts, payments.refunds,
+        undrawn(event.plan), event.carried, payments.settled,
+    )  # fmt: skip
 
 
 def answers_folded(payments: Payments, answers: tuple[AttemptAnswered, ...]) -> Payments:
@@ -125,11 +152,14 @@ def _refund_requested(payments: Payments, event: RefundRequested) -> Payments:
     if plan is not None:
         places = {name: i for i, (name, _) in enumerate(plan.rows)}
         for row in refund.rows:
+            if not row.cells:
+                continue  # all goes back at once, whatever tender paid which row
             at = places[row.row]
             drawn[at] = tuple([a + b for a, b in zip(drawn[at], row.cells, strict=True)])
     return Payments(
-        payments.round, plan, payments.attempts, (*payments.refunds, refund), tuple(drawn)
-    )
+        payments.round, plan, payments.attempts, (*payments.refunds, refund), tuple(drawn),
+        payments.carried, payments.settled,
+    )  # fmt: skip
 
 
 def _refund_answered(payments: Payments, event: RefundAnswered) -> Payments:
@@ -147,12 +177,14 @@ def _refund_answered(payments: Payments, event: RefundAnswered) -> Payments:
             )
         refunds.append(refund)
     return Payments(
-        payments.round, payments.plan, payments.attempts, tuple(refunds), payments.drawn
-    )
+        payments.round, payments.plan, payments.attempts, tuple(refunds), payments.drawn,
+        payments.carried, payments.settled,
+    )  # fmt: skip
 
 
 FOLDS: Mapping[type[Event], Callable[[Payments, Any], Payments]] = {
     PaymentStarted: _started,
+    Reallotted: _reallotted,
     AttemptAnswered: lambda payments, event: answers_folded(payments, (event,)),
     CaptureAsked: lambda payments, event: _asked(payments, event.attempts, AttemptState.CAPTURING),
     UndoAsked: lambda payments, event: _asked(payments, event.attempts, AttemptState.RETURNING),

@@ -271,8 +271,11 @@ def plan(
     currency: str,
     available: Mapping[int, int] | None = None,
     points: int = 0,
+    carried: Sequence[PlannedTender] = (),
 ) -> TenderPlan:
     """Split what ``rows`` owe over ``offers`` by ``policy``.
+
+    ``carried`` is money of former payments: the first tenders of the plan; the offers pay the rest.
 
     ``available`` tells, by place in ``offers``, what an account holds (points or minor units).
     ``points`` is the part of the price that is due in points, so at least so many are to be paid.
@@ -281,7 +284,7 @@ def plan(
     if not 0 < len(offers) <= TENDERS_MAX:
         raise InvalidTenders(f"1 to {TENDERS_MAX} tenders, not {len(offers)}", path="tenders")
     declared = []
-    by_row = False
+    by_row = any([tender.quantum_minor > 1 for tender in carried])
     for i, offer in enumerate(offers):
         checked_tender(offer, f"tenders[{i}]")
         place, rule = policy.rule(offer.gateway, currency)
@@ -292,6 +295,15 @@ def plan(
     room = _Room(rows, by_row=by_row)
     planned: list[PlannedTender] = []
     columns: list[Column] = []
+    for held_ in carried:
+        step = held_.quantum_minor
+        if room.steps(None, step) * step < held_.amount:
+            step = 1  # its whole steps fit into no row of today
+        room.take(held_.amount, None, step)
+        planned.append(held_)
+        columns.append(Column(held_.amount, None, step))
+    if carried and not room.left:
+        raise InvalidTenders("nothing is due", path="tenders", due=0)
     used: dict[int, int] = {}  # what offers under one rule have taken of its cap
     for place, i, offer, rule, mask in declared:
         held = available.get(i) if available else None

@@ -25,9 +25,9 @@ __all__ = ["refund", "refundable", "refunded_units"]
 
 
 def refunded_units(payments: Payments) -> dict[LineId, int]:
-    """Units refunded so far, by line; a refunded charge counts one."""
+    """Units refunded so far of what is agreed today, by line; a refunded charge counts one."""
     units: dict[LineId, int] = {}
-    for done in payments.refunds:
+    for done in payments.refunds[payments.settled :]:
         for row in done.rows:
             units[row.row] = units.get(row.row, 0) + row.units
     return units
@@ -71,6 +71,8 @@ def _legs(rows: Sequence[RefundRow], payments: Payments) -> tuple[RefundLeg, ...
     by_tender: dict[int, Attempt] = {
         a.tender: a for a in payments.current() if a.state is AttemptState.CAPTURED
     }
+    for j, name in enumerate(payments.carried):
+        by_tender[j] = payments.attempt(name)
     legs = []
     for j, tender in enumerate(plan.tenders if plan else ()):
         amount = sum([row.cells[j] for row in rows])

@@ -46,7 +46,7 @@ from ordercore.pricing import (
     Terms,
 )
 from ordercore.pricing import quote as price
-from ordercore.tender import TenderKind
+from ordercore.tender import AttemptState, TenderKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from ordercore.tender import Payments, TenderPlan
 
 __all__ = [
+    "amounts_agree",
     "books_balance",
     "books_tell_the_money",
     "conversion_adds_up",
@@ -436,13 +437,17 @@ def refunds_bounded(payments: Payments) -> None:
     """L8: refunds never exceed what was captured, per tender and in total, and draw down the matrix.
 
     Legs and rows of each refund add up to it; cells drawn never exceed the cells of the plan.
+    A refund from before an amendment draws no longer, and one without rows takes whatever was left.
     """
     law = "L8 refund bound"
     back: dict[str, int] = {}
     for refund in payments.refunds:
         _same(law, f"the legs of {refund.id}", sum(x.amount for x in refund.legs), refund.amount)
-        _same(law, f"the rows of {refund.id}", sum(x.amount for x in refund.rows), refund.amount)
+        if refund.rows:
+            rows = sum(x.amount for x in refund.rows)
+            _same(law, f"the rows of {refund.id}", rows, refund.amount)
         for leg in refund.legs:
+            _holds(law, f"a leg of {refund.id} is below nothing", true=leg.amount > 0)
             back[leg.attempt] = back.get(leg.attempt, 0) + leg.amount
     for name, amount in back.items():
         captured = payments.attempt(name).captured
@@ -451,7 +456,7 @@ def refunds_bounded(payments: Payments) -> None:
         return
     places = [name for name, _ in payments.plan.rows]
     drawn = [[0] * len(payments.plan.tenders) for _ in places]
-    for refund in payments.refunds:
+    for refund in payments.refunds[payments.settled :]:
         for row in refund.rows:
             _same(law, f"the cells of row {row.row}", sum(row.cells), row.amount)
             at = places.index(row.row)
@@ -460,6 +465,41 @@ def refunds_bounded(payments: Payments) -> None:
     for name, cells, gone in zip(places, payments.plan.matrix, drawn, strict=True):
         within = all(0 <= taken <= cell for taken, cell in zip(gone, cells, strict=True))
         _holds(law, f"row {name} is drawn beyond its cells", true=within)
+
+
+def amounts_agree(order: Order) -> None:
+    """L3, L6, L25: the total is that of the rows; what is held, due and owed adds up to it.
+
+    What is due is the total, less what was refunded of it and less the money in hand or promised;
+    what is owed is the money in hand above it: computed from totals, whatever led there.
+    When what was paid just covers the rows of today, the matrix in force is over these very rows,
+    both margins exact, and its columns are what the tenders hold or drew since.
+    """
+    content, payments = order.content, order.payments
+    _same("L3 quote reconciles", "the total", content.total, sum(r.total for r in content.rows()))
+    law = "L6 tender conservation"
+    price = 0 if order.handling.released else content.total - payments.refunded_now
+    _same(law, "what is due", order.due, max(0, price - payments.secured))
+    net = payments.captured - payments.refunded
+    _same(law, "what is owed", order.owed, max(0, net - price))
+    _holds(law, "something is due and owed", true=not (order.due and order.owed))
+    held = sum(payments.left(a) for a in payments.attempts if a.state is AttemptState.CAPTURED)
+    _same(law, "what the tenders hold together", held, net)
+    plan = payments.plan
+    covered = net and net + payments.refunded_now == content.total and not payments.in_flight
+    if plan is None or not covered or order.handling.released:
+        return
+    tenders_conserved(plan)
+    law = "L25 matrix"
+    _same(law, "the rows", plan.rows, tuple((row.id, row.total) for row in content.rows()))
+    for (name, owes), cells in zip(plan.rows, plan.matrix, strict=True):
+        _same(law, f"the sum of row {name}", sum(cells), owes)
+    current = {a.tender: a for a in payments.current() if a.state is AttemptState.CAPTURED}
+    taken = {**current, **{j: payments.attempt(n) for j, n in enumerate(payments.carried)}}
+    for j, tender in enumerate(plan.tenders):
+        _same(law, f"the sum of tender {j}", sum(c[j] for c in plan.matrix), tender.amount)
+        drawn = sum(row[j] for row in payments.drawn)
+        _same(law, f"what tender {j} holds", payments.left(taken[j]), tender.amount - drawn)
 
 
 # --- Books -----------------------------------------------------------------------------------
@@ -488,6 +528,8 @@ def books_tell_the_money(order: Order, entries: Iterable[Entry]) -> None:
     ``entries`` are all entries of the order. Clearing and liabilities, by gateway: captured, less
     given back, less refunds that arrived. Refunds in transit: asked, less arrived. The rest (advances
     or, once earned, revenue, income and tax): captured, less given back, less refunds asked.
+    Until the sale is earned, all of the rest are advances. Of an order that was adopted only what is in
+    transit is held to this: its books begin in another shop.
     """
     law = "L9 books balance"
     sums: dict[AccountKind, int] = {}
@@ -512,22 +554,35 @@ def books_tell_the_money(order: Order, entries: Iterable[Entry]) -> None:
                 held[payments.attempt(leg.attempt).gateway] -= leg.amount
             else:
                 transit += leg.amount
+    in_transit = sums.get(AccountKind.REFUNDS_IN_TRANSIT, 0)
+    _same(law, "refunds in transit", in_transit, -transit)
+    if order.handling.adopted:
+        _same(law, "the sum of the entries", sum(sums.values()), 0)
+        return
     for gateway in sorted({*held, *outside}):
         got, due = outside.get(gateway, 0), held.get(gateway, 0)
         _same(law, f"the balance with {gateway}", got, due)
-    in_transit = sums.get(AccountKind.REFUNDS_IN_TRANSIT, 0)
-    _same(law, "refunds in transit", in_transit, -transit)
     kept = sum(attempt.captured - attempt.returned for attempt in payments.attempts)
     rest = sum(sums.values()) - sum(outside.values()) - in_transit
     _same(law, "advances, revenue and tax together", rest, asked - kept)
+    advances = sums.get(AccountKind.ADVANCES, 0)
     if order.recognized:
-        _same(law, "advances of an earned sale", sums.get(AccountKind.ADVANCES, 0), _late(payments))
+        _same(law, "advances of an earned sale", advances, _open(order))
+    else:
+        _same(law, "advances of a sale that is not earned", advances, asked - kept)
 
 
-def _late(payments: Payments) -> int:
-    """Advances that money outside of the plan in force leaves until it is undone."""
-    now = payments.round
-    return -sum(a.captured - a.returned for a in payments.attempts if a.round != now)
+def _open(order: Order) -> int:
+    """Advances that an earned sale leaves: its price, less the money for it; below nothing for money
+    that is to go back."""
+    payments = order.payments
+    kept = sum(a.captured - a.returned for a in payments.attempts)
+    before = sum(
+        refund.amount
+        for i, refund in enumerate(payments.refunds)
+        if not refund.rows or (i < payments.settled and not refund.recognized)
+    )
+    return order.content.total - kept + before
 
 
 # --- Journal ---------------------------------------------------------------------------------

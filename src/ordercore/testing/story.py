@@ -5,6 +5,7 @@ so that a test of a rule, a report or an adapter can begin with an order in any 
 
     story = Story(order_content(quote(order_a(), PricingPolicy(), START)))
     story.pay(Points(1234), Channel("card"))
+    story.amend(ChangeQuantity("1", 2))
     story.ship()
     story.order.state, story.entries, story.changes
 """
@@ -13,31 +14,44 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
 
 from ordercore.change import Change, Receipt, change
+from ordercore.engine.amending import cart_of
+from ordercore.engine.placing import content_again
 from ordercore.goods import Manifest
 from ordercore.ledger import PostingPolicy
+from ordercore.lifecycle.charts import built_in
 from ordercore.lifecycle.charts.standard import standard
 from ordercore.money import money
 from ordercore.order import (
     FACTS,
     Accept,
+    AddedReservation,
+    Amend,
     AnswerAttempts,
     AnswerRefund,
     Complete,
     Deliver,
+    HandlingPolicy,
     Order,
     OrderContent,
     Pay,
+    Recover,
     RefundOrder,
     Ship,
     Situation,
+    amended_cart,
     decide,
+    evolve,
     place,
 )
+from ordercore.order.decide import Decision
 from ordercore.party import SYSTEM, Party
-from ordercore.pricing import AmountOff, Cart, CartLine, OrderKind
+from ordercore.pricing import NO_FACTS, AmountOff, Cart, CartLine, OrderKind, PricingPolicy
+from ordercore.pricing import quote as price
 from ordercore.pricing.priced import extra_text
 from ordercore.tender import (
     AttemptState,
@@ -46,6 +60,7 @@ from ordercore.tender import (
     RefundOutcome,
     RefundStatus,
     TenderPolicy,
+    carried_tenders,
     plan,
 )
 from ordercore.timeout import TimeoutPolicy
@@ -56,12 +71,15 @@ if TYPE_CHECKING:
     from ordercore.event import Event
     from ordercore.ledger import Entry
     from ordercore.lifecycle import Lifecycle
-    from ordercore.order import Command, Decision
+    from ordercore.money import Money
+    from ordercore.order import Adopted, CartChange, Command
     from ordercore.party import Actor
-    from ordercore.pricing import Quote
-    from ordercore.tender import Tender
+    from ordercore.pricing import PricingFacts, Quote
+    from ordercore.tender import PlannedTender, Tender
 
-__all__ = ["START", "Story", "order_a", "order_content", "standard_lifecycle"]
+__all__ = ["START", "Story", "lifecycles", "order_a", "order_content", "standard_lifecycle"]
+
+V = TypeVar("V")
 
 START = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
 """When stories begin unless they say otherwise: noon of a working day."""
@@ -89,10 +107,11 @@ def order_content(
     at: datetime = START,
     reservation: str = "",
     timeouts: TimeoutPolicy | None = None,
+    lifecycle: Lifecycle[Order] | None = None,
 ) -> OrderContent:
     """What is agreed when ``quote`` is placed ``at`` this moment; the payment window is the policy's."""
     window = (timeouts or TimeoutPolicy()).of(quote.kind)
-    lifecycle = standard_lifecycle()
+    lifecycle = lifecycle or standard_lifecycle()
     return OrderContent(
         id=id,
         number=number,
@@ -116,7 +135,7 @@ def order_content(
         scope=quote.scope,
         priced_at=quote.at,
         placed_at=at,
-        pay_by=at + window.pay_within,
+        pay_by=at + window.pay_within if lifecycle.prepaid else None,
         reservation=reservation,
         extra=extra_text(quote.cart.extra, "extra"),
         coupons=tuple(dict.fromkeys([off.code for off in quote.discounts if off.code])),
@@ -124,7 +143,17 @@ def order_content(
         border=quote.border,
         settlement=quote.settlement,
         ledger=quote.ledger,
+        attribution=quote.cart.attribution,
+        cart=quote.cart,
     )
+
+
+def with_fields(made: V, **changed: Any) -> V:
+    """A value with some of its fields changed, made anew."""
+    cls: Any = type(made)
+    fields = {field.name: getattr(made, field.name) for field in attrs.fields(cls)}
+    again: V = cls(**{**fields, **changed})
+    return again
 
 
 @cache
@@ -133,12 +162,21 @@ def standard_lifecycle() -> Lifecycle[Order]:
     return standard(FACTS)
 
 
+@cache
+def lifecycles() -> tuple[Lifecycle[Order], ...]:
+    """Lifecycles that together have all that can happen: both versions of the standard one, one with recovery
+    and items, one that begins with a review and is paid at any time after it."""
+    latest = [built_in(name, FACTS) for name in ("standard", "purchasing_agent", "review_first")]
+    return (standard_lifecycle(), *latest)
+
+
 class Story:
     """One order from its placing on.
 
     ``changes`` are what a store would have been given, ready to be committed one by one.
     The story's time stands still unless a command comes with ``after``.
     A refused command raises, and the story stays as it was (law L12).
+    ``pricing`` and ``facts`` price what is amended or recovered. ``adopted`` begins in mid-life instead of placing.
     """
 
     def __init__(
@@ -148,20 +186,30 @@ class Story:
         posting: PostingPolicy | None = None,
         timeouts: TimeoutPolicy | None = None,
         lifecycle: Lifecycle[Order] | None = None,
+        handling: HandlingPolicy | None = None,
+        pricing: PricingPolicy | None = None,
+        facts: PricingFacts = NO_FACTS,
         receipt: Receipt | None = None,
+        adopted: Adopted | None = None,
     ) -> None:
-        self.at = content.placed_at
+        self.at = content.placed_at if adopted is None else adopted.entered_at
         self.changes: list[Change] = []
+        self._handling = handling or HandlingPolicy()
+        self._pricing = pricing or PricingPolicy()
+        self._facts = facts
         self._posting = posting or PostingPolicy()
         self._timeouts = timeouts or TimeoutPolicy()
-        self._lifecycle = lifecycle or standard_lifecycle()
-        decision = place(content, self.situation())
+        self.lifecycle = lifecycle or standard_lifecycle()
+        if adopted is None:
+            decision = place(content, self.situation())
+        else:
+            decision = Decision(evolve(None, adopted, self.at), (adopted,))
         self.order = decision.order
-        self._keep(None, decision, SYSTEM, "place", receipt)
+        self._keep(None, decision, SYSTEM, "place" if adopted is None else "adopt", receipt)
 
     def situation(self, by: Actor = SYSTEM) -> Situation:
         """What a decision depends on beside the order, at the story's time."""
-        return Situation(self.at, by, self._lifecycle, self._posting)
+        return Situation(self.at, by, self.lifecycle, self._posting, self._handling)
 
     def send(
         self,
@@ -189,7 +237,9 @@ class Story:
         command: str,
         receipt: Receipt | None,
     ) -> Change:
-        made = change(before, decision, self.at, by, command, self._timeouts, receipt)
+        made = change(
+            before, decision, self.at, by, command, self._timeouts, self.lifecycle, receipt
+        )
         self.order = decision.order
         self.changes.append(made)
         return made
@@ -217,9 +267,14 @@ class Story:
         policy: TenderPolicy | None = None,
         status: OutcomeStatus = OutcomeStatus.CAPTURED,
     ) -> Order:
-        """Plan the offers, write the attempts down, and let every gateway answer ``status``."""
+        """Plan the offers, write the attempts down, and let every gateway answer ``status``.
+
+        Money of former payments counts: the offers pay what is due beside it.
+        """
         content = self.order.content
-        planned = plan(content.rows(), offers, policy or TenderPolicy(), content.currency)
+        planned = plan(
+            content.rows(), offers, policy or TenderPolicy(), content.currency, carried=self.carried()
+        )  # fmt: skip
         self.send(Pay(planned))
         if status is not OutcomeStatus.UNKNOWN:
             self.answer(status)
@@ -264,4 +319,68 @@ class Story:
             legs = range(len(self.order.payments.refund(name).legs))
             outcome = RefundOutcome(status, at=self.at)
             self.send(AnswerRefund(name, tuple((leg, outcome) for leg in legs)))
+        return self.order
+
+    # --- Off the main line -------------------------------------------------------------------
+
+    def carried(self) -> tuple[PlannedTender, ...]:
+        """Money of former payments, which the next plan begins with."""
+        if not self.order.due:
+            return ()
+        return tuple([tender for _, tender in carried_tenders(self.order.payments)])
+
+    def _agreed(self, cart: Cart, *, anew: bool) -> OrderContent:
+        """The order at another cart, priced as it was placed; ``anew`` with another deadline and promise."""
+        old = self.order.content
+        priced = price(cart, self._pricing, old.priced_at, self._facts)
+        window = self._timeouts.of(old.kind).pay_within
+        content = content_again(priced, old, self.at + window if anew else old.pay_by)
+        if not old.reservation:
+            return content
+        name = f"res-{self.order.version}"
+        if anew:
+            return with_fields(content, reservation=name, added=())
+        had = dict(self.order.stock_kept())
+        wanted: dict[str, int] = {}
+        for line in content.lines:
+            wanted[line.sku] = wanted.get(line.sku, 0) + line.quantity
+        more = tuple(
+            [(sku, n - had.get(sku, 0)) for sku, n in wanted.items() if n > had.get(sku, 0)]
+        )
+        return (
+            with_fields(content, added=(*content.added, AddedReservation(name, more)))
+            if more
+            else content
+        )
+
+    def amendment(self, *changes: CartChange, overrule: str = "") -> Amend:
+        """The command that changes what was agreed, priced as it was placed."""
+        content = self._agreed(amended_cart(cart_of(self.order), changes), anew=False)
+        return Amend(content, ("lines",), f"{self.order.id}/a{self.order.version}", overrule)
+
+    def amend(self, *changes: CartChange, by: Actor = SYSTEM, overrule: str = "") -> Order:
+        """Change what was agreed; what is above the new price goes back, a difference is due."""
+        self.send(self.amendment(*changes, overrule=overrule), by=by)
+        return self.order
+
+    def recovery(self, prices: Mapping[str, Money] | None = None, *, overrule: str = "") -> Recover:
+        """The command that lets a canceled order live again, at ``prices`` by sku."""
+        cart = self.order.content.cart
+        if cart is None:
+            reason = "the order does not know its cart"
+            raise ValueError(reason)
+        named = prices or {}
+        lines = tuple(
+            [
+                with_fields(
+                    line, id=line.id or str(i + 1), unit_price=named.get(line.sku, line.unit_price)
+                )
+                for i, line in enumerate(cart.lines)
+            ]
+        )
+        return Recover(self._agreed(with_fields(cart, lines=lines), anew=True), overrule)
+
+    def recover(self, prices: Mapping[str, Money] | None = None, *, overrule: str = "") -> Order:
+        """Let a canceled order live again."""
+        self.send(self.recovery(prices, overrule=overrule))
         return self.order

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ordercore.errors import InvalidManifest, KeyReused
+from ordercore.errors import InvalidManifest, KeyReused, NotAllowed
 from ordercore.fulfillment import Withdrawn
 from ordercore.goods import LineId, Manifest, Quantity
 from ordercore.order.commands import AnswerRefund, NoteRefundDelay, RefundOrder
 from ordercore.order.events import RefundDelayed
-from ordercore.order.facts import everything_refunded, everything_refunding
+from ordercore.order.facts import everything_refunded
 from ordercore.order.rules.deciding import Refusal
+from ordercore.order.rules.paying import give_all_back
 from ordercore.tender import RefundStatus, refund, refundable
 from ordercore.tender.attempt import REFUNDS_MAX
 from ordercore.tender.events import RefundAnswered, RefundRequested
@@ -39,6 +40,12 @@ def may_refund(order: Order, situation: Situation) -> Refusal | None:
         return Refusal(f"an order in state {order.state!r} has nothing to refund", allowed)
     if order.payments.captured <= order.payments.refunded:
         return Refusal("all that was paid has been refunded")
+    if any([attempt.live for attempt in order.payments.current()]):
+        return Refusal("a payment is under way: wait for its end")
+    if order.due:
+        return Refusal(
+            "something is due since the order was changed: collect it, change it back, or cancel"
+        )
     return None
 
 
@@ -82,17 +89,35 @@ def refund_order(deciding: Deciding, command: RefundOrder) -> None:
     order = deciding.order
     goods = Manifest() if command.goods is None else command.goods
     charges = command.charges
+    if not matrix_holds(order):
+        if command.goods is not None or charges is not None:
+            reason = "what was paid is not what its goods cost today: give all of it back instead"
+            raise NotAllowed(reason, order=order.id, state=order.state)
+        give_all_back(deciding, command.id, command.reason)
+        _after_refund(deciding, command.reason)
+        return
     if command.goods is None and charges is None:
         units, left = refundable(order.content.lines, order.content.charges, order.payments)
         goods = Manifest(tuple((line, Quantity(n)) for line, n in units.items()))
         charges = tuple(left)
     give_back(deciding, command.id, goods, charges, command.reason)
+    _after_refund(deciding, command.reason)
+
+
+def matrix_holds(order: Order) -> bool:
+    """Whether what was paid is allotted to the goods of today: then units have their exact share of it."""
+    payments = order.payments
+    return payments.captured - payments.refunded + payments.refunded_now == order.content.total
+
+
+def _after_refund(deciding: Deciding, reason: str) -> None:
+    """What follows for the order: all back leads to *refunding*, the rest of the goods stays."""
     after = deciding.order
-    if everything_refunding(after):
+    if after.all_asked_back():
         rest = after.shippable()
         if rest:  # what cost nothing: with all money back, nothing more leaves
             deciding.apply(Withdrawn(rest))
-        deciding.move("refund", command.reason)
+        deciding.move("refund", reason)
     elif deciding.lists("ship") and after.delivery.shipments and not after.shippable():
         deciding.move("ship")  # the rest was refunded: all that will leave has left
 

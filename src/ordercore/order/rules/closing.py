@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from ordercore.fulfillment import Withdrawn
 from ordercore.goods import Manifest, Quantity
-from ordercore.order.commands import Cancel, Close
+from ordercore.order.commands import Cancel, Close, Seal
+from ordercore.order.facts import has_payment
+from ordercore.order.handling import Rule as HandlingRule
 from ordercore.order.rules.aftercare import give_back
+from ordercore.order.rules.amending import overruled
 from ordercore.order.rules.deciding import Refusal
-from ordercore.order.rules.paying import close_unpaid
+from ordercore.order.rules.paying import close_unpaid, give_all_back
 from ordercore.tender import refundable
 
 if TYPE_CHECKING:
@@ -18,7 +21,10 @@ if TYPE_CHECKING:
     from ordercore.order.order import Order
     from ordercore.order.rules.deciding import Deciding, Guard, Rule, Situation
 
-__all__ = ["GUARDS", "RULES"]
+__all__ = ["GUARDS", "RULES", "end"]
+
+CLOSE = "close"
+"""The event that closes: by time-out where it does not seal, for good where it does."""
 
 
 def may_cancel(order: Order, situation: Situation) -> Refusal | None:
@@ -33,7 +39,7 @@ def may_cancel(order: Order, situation: Situation) -> Refusal | None:
 
 
 def may_close(order: Order, situation: Situation) -> Refusal | None:
-    """An unpaid order is closed while its state lists ``close``."""
+    """An unpaid order is closed while its state lists an event for it."""
     lifecycle = situation.lifecycle
     if "close" in lifecycle.table[order.state]:
         return None
@@ -43,27 +49,81 @@ def may_close(order: Order, situation: Situation) -> Refusal | None:
 
 def cancel(deciding: Deciding, command: Cancel) -> None:
     """End the order: an unpaid one closes, a paid one gives everything back and closes."""
-    if deciding.lists("pay"):
-        close_unpaid(deciding, "cancel", command.reason)
+    end(deciding, command.via, command.reason, command.refund_id)
+
+
+def end(deciding: Deciding, via: str, reason: str, refund_id: str) -> None:
+    """End the order by a lifecycle event. Attempts under way first have their last word; what was paid goes back."""
+    order = deciding.order
+    payments = order.payments
+    if order.closing is not None or not (payments.keeps() or not order.content.total):
+        close_unpaid(deciding, via, reason)
         return
+    if payments.in_flight and not _settled_round(order):
+        close_unpaid(deciding, via, reason)
+        return
+    if deciding.situation.handling.refund_canceled:
+        _give_everything(deciding, reason, refund_id)
+    if deciding.order.shippable():
+        deciding.apply(Withdrawn(deciding.order.shippable()))
+    deciding.move(via, reason)
+
+
+def _settled_round(order: Order) -> bool:
+    """Whether the payment in force is at its end, whatever former ones still wait for."""
+    return all([not attempt.live for attempt in order.payments.current()])
+
+
+def _give_everything(deciding: Deciding, reason: str, refund_id: str) -> None:
+    """Ask all back: by the matrix where it holds, else whatever each tender holds."""
     order = deciding.order
     content = order.content
-    if not content.total:  # nothing was paid, so only the goods stay
-        if order.shippable():
-            deciding.apply(Withdrawn(order.shippable()))
-        deciding.move("cancel", command.reason)
+    if order.due:
+        give_all_back(deciding, refund_id, reason)
         return
     units, charges = refundable(content.lines, content.charges, order.payments)
     goods = Manifest(tuple((line, Quantity(n)) for line, n in units.items()))
-    if goods or charges:
-        give_back(deciding, command.refund_id, goods, tuple(charges), command.reason)
-    deciding.move("cancel", command.reason)
+    if has_payment(order) and (goods or charges):
+        give_back(deciding, refund_id, goods, tuple(charges), reason)
 
 
 def close(deciding: Deciding, command: Close) -> None:
     """End an unpaid order because its time is up."""
-    close_unpaid(deciding, "close", command.reason)
+    close_unpaid(deciding, command.via, command.reason, timed_out=True)
 
 
-RULES: Mapping[type[Any], Rule] = {Cancel: cancel, Close: close}
-GUARDS: Mapping[type[Any], Guard] = {Cancel: may_cancel, Close: may_close}
+def may_seal(order: Order, situation: Situation) -> Refusal | None:
+    """An order is closed for good while its state lists ``close`` and no attempt is open."""
+    lifecycle = situation.lifecycle
+    if CLOSE not in lifecycle.sealing:
+        return Refusal("the lifecycle closes no order for good")
+    if CLOSE not in lifecycle.table[order.state]:
+        allowed = lifecycle.allowed(order.state, order)
+        return Refusal(f"an order in state {order.state!r} cannot be closed", allowed)
+    if order.payments.in_flight:
+        return Refusal("a payment is under way: wait for its end")
+    return None
+
+
+def owing(order: Order, _situation: Situation) -> Refusal | None:
+    """No order is closed for good while money is owed either way."""
+    if order.due:
+        return Refusal(f"{order.due} is still to be paid")
+    return Refusal(f"{order.owed} is owed back") if order.owed else None
+
+
+def may_ask_seal(order: Order, situation: Situation) -> Refusal | None:
+    """Both of them, for who asks what may be done."""
+    return may_seal(order, situation) or owing(order, situation)
+
+
+def seal(deciding: Deciding, command: Seal) -> None:
+    """Close the order for good; not while money is owed either way."""
+    refusal = owing(deciding.order, deciding.situation)
+    if refusal is not None:
+        overruled(deciding, HandlingRule.CLOSE_OWING, refusal, command.overrule)
+    deciding.move(CLOSE, command.reason)
+
+
+RULES: Mapping[type[Any], Rule] = {Cancel: cancel, Close: close, Seal: seal}
+GUARDS: Mapping[type[Any], Guard] = {Cancel: may_cancel, Close: may_close, Seal: may_seal}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ordercore.order.events import FundedShare, Moved, RevenueRecognized
 from ordercore.order.evolve import FOLDS, answered
+from ordercore.order.handling import HandlingPolicy
 from ordercore.order.order import row_taxes
 from ordercore.pricing import BORDER_CHARGES, ChargeKind, TaxTotal
 from ordercore.tender import refunded_units
@@ -34,6 +35,7 @@ class Situation:
     by: Actor
     lifecycle: Lifecycle[Order]
     posting: PostingPolicy
+    handling: HandlingPolicy = HandlingPolicy()
 
 
 @value
@@ -69,11 +71,22 @@ class Deciding:
         return event in self.situation.lifecycle.table[self.order.state]
 
     def move(self, via: str, reason: str = "") -> None:
-        """Fire a lifecycle event; raises `NotAllowed`. Books the sale where the policy says so."""
-        order = self.order
-        to = self.situation.lifecycle.fire(order.state, via, order)
-        self.apply(Moved(via, order.state, to, reason))
-        if to in self.situation.posting.recognize_in and not order.recognized:
+        """Fire a lifecycle event; raises `NotAllowed`. Books the sale where the policy says so.
+
+        An event that leads where the order is already moves nothing: no new visit, its timers run on.
+        """
+        order, lifecycle = self.order, self.situation.lifecycle
+        to = lifecycle.fire(order.state, via, order)
+        if to == order.state:
+            return
+        self.enter(to, via, reason, seals=via in lifecycle.sealing)
+
+    def enter(self, to: str, via: str, reason: str, *, seals: bool = False) -> None:
+        """Move to a state, whatever the chart says of the way there."""
+        order, situation = self.order, self.situation
+        releases = to in situation.lifecycle.releases
+        self.apply(Moved(via, order.state, to, reason, releases, seals))
+        if to in situation.posting.recognize_in and not order.recognized:
             self.apply(_earned(self.order))
 
 

@@ -37,6 +37,8 @@ _may_leave = _needs("ship", "shipped")
 def may_ship(order: Order, situation: Situation) -> Refusal | None:
     """Goods leave while the state lists ``ship`` and some are still to leave."""
     refusal = _may_leave(order, situation)
+    if refusal is None and situation.lifecycle.prepaid and order.due:
+        return Refusal("something is still due: goods leave when it is paid")
     if refusal is None:
         gone = order.delivery.gone()
         for line in order.content.lines:
@@ -70,7 +72,7 @@ def ship(deciding: Deciding, command: Ship) -> None:
 def deliver(deciding: Deciding, command: Deliver) -> None:
     """The goods arrived."""
     deciding.apply(Received(command.at or deciding.situation.at, command.by_timer))
-    deciding.move("receive", "confirmed by time" if command.by_timer else "")
+    deciding.move(command.via, "confirmed by time" if command.by_timer else "")
 
 
 def complete(deciding: Deciding, _command: Complete) -> None:

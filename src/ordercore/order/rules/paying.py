@@ -13,10 +13,25 @@ from typing import TYPE_CHECKING, Any
 from ordercore.errors import InvalidTenders
 from ordercore.order.commands import AnswerAttempts, Pay, Remind, UndoPayment
 from ordercore.order.events import ClosingAsked, Reminded
+from ordercore.order.facts import has_payment, paid_in_full
 from ordercore.order.rules.deciding import Refusal
-from ordercore.tender import Attempt, AttemptState, OutcomeStatus, settled
+from ordercore.tender import (
+    Attempt,
+    AttemptState,
+    OutcomeStatus,
+    Refund,
+    RefundLeg,
+    carried_tenders,
+    settled,
+)
 from ordercore.tender.attempt import ATTEMPTS_MAX
-from ordercore.tender.events import AttemptAnswered, CaptureAsked, PaymentStarted, UndoAsked
+from ordercore.tender.events import (
+    AttemptAnswered,
+    CaptureAsked,
+    PaymentStarted,
+    RefundRequested,
+    UndoAsked,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +40,7 @@ if TYPE_CHECKING:
     from ordercore.order.rules.deciding import Deciding, Guard, Rule, Situation
     from ordercore.tender import Outcome
 
-__all__ = ["GUARDS", "RULES", "close_unpaid", "conclude", "may_start"]
+__all__ = ["GUARDS", "RULES", "close_unpaid", "conclude", "give_all_back", "may_start"]
 
 _S = AttemptState
 _HELD = frozenset({_S.AUTHORIZED, _S.CAPTURING, _S.CAPTURED})
@@ -46,11 +61,13 @@ def may_start(order: Order, situation: Situation) -> Refusal | None:
         return Refusal(f"an order in state {order.state!r} is not to be paid", allowed)
     if order.closing is not None:
         return Refusal("the order is closing")
-    pay_by = order.content.pay_by
+    pay_by = None if order.payments.keeps() else order.content.pay_by  # a difference may come later
     if pay_by is not None and situation.at > pay_by:
         return Refusal(f"the time to pay ended at {pay_by.isoformat()}")
     if any(attempt.live and attempt.state is not _S.WAITING for attempt in order.payments.attempts):
         return Refusal(_UNDER_WAY)
+    if order.payments.keeps() and not order.due:
+        return Refusal("the order is paid: nothing is due")
     return None
 
 
@@ -74,10 +91,16 @@ def may_remind(order: Order, situation: Situation) -> Refusal | None:
 def may_undo(order: Order, situation: Situation) -> Refusal | None:
     """A payment is given up only while the order waits for it: a paid order keeps its money (law L20)."""
     lifecycle = situation.lifecycle
-    if "pay" in lifecycle.table[order.state]:
+    current = order.payments.current()
+    if "pay" in lifecycle.table[order.state] and not _complete(current):
         return None
     allowed = lifecycle.allowed(order.state, order)
     return Refusal(f"an order in state {order.state!r} has no payment to give up", allowed)
+
+
+def _complete(current: tuple[Attempt, ...]) -> bool:
+    """Whether a payment has come to its end: all of it was taken."""
+    return bool(current) and all([attempt.state is _S.CAPTURED for attempt in current])
 
 
 def pay(deciding: Deciding, command: Pay) -> None:
@@ -88,19 +111,21 @@ def pay(deciding: Deciding, command: Pay) -> None:
         raise InvalidTenders(reason, path="tenders", planned=plan.total, due=order.total)
     payments = order.payments
     first = len(payments.attempts)
-    if first + len(plan.tenders) > ATTEMPTS_MAX:
+    carried = tuple([name for name, _ in carried_tenders(payments)]) if first else ()
+    fresh = plan.tenders[len(carried) :]
+    if first + len(fresh) > ATTEMPTS_MAX:
         raise InvalidTenders(f"an order has at most {ATTEMPTS_MAX} attempts", path="tenders")
     this = payments.round + 1
     attempts = tuple(
         [
             Attempt(
-                f"{order.id}/{first + j + 1}", this, j, tender.kind, tender.gateway,
+                f"{order.id}/{first + j + 1}", this, len(carried) + j, tender.kind, tender.gateway,
                 tender.account, tender.amount, tender.points, _S.OPEN,
             )
-            for j, tender in enumerate(plan.tenders)
+            for j, tender in enumerate(fresh)
         ]
     )  # fmt: skip
-    deciding.apply(PaymentStarted(plan, attempts))
+    deciding.apply(PaymentStarted(plan, attempts, carried))
 
 
 def _told(name: str, after: AttemptState, outcome: Outcome) -> AttemptAnswered:
@@ -168,7 +193,8 @@ def answer(deciding: Deciding, command: AnswerAttempts) -> None:
     if command.goods_lost and deciding.lists("pay"):
         held = tuple([a.id for a in deciding.order.payments.current() if a.held])
         reason = _gone(deciding.order)
-        deciding.apply(ClosingAsked("cancel", reason))
+        if not deciding.order.payments.carried:
+            deciding.apply(ClosingAsked("cancel", reason))
         deciding.apply(UndoAsked(held, reason))
     conclude(deciding)
 
@@ -180,12 +206,12 @@ def conclude(deciding: Deciding) -> None:
         return
     current = order.payments.current()
     states = {attempt.state for attempt in current}
-    canceled = order.closing is not None and order.closing.via == "cancel"
-    if current and states <= _HELD and not canceled:
+    canceled = order.closing is not None and not order.closing.timed_out
+    if current and states <= _HELD and not canceled and not order.due:
         authorized = tuple([a.id for a in current if a.state is _S.AUTHORIZED])
         if authorized:
             deciding.apply(CaptureAsked(authorized))
-        elif states == {_S.CAPTURED}:
+        elif states == {_S.CAPTURED} and paid_in_full(order):
             deciding.move("pay")
         return
     if states & _LOST:
@@ -196,6 +222,15 @@ def conclude(deciding: Deciding) -> None:
         _finish_closing(deciding)
 
 
+def _ended(order: Order) -> frozenset[str]:
+    """Attempts of payments that came to their end before more was asked: they are not undone but refunded."""
+    payments = order.payments
+    names = {leg.attempt for refund in payments.refunds for leg in refund.legs}
+    if not payments.carried and payments.keeps() and (order.due or payments.settled):
+        names.update([attempt.id for attempt in payments.current()])
+    return frozenset(names.union(payments.carried))
+
+
 def _finish_closing(deciding: Deciding) -> None:
     """Close once every attempt has had its last word and nothing is held."""
     order = deciding.order
@@ -203,14 +238,17 @@ def _finish_closing(deciding: Deciding) -> None:
     current = order.payments.current()
     if closing is None or any(a.state in _WAITS or a.state is _S.CLOSING for a in current):
         return
-    undo = tuple([a.id for a in order.payments.attempts if a.state in _HELD])
+    kept = _ended(order)
+    undo = tuple([a.id for a in current if a.state in _HELD and a.id not in kept])
     if undo:
         deciding.apply(UndoAsked(undo, closing.reason))
     elif not order.payments.in_flight:
+        if deciding.situation.handling.refund_canceled:
+            give_all_back(deciding, f"{order.id}/v{order.visit}", closing.reason)
         deciding.move(closing.via, closing.reason)
 
 
-def close_unpaid(deciding: Deciding, via: str, reason: str) -> None:
+def close_unpaid(deciding: Deciding, via: str, reason: str, *, timed_out: bool = False) -> None:
     """End an unpaid order: first every attempt that waits is closed at its channel.
 
     The state must list ``close`` (time is up) or ``cancel``; the guard against money in flight
@@ -219,17 +257,31 @@ def close_unpaid(deciding: Deciding, via: str, reason: str) -> None:
     """
     order = deciding.order
     if order.closing is not None:
-        if via == "cancel" and order.closing.via != "cancel":
+        if order.closing.timed_out and not timed_out:
             deciding.apply(ClosingAsked(via, reason))
         conclude(deciding)
         return
     current = order.payments.attempts
     waits = tuple([a.id for a in current if a.state in _WAITS])
-    if not waits and not order.payments.in_flight and not order.payments.captured:
+    if not waits and not order.payments.in_flight and not has_payment(order):
         deciding.move(via, reason)
         return
-    deciding.apply(ClosingAsked(via, reason, waits))
+    deciding.apply(ClosingAsked(via, reason, waits, timed_out))
     conclude(deciding)
+
+
+def give_all_back(deciding: Deciding, name: str, reason: str) -> None:
+    """Ask back whatever is held, whichever goods it paid for: the order ends while something is due on it."""
+    order = deciding.order
+    legs = tuple(
+        [
+            RefundLeg(attempt, tender.amount, tender.points)
+            for attempt, tender in carried_tenders(order.payments)
+        ]
+    )
+    if legs:
+        amount = sum([leg.amount for leg in legs])
+        deciding.apply(RefundRequested(Refund(name, (), legs, amount, reason, order.recognized)))
 
 
 def undo(deciding: Deciding, command: UndoPayment) -> None:

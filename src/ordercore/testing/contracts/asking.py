@@ -17,7 +17,10 @@ T = TypeVar("T")
 
 # A host that meets a broken promise sees the values, as in its own tests.
 pytest.register_assert_rewrite(
-    *[f"ordercore.testing.contracts.{port}" for port in ("coupons", "gateway", "stock", "store")]
+    *[
+        f"ordercore.testing.contracts.{port}"
+        for port in ("coupons", "gateway", "searching", "stock", "store")
+    ]
 )
 
 __all__ = ["Contract"]

@@ -9,20 +9,21 @@ import pytest
 from hypothesis import given
 
 from ordercore.change import Change, Receipt
+from ordercore.clock import SystemClock
 from ordercore.errors import KeyReused, Stale
 from ordercore.order import Accept, Cancel, Remind
 from ordercore.party import SYSTEM, Actor, Party
-from ordercore.ports import OrderQuery
+from ordercore.ports import OrderQuery, ParkedTimer
 from ordercore.pricing import Cart, PricingPolicy, quote
 from ordercore.tender.tenders import Channel
 from ordercore.testing import laws
-from ordercore.testing.contracts.asking import Contract
+from ordercore.testing.contracts.searching import OrderSearchContract
 from ordercore.testing.story import START, Story, order_a, order_content
 from ordercore.testing.strategies import stories
 from ordercore.timeout import Timer, TimerKey, TimerKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from ordercore.ledger import Balance
     from ordercore.ports import Answer, OrderStore
@@ -56,31 +57,27 @@ def _receipt(key: str, order: str, shop: str = "", digest: str = "d1") -> Receip
     return Receipt(shop, key, "place", digest, order)
 
 
+def _aside(
+    timer: Timer, error: str = "no answer", at: timedelta = timedelta(hours=1)
+) -> ParkedTimer:
+    """A claimed timer that is to be set aside."""
+    key = timer.key
+    return ParkedTimer(
+        timer.order_id, key.kind.value, key.subject, timer.due, timer.visit, timer.tries, error,
+        START + at,
+    )  # fmt: skip
+
+
 def _nonzero(found: Sequence[Balance]) -> dict[tuple[str, str, str], int]:
     return {(b.account.value, b.detail, b.currency): b.amount for b in found if b.amount}
 
 
-class OrderStoreContract(Contract):
+class OrderStoreContract(OrderSearchContract):
     """What an `OrderStore` promises. Give `make_store`; where data outlives the object, also `reopen`."""
-
-    def make_store(self) -> Answer[OrderStore]:
-        """A new, empty store."""
-        raise NotImplementedError
 
     def reopen(self, store: OrderStore) -> Answer[OrderStore]:
         """A second look at the same data, as another process has it; by default the same object."""
         return store
-
-    def close_store(self, store: OrderStore) -> Answer[None]:
-        """Let go of what the store holds open."""
-
-    store: OrderStore
-
-    @pytest.fixture(autouse=True)
-    def _one_store_a_test(self, _one_loop_a_test: None) -> Iterator[None]:
-        self.store = self.ask(self.make_store())
-        yield
-        self.ask(self.close_store(self.store))
 
     def commit(self, *changes: Change) -> None:
         """Commit to the store under test."""
@@ -401,6 +398,92 @@ class OrderStoreContract(Contract):
         with pytest.raises(Stale):
             self.commit(Change(story.order, (), START, SYSTEM, "ahead", (), cleared))
         assert len(self.claim(_MINUTE * 60)) == 2
+
+    # --- timers set aside ---
+
+    def claimed_at_half_past(self) -> tuple[Timer, Timer]:
+        """The reminder and the deadline of one order, claimed at 12:30."""
+        self.commit_story(_story())
+        remind, close = self.claim(30 * _MINUTE)
+        return remind, close
+
+    def test_a_timer_set_aside_is_in_no_sweep(self) -> None:
+        """It is never claimed again, and is listed with its error, for every process, until it is called back."""
+        _, close = self.claimed_at_half_past()
+        aside = _aside(close, "the gateway is gone: \u7d05\n")
+        self.ask(self.store.park_timers([aside]))
+        assert [timer.key.kind for timer in self.claim(_MINUTE * 600)] == [TimerKind.REMIND_PAYMENT]
+        for store in (self.store, self.ask(self.reopen(self.store))):
+            assert self.ask(store.parked(10)) == (aside,)
+
+    def test_timers_set_aside_are_listed_oldest_first(self) -> None:
+        """By the time at which they were set aside, as many as were asked for."""
+        remind, close = self.claimed_at_half_past()
+        late, soon = _aside(remind, at=2 * _MINUTE), _aside(close, at=_MINUTE)
+        self.ask(self.store.park_timers([late, soon]))
+        assert self.ask(self.store.parked(10)) == (soon, late)
+        assert self.ask(self.store.parked(1)) == (soon,)
+
+    def test_a_timer_called_back_runs_again(self) -> None:
+        """It comes due at the moment given, with no tries counted, and is listed no more; calling again does nothing."""
+        _, close = self.claimed_at_half_past()
+        self.ask(self.store.park_timers([_aside(close)]))
+        parked = self.ask(self.store.parked(10))
+        due = START + 90 * _MINUTE
+        for _ in range(2):
+            self.ask(self.store.unpark(parked, due))
+            assert self.ask(self.store.parked(10)) == ()
+        assert close.key not in [timer.key for timer in self.claim(89 * _MINUTE)]
+        again = [timer for timer in self.claim(90 * _MINUTE) if timer.key == close.key]
+        assert [(timer.due, timer.visit, timer.tries) for timer in again] == [(due, close.visit, 1)]
+
+    def test_a_change_has_the_last_word_over_setting_aside(self) -> None:
+        """A timer that was set anew or cleared since the claim is not set aside."""
+        story = self.commit_story(_story())
+        remind, close = self.claim(30 * _MINUTE)
+        moved = Timer("o-1", close.key, START + 40 * _MINUTE, close.visit)
+        self.commit(Change(story.order, (), START, SYSTEM, "again", (moved,), (remind.key,)))
+        self.ask(self.store.park_timers([_aside(remind), _aside(close)]))
+        assert self.ask(self.store.parked(10)) == ()
+        assert [(timer.key, timer.due) for timer in self.claim(_MINUTE * 60)] == [
+            (close.key, moved.due)
+        ]
+
+    def test_a_change_calls_back_what_it_sets_anew(self) -> None:
+        """A timer set aside that a change sets again runs at its new time; one that it clears is gone."""
+        story = self.commit_story(_story())
+        remind, close = self.claim(30 * _MINUTE)
+        self.ask(self.store.park_timers([_aside(remind), _aside(close)]))
+        moved = Timer("o-1", close.key, START + 40 * _MINUTE, close.visit)
+        self.commit(Change(story.order, (), START, SYSTEM, "again", (moved,), (remind.key,)))
+        assert self.ask(self.store.parked(10)) == ()
+        self.ask(self.store.unpark([_aside(remind), _aside(close)], START))
+        assert self.claim(39 * _MINUTE) == ()
+        assert [(timer.key, timer.tries) for timer in self.claim(40 * _MINUTE)] == [(close.key, 1)]
+        self.ask(self.store.park_timers([_aside(moved, "again")]))
+        assert [aside.error for aside in self.ask(self.store.parked(10))] == ["again"]
+
+    def test_the_backlog_counts_what_waits(self) -> None:
+        """Timers that are due, leased or not, since when, and those set aside; what is not yet due does not count."""
+        empty = self.ask(self.store.backlog(START))
+        assert (empty.due, empty.oldest, empty.parked) == (0, None, 0)
+        self.commit_story(_story())
+        early = self.ask(self.store.backlog(START))
+        assert (early.due, early.oldest, early.parked) == (0, None, 0)
+        remind, close = self.claim(30 * _MINUTE)
+        waiting = self.ask(self.store.backlog(START + 30 * _MINUTE))
+        assert (waiting.due, waiting.oldest, waiting.parked) == (2, remind.due, 0)
+        self.ask(self.store.park_timers([_aside(remind)]))
+        left = self.ask(self.store.backlog(START + 30 * _MINUTE))
+        assert (left.due, left.oldest, left.parked) == (1, close.due, 1)
+
+    def test_the_store_has_a_clock(self) -> None:
+        """It tells an aware time, runs forward, and is right within a day."""
+        first = self.ask(self.store.now())
+        second = self.ask(self.store.now())
+        assert first.utcoffset() == timedelta(0)
+        assert first <= second
+        assert abs(second - SystemClock().now()) < timedelta(days=1)
 
     # --- finding, numbering ---
 

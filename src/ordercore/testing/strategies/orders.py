@@ -3,32 +3,59 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hypothesis import reject
 from hypothesis import strategies as st
 
-from ordercore.errors import InvalidTenders
+from ordercore.errors import InvalidTenders, OrdercoreError
 from ordercore.goods import LineId, Manifest, Quantity
+from ordercore.lifecycle import TimerAction
+from ordercore.lifecycle.vocabulary import VOCABULARY
 from ordercore.money import from_minor
 from ordercore.order import (
     Accept,
+    AddLine,
+    AddNote,
+    Adopted,
+    Advance,
     AnswerAttempts,
     AnswerRefund,
+    Assign,
     Cancel,
+    ChangeCodes,
+    ChangeQuantity,
+    ChangeShipping,
     Close,
     CommandKind,
     Complete,
     Deliver,
+    Escalate,
+    ExtendClock,
+    HandlingPolicy,
+    MarkItem,
+    Move,
+    NoteOverrun,
     NoteRefundDelay,
+    PauseClocks,
     Pay,
     RefundOrder,
     Remind,
+    RemoveLine,
+    ResumeClocks,
+    ReviewOrder,
+    Rule,
+    Seal,
     Ship,
+    Tag,
     UndoPayment,
     allowed,
+    decide,
 )
-from ordercore.pricing import SHIPPING, QuoteLine
+from ordercore.order.rules.aftercare import matrix_holds
+from ordercore.party import ActorKind
+from ordercore.pricing import SHIPPING, CartLine, QuoteLine, ShippingCharge
 from ordercore.tender import (
     AttemptState,
     Outcome,
@@ -42,22 +69,24 @@ from ordercore.tender import (
 )
 from ordercore.tender.plan import CapBase
 from ordercore.tender.tenders import Balance, Channel, Points, StoredValue
-from ordercore.testing.story import Story, order_content
+from ordercore.testing.story import Story, lifecycles, order_content, with_fields
 from ordercore.testing.strategies.full import full_carts, quotes
 from ordercore.testing.strategies.plain import carts, percents
 from ordercore.value import value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from hypothesis.strategies import DrawFn, SearchStrategy
 
-    from ordercore.order import Command, Order
+    from ordercore.lifecycle import Lifecycle
+    from ordercore.order import CartChange, Command, Order
     from ordercore.pricing import Quote, QuoteCharge
-    from ordercore.tender import Attempt, Tender, TenderPlan
+    from ordercore.tender import Attempt, PlannedTender, Tender, TenderPlan
 
 __all__ = [
     "Offered",
+    "cart_changes",
     "manifests_of",
     "offers",
     "orders",
@@ -90,15 +119,19 @@ class Offered:
     tenders: tuple[Tender, ...]
     policy: TenderPolicy
     available: Mapping[int, int]
+    carried: tuple[PlannedTender, ...] = ()
 
     def plan(self, due: Payable) -> TenderPlan:
-        """What these tenders make of ``due``."""
-        return plan(due.rows(), self.tenders, self.policy, due.currency, self.available)
+        """What these tenders make of ``due``, after what was carried from former payments."""
+        return plan(
+            due.rows(), self.tenders, self.policy, due.currency, self.available,
+            carried=self.carried,
+        )  # fmt: skip
 
     def eligible(self, due: Payable, planned: TenderPlan) -> list[list[bool]]:
         """Which rows each planned tender may pay, read off the policy (for `laws.matrix_exact`)."""
-        masks = []
-        for tender in planned.tenders:
+        masks = [[True] * len(due.rows())] * len(self.carried)
+        for tender in planned.tenders[len(self.carried) :]:
             _, rule = self.policy.rule(tender.gateway, due.currency)
             masks.append([_may_pay(rule, row) for row in due.rows()])
         return masks
@@ -141,15 +174,18 @@ def tender_policies(draw: DrawFn, *, rates: bool = True, exclusions: bool = True
 
 @st.composite
 def offers(
-    draw: DrawFn, due: Payable, policy: SearchStrategy[TenderPolicy] | None = None
+    draw: DrawFn,
+    due: Payable,
+    policy: SearchStrategy[TenderPolicy] | None = None,
+    carried: tuple[PlannedTender, ...] = (),
 ) -> Offered:
     """Tenders that together pay ``due`` to the last minor unit, in any order of naming.
 
     Points, balance and stored value as far as they go, then up to two channels with
-    an amount, and a last one for the rest.
+    an amount, and a last one for the rest. What is ``carried`` from former payments comes first.
     """
     shop = draw(policy if policy is not None else tender_policies())
-    total = sum(row.total for row in due.rows())
+    total = sum(row.total for row in due.rows()) - sum(held.amount for held in carried)
     named: list[tuple[Tender, int | None]] = []
     if draw(st.booleans()):
         named.append((Points(draw(st.integers(1, 2 * total + 1)), "p-1"), None))
@@ -159,15 +195,16 @@ def offers(
         named.append((StoredValue("GC-9"), draw(st.integers(0, total + 1))))
     named.append((Channel("card", account="visa"), None))
     named = draw(st.permutations(named))
-    first = _offered(named, shop)
-    left = sum(t.amount for t in _planned(first, due).tenders if t.gateway == "card")
+    first = _offered(named, shop, carried)
+    fresh = _planned(first, due).tenders[len(carried) :]
+    left = sum(t.amount for t in fresh if t.gateway == "card")
     fixed: list[tuple[Tender, int | None]] = []
     for gateway in ("wallet", "transfer"):
         if left > 1 and draw(st.booleans()):
             amount = draw(st.integers(1, left - 1))
             fixed.append((Channel(gateway, from_minor(amount, due.currency)), None))
             left -= amount
-    made = _offered([*fixed, *named], shop)
+    made = _offered([*fixed, *named], shop, carried)
     _planned(made, due)
     return made
 
@@ -182,17 +219,24 @@ def _planned(offered: Offered, due: Payable) -> TenderPlan:
         raise
 
 
-def _offered(named: list[tuple[Tender, int | None]], policy: TenderPolicy) -> Offered:
+def _offered(
+    named: list[tuple[Tender, int | None]],
+    policy: TenderPolicy,
+    carried: tuple[PlannedTender, ...],
+) -> Offered:
     held = {i: amount for i, (_, amount) in enumerate(named) if amount is not None}
-    return Offered(tuple(tender for tender, _ in named), policy, held)
+    return Offered(tuple(tender for tender, _ in named), policy, held, carried)
 
 
 @st.composite
 def tender_plans(
-    draw: DrawFn, due: Payable, policy: SearchStrategy[TenderPolicy] | None = None
+    draw: DrawFn,
+    due: Payable,
+    policy: SearchStrategy[TenderPolicy] | None = None,
+    carried: tuple[PlannedTender, ...] = (),
 ) -> TenderPlan:
     """Plans that pay ``due`` (a quote, or the content of an order) exactly."""
-    return draw(offers(due, policy)).plan(due)
+    return draw(offers(due, policy, carried)).plan(due)
 
 
 # --- Goods -----------------------------------------------------------------------------------
@@ -210,6 +254,7 @@ def manifests_of(draw: DrawFn, order: Order, within: Manifest | None = None) -> 
 # --- Orders ----------------------------------------------------------------------------------
 
 _S, _O = AttemptState, OutcomeStatus
+_STAFF = ActorKind.STAFF
 _ANSWERS: Mapping[AttemptState, tuple[OutcomeStatus, ...]] = {
     _S.OPEN: (_O.CAPTURED, _O.AUTHORIZED, _O.WAITING, _O.DECLINED, _O.UNKNOWN),
     _S.WAITING: (_O.CAPTURED, _O.AUTHORIZED, _O.DECLINED, _O.UNKNOWN),
@@ -231,6 +276,7 @@ class _Chooser:
         self.draw, self.story = draw, story
         self.gives_up = draw(st.booleans())
         self.lucky = draw(st.booleans())
+        self.changes = draw(st.booleans())
         self.plain = tender_policies(rates=False)
 
     def possible(self) -> list[Callable[[], Command]]:
@@ -238,17 +284,22 @@ class _Chooser:
         order = self.story.order
         kinds = {p.command for p in allowed(order, self.story.situation()) if p.possible}
         kinds -= {CommandKind.PAY} if order.payments.in_flight else set()  # first given up
-        main: list[Callable[[], Command]] = []
+        main: list[Callable[[], Command]] = [
+            make
+            for kind, make in (
+                (CommandKind.PAY, self.pay),
+                (CommandKind.ACCEPT, Accept),
+                (CommandKind.SHIP, self.ship),
+                (CommandKind.DELIVER, self.deliver),
+                (CommandKind.COMPLETE, Complete),
+                (CommandKind.REVIEW, self.review),
+                (CommandKind.RECOVER, self.recover),
+            )
+            if kind in kinds
+        ]
+        if not order.handling.sealed:
+            main += [partial(Advance, event) for event in self._words()]
         aside: list[Callable[[], Command]] = []
-        for kind, make in (
-            (CommandKind.PAY, self.pay),
-            (CommandKind.ACCEPT, Accept),
-            (CommandKind.SHIP, self.ship),
-            (CommandKind.DELIVER, self.deliver),
-            (CommandKind.COMPLETE, Complete),
-        ):
-            if kind in kinds:
-                main.append(make)
         if any(attempt.live for attempt in order.payments.attempts):
             main.append(self.answer_live)
         elif order.payments.attempts:
@@ -258,20 +309,118 @@ class _Chooser:
             aside.append(self.note_delay)
         if CommandKind.REFUND in kinds:
             aside.append(self.refund)
+        if self.changes and CommandKind.AMEND in kinds:
+            main.append(self.amend)
         if self.gives_up and CommandKind.CANCEL in kinds:
             aside.append(self.cancel)
-        if order.state == self.story.situation().lifecycle.initial:
-            if self.gives_up:
-                aside.append(self.close)
-            if order.payments.in_flight:
-                aside.append(self.undo)
+        if self.gives_up and CommandKind.CLOSE in kinds:
+            aside.append(self.seal)
+        if order.handling.sealed:
+            return [*main, *aside]
+        aside += self._timed()
+        return [*main, *main, *main, *main, *aside, self.handle]
+
+    def _words(self) -> list[str]:
+        """Events of the lifecycle that people send by name, possible now."""
+        lifecycle, order = self.story.lifecycle, self.story.order
+        events = lifecycle.allowed(order.state, order)
+        return [
+            e for e in events if e not in VOCABULARY and lifecycle.may_send(order.state, e, _STAFF)
+        ]
+
+    def _timed(self) -> list[Callable[[], Command]]:
+        """What timers send, and what ends or delays a payment."""
+        order, lifecycle = self.story.order, self.story.lifecycle
+        found: list[Callable[[], Command]] = []
+        row = lifecycle.table[order.state]
+        for rule in lifecycle.timers:
+            if order.state not in rule.states:
+                continue
+            if self.gives_up and rule.does is TimerAction.CLOSE:
+                found.append(partial(Close, "not paid in time", rule.event))
+            extended = {name for name, _ in order.handling.extended}
+            if rule.extension is not None and rule.name not in extended:
+                found.append(partial(ExtendClock, rule.name))
+            if rule.does is TimerAction.ESCALATE:
+                found.append(partial(Escalate, rule.name))
+        if "pay" in row:
+            current = order.payments.current()
+            done = bool(current) and all(a.state is AttemptState.CAPTURED for a in current)
+            if order.payments.in_flight and not done:
+                found.append(self.undo)
             pay_by = order.content.pay_by
             if order.closing is None and (pay_by is None or self.story.at < pay_by):
-                aside.append(self.remind)
-        return [*main, *main, *main, *main, *aside]
+                found.append(self.remind)
+        return found
+
+    def handle(self) -> Command:
+        """Something that moves neither goods nor money; a move by hand among it, where the policy allows."""
+        order, lifecycle = self.story.order, self.story.lifecycle
+        handling = order.handling
+        lasting = [p.name for p in handling.pauses if p.until is None]
+        tag = self.draw(st.sampled_from(["vip", "late", "gift"]))
+        makes: list[Command] = [
+            AddNote("the customer called", self.draw(st.booleans())),
+            Tag(remove=(tag,)) if tag in handling.tags else Tag((tag,)),
+            Assign(self.draw(st.sampled_from(["", "north", "south"]))),
+            ResumeClocks(lasting[0]) if lasting else PauseClocks("ticket"),
+            NoteOverrun("pay", timedelta(minutes=10)),
+        ]
+        if lifecycle.items:
+            line = self.draw(st.sampled_from(order.lines))
+            makes.append(MarkItem(line.id, self.draw(st.sampled_from(lifecycle.items)).id))
+        hand = self._by_hand()
+        if hand and self.draw(st.booleans()):
+            return Move(self.draw(st.sampled_from(hand)), "the system was down")
+        return self.draw(st.sampled_from(makes))
+
+    def _by_hand(self) -> list[str]:
+        """States that staff may put the order into: of the same standing, since it is the order that counts."""
+        order, situation = self.story.order, self.story.situation()
+        handling, payments = situation.handling, order.payments
+        if Rule.STATE not in handling.overrules or not payments.keeps() or order.recognized:
+            return []
+        if payments.in_flight or order.handling.released or payments.refunds or order.due:
+            return []
+        by_hand = {"paid", "awaiting_shipment", "processing", "additional_order", "ready_to_ship"}
+        states = {state.id for state in situation.lifecycle.states}
+        return sorted((by_hand & states) - {order.state})
+
+    def _sound(self, make: Callable[[], Command]) -> Command:
+        """A command that may not fit the cart, or a remark instead."""
+        try:
+            command = make()
+            decide(self.story.order, command, self.story.situation())
+        except OrdercoreError:
+            return AddNote("it cannot be changed in this way")
+        return command
+
+    def amend(self) -> Command:
+        order = self.story.order
+        if order.content.cart is None:
+            return AddNote("nobody knows its cart")
+        return self._sound(partial(self.story.amendment, *self.draw(cart_changes(order))))
+
+    def recover(self) -> Command:
+        worth = self.draw(st.sampled_from([None, 1, 5_000]))
+        code, lines = self.story.order.currency, self.story.order.lines
+        prices = {line.sku: from_minor(worth, code) for line in lines} if worth else None
+        return self._sound(partial(self.story.recovery, prices))
+
+    def review(self) -> Command:
+        order, lifecycle = self.story.order, self.story.lifecycle
+        valid = not self.gives_up or self.draw(st.booleans())
+        if ("confirm" if valid else "reject") not in lifecycle.table[order.state]:
+            return AddNote("looked at")
+        name = f"r-{len(order.payments.refunds) + 1}"
+        return ReviewOrder(valid, (("address", valid),), "telephone", "no such address", name)
+
+    def seal(self) -> Command:
+        return self._sound(partial(Seal, "settled", "a regular"))
 
     def pay(self) -> Command:
-        return Pay(self.draw(tender_plans(self.story.order.content, self.plain)))
+        content = self.story.order.content
+        return Pay(self.draw(tender_plans(content, self.plain, self.story.carried())))
 
     def ship(self) -> Command:
         order = self.story.order
@@ -302,7 +451,7 @@ class _Chooser:
     def refund(self) -> Command:
         order = self.story.order
         name = f"r-{len(order.payments.refunds) + 1}"
-        if order.refundable() and self.draw(st.booleans()):
+        if matrix_holds(order) and order.refundable() and self.draw(st.booleans()):
             return RefundOrder(name, self.draw(manifests_of(order, order.refundable())), "returned")
         return RefundOrder(name, None, "all of it")
 
@@ -327,9 +476,6 @@ class _Chooser:
     def cancel(self) -> Command:
         return Cancel("changed my mind", f"r-{len(self.story.order.payments.refunds) + 1}")
 
-    def close(self) -> Command:
-        return Close("not paid in time")
-
     def undo(self) -> Command:
         return UndoPayment("gave up")
 
@@ -338,11 +484,39 @@ class _Chooser:
 
 
 @st.composite
-def stories(draw: DrawFn, of: SearchStrategy[Quote] | None = None, *, max_steps: int = 30) -> Story:
+def cart_changes(draw: DrawFn, order: Order) -> tuple[CartChange, ...]:
+    """Up to three changes of what an order bought: units, lines, shipping."""
+    code = order.currency
+    found: list[CartChange] = []
+    for i in range(draw(st.integers(1, 3))):
+        line = str(draw(st.sampled_from(order.lines)).id)
+        price = from_minor(draw(st.integers(0, 9_999)), code)
+        kinds: list[CartChange] = [
+            ChangeQuantity(line, draw(st.integers(1, 4))),
+            ChangeQuantity(line, draw(st.integers(1, 4))),
+            RemoveLine(line),
+            AddLine(CartLine(f"NEW-{i}", draw(st.integers(1, 3)), price)),
+            ChangeShipping(draw(st.sampled_from([None, ShippingCharge(price)]))),
+            ChangeCodes(()),
+        ]
+        found.append(draw(st.sampled_from(kinds)))
+    return tuple(found)
+
+
+@st.composite
+def stories(
+    draw: DrawFn,
+    of: SearchStrategy[Quote] | None = None,
+    *,
+    max_steps: int = 30,
+    by: Sequence[Lifecycle[Order]] | None = None,
+) -> Story:
     """Orders with their whole history: random legal commands, and gateways that answer anything.
 
-    Payments over several tenders, declines, late news, partial shipments and refunds, closing and
-    canceling at any point. ``of`` are the quotes to begin with, by default small ones.
+    Payments over several tenders, declines, late news, partial shipments and refunds, amendments, reviews,
+    closing, canceling and recovering at any point; some are adopted in mid-life.
+    ``of`` are the quotes to begin with, by default small ones; ``by`` are the lifecycles,
+    by default `ordercore.testing.story.lifecycles`.
     """
     if of is None:
         of = quotes(
@@ -350,18 +524,48 @@ def stories(draw: DrawFn, of: SearchStrategy[Quote] | None = None, *, max_steps:
             | full_carts(max_lines=2, max_units=4, max_price=20_000)
         )
     priced = draw(of)
+    lifecycle = draw(st.sampled_from(lifecycles() if by is None else tuple(by)))
     reservation = draw(st.sampled_from(["", "res-1"]))
-    story = Story(order_content(priced, reservation=reservation))
+    options: dict[str, Any] = {
+        "lifecycle": lifecycle,
+        "handling": HandlingPolicy(
+            refund_canceled=draw(st.booleans()),
+            overrules=draw(st.sampled_from([(), tuple(Rule)])),
+        ),
+        "pricing": priced.policy,
+        "facts": priced.facts,
+    }
+    content = order_content(priced, reservation=reservation, lifecycle=lifecycle)
+    story = Story(content, **options)
+    steps = draw(st.integers(0, max_steps))
+    middle = draw(st.none() | st.integers(0, max_steps))
     chooser = _Chooser(draw, story)
-    for _ in range(draw(st.integers(0, max_steps))):
+    for step in range(steps):
+        if step == middle and not story.order.payments.in_flight:
+            story = _adopted(story, options)
+            chooser.story = story
         # an order that waits for its payment seldom waits beyond its time
-        pauses = [0, 1, 90] if story.order.state == "pending_payment" else [0, 1, 90, 3_600]
-        story.at += timedelta(seconds=draw(st.sampled_from(pauses)))
+        waits = story.order.state == lifecycle.initial
+        story.at += timedelta(seconds=draw(st.sampled_from([0, 1, 90] if waits else _PAUSES)))
         possible = chooser.possible()
         if not possible:
             break
         story.send(draw(st.sampled_from(possible))())
     return story
+
+
+_PAUSES = (0, 1, 90, 3_600)
+
+
+def _adopted(story: Story, options: dict[str, Any]) -> Story:
+    """The same order, taken over by another shop where it stands."""
+    order = story.order
+    content = with_fields(order.content, reservation="", added=())
+    adopted = Adopted(
+        content, order.state, story.at, order.payments, order.delivery, order.handling.released,
+        order.recognized,
+    )  # fmt: skip
+    return Story(content, adopted=adopted, **options)
 
 
 def orders(

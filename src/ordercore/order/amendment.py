@@ -1,0 +1,182 @@
+"""What may be changed of an order that was placed: a closed union of changes to its cart.
+
+A change says what the order is to be, never by how much its price moves: the amended cart is priced
+by the same ``quote`` as any other, and what is due or owed follows from the totals.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from ordercore.errors import InvalidCart, InvalidInput, InvalidManifest
+from ordercore.party import Address
+from ordercore.pricing import Cart, CartLine, ShippingCharge
+from ordercore.value import value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = [
+    "CHANGES_MAX",
+    "AddLine",
+    "CartChange",
+    "ChangeAddress",
+    "ChangeCodes",
+    "ChangeQuantity",
+    "ChangeShipping",
+    "RemoveLine",
+    "amended_cart",
+]
+
+CHANGES_MAX = 100
+"""Most changes of one amendment."""
+
+
+@value
+class AddLine:
+    """One more line, at the price that the host gives it."""
+
+    line: CartLine
+
+
+@value
+class RemoveLine:
+    """A line goes, with all its units."""
+
+    line: str
+
+
+@value
+class ChangeQuantity:
+    """A line is to have so many units, at least one."""
+
+    line: str
+    quantity: int
+
+
+@value
+class ChangeAddress:
+    """The goods go elsewhere; tax, duty and promotions follow."""
+
+    address: Address
+
+
+@value
+class ChangeCodes:
+    """Other coupon codes than before: all that are to count."""
+
+    codes: tuple[str, ...]
+
+
+@value
+class ChangeShipping:
+    """Another shipping method at its price; ``None`` for none."""
+
+    shipping: ShippingCharge | None
+
+
+CartChange = AddLine | RemoveLine | ChangeQuantity | ChangeAddress | ChangeCodes | ChangeShipping
+"""Everything that an amendment may change. A note is another command: it changes no price."""
+
+
+def _place(lines: list[CartLine], name: str, path: str) -> int:
+    for i, line in enumerate(lines):
+        if line.id == name:
+            return i
+    known = tuple(line.id for line in lines)
+    raise InvalidManifest(f"the order has no line {name!r}", path=f"{path}.line", known=known)
+
+
+def _renamed(line: CartLine, name: str, quantity: int) -> CartLine:
+    return CartLine(
+        line.sku, quantity, line.unit_price, line.name, name, line.discounts, line.tax_category,
+        line.tax_included, line.category, line.weight_grams, line.source_url, line.domestic_freight,
+        line.attributes, line.extra, line.brand, line.kind, line.customs, line.components,
+        line.floor_price, line.points,
+    )  # fmt: skip
+
+
+class _Draft:
+    """A cart under change."""
+
+    __slots__ = ("address", "codes", "lines", "numbers", "shipping")
+
+    def __init__(self, cart: Cart) -> None:
+        self.lines = [
+            line if line.id else _renamed(line, str(i + 1), line.quantity)
+            for i, line in enumerate(cart.lines)
+        ]
+        ids = [line.id for line in self.lines]
+        taken = [int(name) for name in ids if name.isascii() and name.isdigit() and len(name) < 10]
+        self.numbers = count(max(taken, default=0) + 1)
+        self.address, self.codes, self.shipping = cart.address, cart.codes, cart.shipping
+
+    def add(self, change: AddLine, path: str) -> None:
+        line = change.line
+        if not isinstance(line, CartLine):
+            reason = f"a {type(line).__name__} is no line"
+            raise InvalidInput(reason, path=f"{path}.line")
+        if not line.id:  # a name that no line of the order has, nor had until this change
+            line = _renamed(line, str(next(self.numbers)), line.quantity)
+        if any(known.id == line.id for known in self.lines):
+            reason = f"the order has a line {line.id!r} already"
+            raise InvalidCart(reason, path=f"{path}.line.id")
+        self.lines.append(line)
+
+    def remove(self, change: RemoveLine, path: str) -> None:
+        del self.lines[_place(self.lines, change.line, path)]
+
+    def requantify(self, change: ChangeQuantity, path: str) -> None:
+        at = _place(self.lines, change.line, path)
+        line = self.lines[at]
+        self.lines[at] = _renamed(line, line.id, change.quantity)
+
+    def readdress(self, change: ChangeAddress, _path: str) -> None:
+        self.address = change.address
+
+    def recode(self, change: ChangeCodes, path: str) -> None:
+        if not isinstance(change.codes, list | tuple):
+            raise InvalidInput('codes are a list: write ("SPRING",)', path=f"{path}.codes")
+        self.codes = tuple(change.codes)
+
+    def reship(self, change: ChangeShipping, _path: str) -> None:
+        self.shipping = change.shipping
+
+
+_CHANGES: Mapping[type[CartChange], Callable[[_Draft, Any, str], None]] = {
+    AddLine: _Draft.add,
+    RemoveLine: _Draft.remove,
+    ChangeQuantity: _Draft.requantify,
+    ChangeAddress: _Draft.readdress,
+    ChangeCodes: _Draft.recode,
+    ChangeShipping: _Draft.reship,
+}
+
+
+def amended_cart(cart: Cart, changes: tuple[CartChange, ...]) -> Cart:
+    """The cart after all changes, in their order; its lines have ids.
+
+    Raises `InvalidInput` with the path of the change, `InvalidManifest` for a line that is not there,
+    `InvalidCart` where nothing is left: that is a cancellation.
+    """
+    if not 0 < len(changes) <= CHANGES_MAX:
+        reason = f"1 to {CHANGES_MAX} changes, not {len(changes)}"
+        raise InvalidInput(reason, path="changes")
+    draft = _Draft(cart)
+    for i, change in enumerate(changes):
+        path = f"changes[{i}]"
+        make = _CHANGES.get(type(change))
+        if make is None:
+            known = tuple(kind.__name__ for kind in _CHANGES)
+            reason = f"a {type(change).__name__} is no change: {', '.join(known)}"
+            raise InvalidInput(reason, path=path, allowed=known)
+        make(draft, change, path)
+    if not draft.lines:
+        reason = "no line is left: cancel the order instead"
+        raise InvalidCart(reason, path="changes")
+    return Cart(
+        cart.currency, tuple(draft.lines), cart.discounts, draft.shipping, cart.kind, cart.shop,
+        cart.customer, draft.address, cart.extra, draft.codes, cart.shopper, cart.fees,
+        cart.attribution,
+    )  # fmt: skip

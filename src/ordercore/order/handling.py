@@ -1,0 +1,128 @@
+"""How the shop deals with an order: marks, notes, checks, pauses, the status of single items.
+
+Nothing here moves goods or money. The order holds one `Handling`; most orders never change it.
+"""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime, timedelta
+
+import attrs
+
+from ordercore.errors import InvalidPolicy
+from ordercore.party import Actor
+from ordercore.value import value
+
+__all__ = [
+    "NOTES_MAX",
+    "PAUSES_MAX",
+    "TAGS_MAX",
+    "Handling",
+    "HandlingPolicy",
+    "Note",
+    "Pause",
+    "Review",
+    "Rule",
+]
+
+NOTES_MAX = 200
+"""Most notes of one order."""
+TAGS_MAX = 50
+"""Most tags of one order."""
+PAUSES_MAX = 100
+"""Most pauses of one order, ended ones included."""
+
+
+@value
+class Pause:
+    """A reason for which clocks stood still: from when, until when; ``None`` while it lasts."""
+
+    name: str
+    since: datetime
+    until: datetime | None = None
+
+
+@value
+class Review:
+    """What came of looking an order over before it is taken up (confirmation by telephone, say).
+
+    ``checklist`` tells each point and whether it was in order; ``contact`` records who was spoken to, when and how.
+    """
+
+    valid: bool
+    at: datetime
+    by: Actor
+    checklist: tuple[tuple[str, bool], ...] = ()
+    contact: str = attrs.field(default="", repr=False)
+    reason: str = ""
+
+
+@value
+class Note:
+    """A remark on an order; with ``shown`` the customer may read it."""
+
+    at: datetime
+    by: Actor
+    text: str = attrs.field(repr=False)
+    shown: bool = False
+
+
+@value
+class Handling:
+    """The marks of one order.
+
+    ``released``: it will not be fulfilled, so nothing is held for it (law L22 release).
+    ``sealed``: it is closed for good and takes no command any more.
+    ``items`` are the statuses of single lines, by line id; ``extended`` by how much each timer was extended.
+    """
+
+    released: bool = False
+    sealed: bool = False
+    adopted: bool = False
+    tags: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+    assigned: str = ""
+    items: tuple[tuple[str, str], ...] = ()
+    pauses: tuple[Pause, ...] = ()
+    extended: tuple[tuple[str, timedelta], ...] = ()
+    review: Review | None = None
+
+    def paused(self, names: tuple[str, ...]) -> bool:
+        """Whether a pause of one of these names lasts; ``"*"`` is any."""
+        return any(p.until is None and (p.name in names or "*" in names) for p in self.pauses)
+
+
+class Rule(enum.Enum):
+    """Rules that staff may set aside where the policy lists them; the reason goes to the journal."""
+
+    # a member is a singleton, so its identity may be its hash: at the speed of C
+    __hash__ = object.__hash__
+
+    STATE = "state"
+    """The lifecycle: an order is moved to any state by hand."""
+    RECOVER_WINDOW = "recover_window"
+    """A canceled order is recovered only within so many days."""
+    AMEND_STATE = "amend_state"
+    """An order is amended only in the states that its lifecycle lists."""
+    CLOSE_OWING = "close_owing"
+    """An order is not closed for good while money is owed either way."""
+
+
+@value
+class HandlingPolicy:
+    """How orders are dealt with by hand.
+
+    ``refund_canceled``: what was paid goes back when an order is canceled; otherwise staff refund it later.
+    ``recover_within`` is how long a canceled order may be recovered. ``overrules`` lists the rules
+    that staff may set aside with a reason.
+    """
+
+    refund_canceled: bool = True
+    recover_within: timedelta = timedelta(days=30)
+    overrules: tuple[Rule, ...] = ()
+
+    def check(self, path: str = "handling") -> None:
+        """Raise `InvalidPolicy` for a window that is not positive."""
+        if self.recover_within <= timedelta(0):
+            raise InvalidPolicy("it is positive", path=f"{path}.recover_within")
