@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ordercore.errors import InvalidDocument, InvalidMoney, InvalidPolicy, OrdercoreError
 from ordercore.money import Percent, from_minor
-from ordercore.party import Address, Party
+from ordercore.party import Address, Attribution, Party
 from ordercore.policy import Policies
 from ordercore.pricing import (
     AmountOff,
@@ -158,6 +158,7 @@ ANY_CART = st.builds(
     WORDS,
     st.builds(Shopper, WORDS, TEXTS, st.booleans(), TEXTS),
     st.lists(FEES, max_size=2).map(tuple),
+    st.builds(Attribution, *[TEXTS] * 3),
 )
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 FACTS = st.builds(
@@ -296,6 +297,8 @@ PART = {"sku": "CUP", "quantity": 1, "list_price": "4.00"}
         (cart(fees=[{"id": "wrap"}]), "fees[0].amount", "missing"),
         (cart(fees=[{"id": "wrap", "amount": "1", "kind": "gift"}]), "fees[0].kind", "insurance"),
         (cart(codes="FIFTY"), "codes", "a list"),
+        (cart(attribution={"source": "x"}), "attribution.source", "known: site, channel"),
+        (cart(attribution={"site": 7}), "attribution.site", "text"),
         (cart(codes=[50]), "codes[0]", "text"),
         (cart(shopper={"first_order": "yes"}), "shopper.first_order", "true or false"),
         (cart(shopper={"groups": "staff"}), "shopper.groups", "a list"),
@@ -319,7 +322,7 @@ def test_every_key_of_a_document_is_a_field(kind: str) -> None:
     of: dict[str, Any] = {
         "cart": Cart, "line": CartLine, "component": Component, "customs": Customs,
         "shipping": ShippingCharge, "fee": Fee, "customer": Party, "shopper": Shopper,
-        "address": Address,
+        "address": Address, "attribution": Attribution,
     }  # fmt: skip
     beside = {"cart": {"$schema", "at", "pricing", "facts"}}.get(kind, set())
     if kind == "discount":

@@ -17,6 +17,7 @@ from ordercore.value import value
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from zoneinfo import ZoneInfo
 
 __all__ = ["CountedIds", "IdSource", "NumberTemplate", "SystemIds"]
 
@@ -49,54 +50,88 @@ class CountedIds:
 
 
 _FIELD = re.compile(r"\{(date|shop|seq(?::(0?\d{1,2}))?)\}")
+_FIELDS = ("{date}", "{shop}", "{seq:06}")
 
 
 @value
 class NumberTemplate:
-    """How order numbers look: text with ``{date}`` (YYYYMMDD in UTC), ``{shop}``, ``{seq:06}``.
+    """How order numbers look: text with ``{date}`` (YYYYMMDD), ``{shop}`` and ``{seq:06}``.
 
-    The sequence belongs to the text around ``{seq}``, so ``HB{date}-{seq:06}`` counts anew each day.
-    Numbers never repeat; a number may be skipped (a crash, a refused placement).
+    The sequence belongs to the text around ``{seq}``: ``ORD-{seq:010}`` counts over all shops and days,
+    ``HB{date}-{seq:06}`` anew each day, ``{shop}-{seq}`` for each shop. ``{date}`` is the day in ``zone``,
+    a name of the IANA time zone database.
+
+    No number is given twice, whatever happens at the same time; some are skipped. A number is taken from the
+    store before the order is written, so a refused placement or a crash loses it, and a store on a database
+    takes several at once for each process, which loses the rest when it ends and lets numbers of two processes
+    interleave. Where a tax office wants numbers without gaps (invoices), count there, not here.
 
     >>> from datetime import UTC, datetime
-    >>> template = NumberTemplate("HB{date}-{seq:06}")
-    >>> day = datetime(2026, 5, 20, tzinfo=UTC)
-    >>> template.sequence(day, ""), template.render(day, "", 88126)
+    >>> template = NumberTemplate("HB{date}-{seq:06}", "Asia/Shanghai")
+    >>> evening = datetime(2026, 5, 19, 16, 30, tzinfo=UTC)
+    >>> template.sequence(evening, ""), template.render(evening, "", 88126)
     ('HB20260520-', 'HB20260520-088126')
     """
 
     text: str = "ORD-{seq:010}"
+    zone: str = "UTC"
 
     def check(self, path: str = "") -> None:
-        """Raise `InvalidPolicy` unless there is exactly one ``{seq}`` and no unknown field."""
+        """Raise `InvalidPolicy` unless there is exactly one ``{seq}``, no unknown field, a known zone,
+        and nothing that could make two counts look the same.
+
+        ``path`` is that of ``text``; the zone stands beside it.
+        """
         rest = _FIELD.sub("", self.text)
         if "{" in rest or "}" in rest:
             reason = f"{self.text!r} has a field other than date, shop, seq"
-            raise InvalidPolicy(reason, path=path, allowed=("{date}", "{shop}", "{seq:06}"))
-        if "}{seq" in self.text:
+            raise InvalidPolicy(reason, path=path, allowed=_FIELDS)
+        if sum(1 for m in _FIELD.finditer(self.text) if m[1].startswith("seq")) != 1:
+            raise InvalidPolicy(f"{self.text!r} needs exactly one {{seq}}", path=path)
+        head, after = _halves(self.text)
+        digits = "{shop}" in self.text and (head[-1:].isdigit() or after[:1].isdigit())
+        if head[-1:] == "}" or after[:1] == "{" or digits:
             reason = (
                 f"{self.text!r} runs a field into the count: two of its numbers could be the same"
             )
             raise InvalidPolicy(f"{reason}; put a sign between them", path=path)
-        if sum(1 for m in _FIELD.finditer(self.text) if m[1].startswith("seq")) != 1:
-            raise InvalidPolicy(f"{self.text!r} needs exactly one {{seq}}", path=path)
+        if self.zone != "UTC":
+            _zone(self.zone, f"{path.rpartition('.')[0]}.zone".lstrip("."))
 
     def sequence(self, at: datetime, shop: str) -> str:
         """Name of the sequence to count in."""
-        return self._around(at, shop)[0]
+        return "".join(self._around(at, shop)[:2])
 
     def render(self, at: datetime, shop: str, seq: int) -> str:
         """The number that people see."""
-        _, before, digits, after = self._around(at, shop)
+        before, after, digits = self._around(at, shop)
         return f"{before}{seq:0{digits}d}{after}"
 
-    def _around(self, at: datetime, shop: str) -> tuple[str, str, int, str]:
-        """The sequence, and what stands before and after the count, with its digits."""
+    def _around(self, at: datetime, shop: str) -> tuple[str, str, int]:
+        """What stands before and after the count, and the count's digits."""
         text = self.text
         if "{date}" in text:
-            text = text.replace("{date}", f"{at:%Y%m%d}")
-        head, _, tail = text.partition("{seq")
-        width, _, after = tail.partition("}")
+            there = at if self.zone == "UTC" else at.astimezone(_zone(self.zone, "numbers.zone"))
+            text = text.replace("{date}", f"{there:%Y%m%d}")
+        head, after = _halves(text)
+        width = text[len(head) + len("{seq") : len(text) - len(after) - 1]
         if "{shop}" in text:  # last, so that a shop's name is never read as a field
             head, after = head.replace("{shop}", shop), after.replace("{shop}", shop)
-        return head + after, head, int(width[1:] or 0), after
+        return head, after, int(width[1:] or 0)
+
+
+def _halves(text: str) -> tuple[str, str]:
+    """A template's text before and after the count."""
+    head, _, tail = text.partition("{seq")
+    return head, tail.partition("}")[2]
+
+
+def _zone(name: str, path: str) -> ZoneInfo:
+    """The zone of this name; raises `InvalidPolicy`."""
+    from zoneinfo import ZoneInfo  # a shop of UTC needs no database of zones
+
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError, TypeError):
+        reason = "a zone is a name of the IANA time zone database: 'Europe/Berlin'"
+        raise InvalidPolicy(reason, path=path, zone=str(name)[:40]) from None

@@ -36,7 +36,7 @@ from ordercore.money import (
     parse_minor,
     to_minor,
 )
-from ordercore.party import Address, Party
+from ordercore.party import Address, Attribution, Party
 from ordercore.policy import Policies
 from ordercore.pricing import (
     NO_FACTS,
@@ -72,7 +72,7 @@ E = TypeVar("E", bound="enum.Enum")
 KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "cart": (
         "$schema", "currency", "lines", "discounts", "shipping", "fees", "codes", "kind", "shop",
-        "customer", "shopper", "address", "extra", "at", "pricing", "facts",
+        "customer", "shopper", "address", "attribution", "extra", "at", "pricing", "facts",
     ),
     "line": (
         "sku", "quantity", "unit_price", "name", "id", "discounts", "tax_category",
@@ -90,6 +90,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "customer": ("id", "name", "email", "phone", "vat_id"),
     "shopper": ("groups", "tier", "first_order", "exempt"),
     "address": ("name", "lines", "city", "region", "postcode", "country", "phone"),
+    "attribution": ("site", "channel", "campaign"),
 }  # fmt: skip
 """The keys of each object of the document."""
 
@@ -277,6 +278,7 @@ def _cart(raw: object) -> CartDocument:
         _each(table.get("codes", []), "codes", _text),
         _shopper(table.get("shopper", {})),
         _each(table.get("fees", []), "fees", lambda item, path: _fee(item, currency, path)),
+        Attribution(**_texts(table.get("attribution", {}), "attribution", "attribution")),
     )
     at = _moment(table["at"]) if "at" in table else None
     pricing = _plain(table["pricing"], "pricing") if "pricing" in table else None
@@ -464,6 +466,7 @@ def write_cart(quote: Quote) -> str:
                 "lines": list(cart.address.lines),
             }
         ),
+        "attribution": _told({key: getattr(cart.attribution, key) for key in KEYS["attribution"]}),
         "extra": dict(cart.extra),
         "at": quote.at.isoformat(),
         "pricing": Policies(pricing=quote.policy).to_plain()["pricing"],

@@ -362,7 +362,7 @@ def test_l14_the_outbox_forgets_what_was_acknowledged_in_any_order() -> None:
     world = World()
     order = world.paid(CHANNEL)
     every = world.store.outbox(100)
-    assert [item.recorded for item in every] == list(world.engine.journal(order.id))
+    assert [item.recorded for item in every] == list(world.engine.journal(order.id).recorded)
     positions = [item.position for item in every]
     world.store.acknowledge(positions[1::2])
     assert [item.position for item in world.store.outbox(100)] == positions[::2]

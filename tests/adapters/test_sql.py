@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 import sqlite3
 import threading
@@ -15,9 +16,10 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.dialects import postgresql
 from tests.stored import story
 
-from ordercore.adapters.sql import SqlStore
+from ordercore.adapters.sql import SqlStore, upgrade
 from ordercore.adapters.sql.coupons import SqlCouponBook
-from ordercore.adapters.sql.schema import FindShape, NumberMatch, Statements, Tables
+from ordercore.adapters.sql.schema import Statements, Tables
+from ordercore.adapters.sql.searching import FindShape, NumberMatch
 from ordercore.change import Change, Receipt
 from ordercore.clock import SettableClock
 from ordercore.errors import (
@@ -30,9 +32,12 @@ from ordercore.errors import (
     StoreError,
     UnreadableData,
 )
+from ordercore.event import Event
 from ordercore.ledger import AccountKind, Entry
-from ordercore.order import Accept, Moved, Placed, Remind
-from ordercore.party import Party
+from ordercore.order import Accept, Moved, Order, Remind, standing
+from ordercore.order.events import Amended, ItemMarked, Tagged
+from ordercore.order.evolve import evolve
+from ordercore.party import Attribution, Party
 from ordercore.ports import CouponBook, OrderQuery
 from ordercore.pricing import Coupon, CouponStatus
 from ordercore.testing import START
@@ -301,7 +306,9 @@ def test_a_closed_store_refuses(path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "path"),
     [
-        ({"url": "postgresql://host/base"}, "url"),
+        ({"url": "mysql://host/base"}, "url"),
+        ({"url": "postgresql+psycopg2://host/base"}, "url"),
+        ({"url": "sqlite://", "connections": 0}, "connections"),
         ({"url": "no url at all"}, "url"),
         ({"url": "sqlite://", "prefix": "a-b"}, "prefix"),
         ({"url": "sqlite://", "prefix": 'x"; DROP'}, "prefix"),
@@ -340,11 +347,12 @@ def statements(store: SqlStore, change: Change) -> list[str]:
 
 
 def test_the_statement_budget_of_placing(store: SqlStore) -> None:
-    """Placing takes six statements: the order, its event, timers and receipt, in a transaction."""
+    """Placing takes seven statements: order, event, items, timers and receipt, in a transaction."""
     found = statements(store, story.placed(key="k"))
     assert found == [
         "BEGIN IMMEDIATE", "INSERT INTO ordercore_orders", "INSERT INTO ordercore_events",
-        "INSERT INTO ordercore_timers", "INSERT INTO ordercore_receipts", "COMMIT",
+        "INSERT INTO ordercore_items", "INSERT INTO ordercore_timers",
+        "INSERT INTO ordercore_receipts", "COMMIT",
     ]  # fmt: skip
 
 
@@ -441,7 +449,7 @@ def test_orders_of_the_same_moment_have_an_order(store: SqlStore) -> None:
     """Orders placed at the same moment are told apart by their id, so pages do not flicker."""
     names = ["ord_b", "ord_c", "ord_a"]
     store.commit([story.placed(name, f"N-{name}", 1) for name in names])
-    assert found(store) == sorted(names)
+    assert found(store) == sorted(names, reverse=True)
 
 
 @pytest.mark.parametrize("limit", [0, -1, 501, True])
@@ -453,8 +461,8 @@ def test_the_answer_is_bounded(limit: int, store: SqlStore) -> None:
 
 def test_a_number_is_looked_up_in_an_index(shelf: SqlStore, path: Path) -> None:
     """The search by number and the claim of timers use an index, not the whole table."""
-    sql, names = shelf._sql.find(FindShape(NumberMatch.TAIL, False, False, 0, False, False))
-    values = {"low": "32", "high": "33", "after": 3, "length": 2, "typed": "32", "most": 5}
+    sql, names = shelf._sql.find(FindShape(number=NumberMatch.TAIL))
+    values = {"low": "32", "high": "33", "zeros": 3, "length": 2, "typed": "32", "most": 5}
     plan = rows(path, f"EXPLAIN QUERY PLAN {sql}", *[values[name] for name in names])
     assert any("ordercore_orders_by_number" in step[3] for step in plan)
     plan = rows(path, f"EXPLAIN QUERY PLAN {shelf._sql.claim}", 0, 0, 0, 5)
@@ -638,6 +646,73 @@ def test_the_books_can_be_read_past_the_store(store: SqlStore, path: Path) -> No
     ]
 
 
+# What is searched for beside the documents.
+
+
+def told(order: Order, *events: Event) -> Change:
+    """A change that tells these events."""
+    before, at = order, order.entered_at + MINUTE
+    for event in events:
+        order = evolve(order, event, at)
+    assert order.version == before.version + len(events)
+    return Change(order, events, at, story.CLERK, "Told")
+
+
+def test_an_order_is_read_with_what_was_agreed_last(store: SqlStore, path: Path) -> None:
+    """After an amendment the content is that of its event, however the order is read."""
+    placed = story.placed(attribution=Attribution("a", "b", "c"))
+    store.commit([placed])
+    content = story.content(lines=2, attribution=Attribution("x", "y", "z"))
+    amended = told(placed.order, Amended(content, ("lines",), placed.order.total))
+    noted = story.changed(amended.order, Remind())
+    assert "agreed, site, channel, campaign" in STANDS
+    sql = f"SELECT {STANDS} FROM ordercore_orders"
+    assert rows(path, sql) == [(1, "a", "b", "c", "unpaid", "not_shipped")]
+    store.commit([amended, noted])
+    assert rows(path, sql) == [(2, "x", "y", "z", "unpaid", "not_shipped")]
+    for _ in range(2):
+        assert store.load("ord_1") == store.open("ord_1", "", "").order == noted.order
+        assert store.find(OrderQuery()) == (noted.order,)
+        forget(store)
+    assert rows(path, "SELECT line, place, sku, status FROM ordercore_items ORDER BY 2") == [
+        (line.id, place, line.sku, "") for place, line in enumerate(content.lines)
+    ]
+
+
+STANDS = "agreed, site, channel, campaign, payment, delivery"
+
+
+def test_the_standings_of_an_order_are_columns(store: SqlStore, path: Path) -> None:
+    """After each change of a whole story the columns say what the order stands at."""
+    for change in story.everything():
+        store.commit([change])
+        found = standing(change.order)
+        assert rows(
+            path, "SELECT payment, delivery FROM ordercore_orders WHERE id = ?", change.order.id
+        ) == [(found.payment.value, found.delivery.value)]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_tags_and_the_status_of_items_are_rows(together: bool, store: SqlStore, path: Path) -> None:
+    """They follow the order, change by change or several in one commit."""
+    changes = [story.placed(), story.placed("ord_2", "N-2", 1)]
+    first = changes[0].order
+    for event in (
+        Tagged(("gift", "vip")), ItemMarked("2", "purchased"), Tagged(("fragile",), ("vip",)),
+        ItemMarked("1", "awaiting"),
+    ):  # fmt: skip
+        changes.append(told(first, event))
+        first = changes[-1].order
+    for batch in [changes] if together else [[change] for change in changes]:
+        store.commit(batch)
+    assert rows(path, "SELECT * FROM ordercore_tags ORDER BY 1, 2") == [
+        ("ord_1", "fragile"), ("ord_1", "gift")
+    ]  # fmt: skip
+    marked = rows(path, "SELECT line, status FROM ordercore_items WHERE status <> '' ORDER BY 1")
+    assert marked == [("1", "awaiting"), ("2", "purchased")]
+    assert rows(path, "SELECT COUNT(*) FROM ordercore_items") == [(6,)]
+
+
 # In the host's transaction.
 
 
@@ -748,11 +823,11 @@ def test_tables_of_a_later_version_are_refused(path: Path) -> None:
     """A store of an older version leaves tables of a newer one alone, however it is opened."""
     with SqlStore(f"sqlite:///{path}"):
         pass
-    rows(path, "UPDATE ordercore_meta SET value = 2 WHERE name = 'schema'")
+    rows(path, "UPDATE ordercore_meta SET value = 3 WHERE name = 'schema'")
     for create in (True, False):
         with pytest.raises(NewerDocument) as caught:
             SqlStore(f"sqlite:///{path}", create=create)
-        assert caught.value.data == {"found": 2, "known": 1}
+        assert caught.value.data == {"found": 3, "known": 2}
     engine = create_engine(f"sqlite:///{path}")
     with engine.begin() as connection, pytest.raises(NewerDocument):
         SqlStore.on(connection)
@@ -764,12 +839,16 @@ def test_the_tables_are_held() -> None:
     tables = Tables("").metadata.tables
     assert {name: ",".join(table.columns.keys()) for name, table in tables.items()} == {
         "meta": "name,value",
-        "orders": "id,number,number_reversed,shop,customer,state,version,placed_at,doc",
+        "orders": "id,number,number_reversed,shop,customer,state,version,placed_at,doc,agreed,"
+        "payment,delivery,site,channel,campaign",
         "events": "position,order_id,sequence,name,schema,at,by_kind,by_id,command,doc,relayed",
         "timers": "order_id,kind,subject,due,visit,tries,leased_until",
         "entries": "order_id,sequence,line,account_kind,account_detail,currency,amount,at",
         "receipts": "shop,key,command,digest,order_id",
         "sequences": "name,next",
+        "tags": "order_id,tag",
+        "items": "order_id,line,place,sku,status",
+        "parked": "order_id,kind,subject,due,visit,tries,error,at",
     }
 
 
@@ -779,7 +858,95 @@ def test_the_statements_can_be_said_in_postgresql() -> None:
     assert "FOR UPDATE SKIP LOCKED" in said.claim
     assert "ON CONFLICT (name) DO UPDATE" in said.take_numbers
     assert "BIGSERIAL" in " ".join(said.create_rest)
-    assert said.find(FindShape(NumberMatch.TAIL, True, True, 2, True, True))[1][-1] == "most"
+    assert said.find(FindShape(number=NumberMatch.TAIL, states=2))[1][-1] == "most"
+
+
+# Tables of the version before.
+
+
+@pytest.fixture
+def former(path: Path) -> Path:
+    """A file with tables of schema 1, as the library wrote it then: three orders, coupons, some events relayed."""
+    path.write_bytes(gzip.decompress((Path(story.__file__).parent / "schema1.db.gz").read_bytes()))
+    return path
+
+
+def looks(path: Path) -> dict[str, set[Any]]:
+    """The columns of each table, and of each index."""
+    names = rows(path, "SELECT type, name FROM sqlite_master WHERE sql IS NOT NULL")
+    return {
+        name: set(rows(path, f"PRAGMA {kind}_{'x' if kind == 'index' else ''}info({name})"))
+        for kind, name in names
+    }
+
+
+@pytest.mark.parametrize("batch", [1, 500])
+def test_tables_of_schema_1_are_brought_up(
+    batch: int, former: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Orders, journal, books and timers stay, new columns and tables are filled, and nothing differs from new ones."""
+    monkeypatch.setattr(upgrade, "BATCH", batch)
+    before = counts(former)
+    with SqlStore(f"sqlite:///{former}") as store:
+        assert counts(former) == before
+        orders = [store.load(name) for name in ("ord_1", "ord_2", "ord_3")]
+        for order in orders:
+            assert order is not None
+            stands = standing(order)
+            assert rows(
+                former, f"SELECT {STANDS} FROM ordercore_orders WHERE id = ?", order.id
+            ) == [(1, "", "", "", stands.payment.value, stands.delivery.value)]
+            assert len(store.journal(order.id)) == order.version
+            sql = "SELECT line, sku FROM ordercore_items WHERE order_id = ? ORDER BY place"
+            assert rows(former, sql, order.id) == [(line.id, line.sku) for line in order.lines]
+        assert [order.id for order in store.find(OrderQuery(number="2"))] == ["ord_2"]
+        assert sum(balance.amount for balance in store.trial_balance()) == 0
+        assert len(store.claim_timers(FAR, 100, LEASE)) == before["timers"]
+        assert store.next_number("ORD-") > 1
+        store.commit([story.placed("ord_9", "N-9")])
+        book = SqlCouponBook(store, SettableClock(START))
+        assert book.find(("TEA",), "")[0].status is CouponStatus.FREE
+    with SqlStore(f"sqlite:///{tmp_path / 'new.db'}") as new:
+        SqlCouponBook(new, SettableClock(START))
+    assert looks(former) == looks(tmp_path / "new.db")
+    with SqlStore(f"sqlite:///{former}", create=False) as again:
+        assert again.load("ord_9") == story.placed("ord_9", "N-9").order
+
+
+def test_tables_of_schema_1_wait_for_who_may_make_tables(former: Path) -> None:
+    """Without leave to make tables a store refuses them, and the file stays as it is."""
+    held = former.read_bytes()
+    with pytest.raises(StoreError) as caught:
+        SqlStore(f"sqlite:///{former}", create=False)
+    assert caught.value.data == {"found": 1, "known": 2}
+    assert rows(former, "SELECT value FROM ordercore_meta WHERE name = 'schema'") == [(1,)]
+    assert len(former.read_bytes()) == len(held)
+
+
+def test_tables_of_schema_1_are_brought_up_in_the_hosts_transaction(former: Path) -> None:
+    """They are the host's to keep or to roll back: half of them is never there."""
+    engine = create_engine(f"sqlite:///{former}")
+    for kept in (False, True):
+        with engine.connect() as connection, connection.begin() as transaction:
+            store = SqlStore.on(connection)
+            store.create()
+            assert store.load("ord_1") is not None
+            if not kept:
+                transaction.rollback()
+        schema = rows(former, "SELECT value FROM ordercore_meta WHERE name = 'schema'")
+        assert schema == [(2 if kept else 1,)]
+    engine.dispose()
+
+
+def test_an_unreadable_order_does_not_keep_the_others_from_an_upgrade(former: Path) -> None:
+    """It is brought up with empty columns, and whoever loads it is told."""
+    rows(former, "UPDATE ordercore_orders SET doc = 'x' WHERE id = 'ord_1'")
+    with SqlStore(f"sqlite:///{former}") as store:
+        assert store.load("ord_2") is not None
+        with pytest.raises(CorruptDocument):
+            store.load("ord_1")
+    sql = "SELECT id FROM ordercore_orders WHERE payment = ''"
+    assert rows(former, sql) == [("ord_1",)]
 
 
 # What is broken in the file.
@@ -806,15 +973,15 @@ def test_a_corrupt_row_is_named(damage: str, where: str, store: SqlStore, path: 
         assert caught.value.path == where
 
 
-def test_an_order_that_does_not_begin_with_placing_is_corrupt(store: SqlStore, path: Path) -> None:
-    """An order whose first event is another one has no content."""
+def test_an_event_without_content_is_no_agreement(store: SqlStore, path: Path) -> None:
+    """An order whose row names an event that holds no content is corrupt."""
     store.commit([story.placed()])
     moved = '{"via":"a","source":"b","to":"c"}'
     rows(path, "UPDATE ordercore_events SET name = ?, doc = ?", Moved.name, moved)
     with pytest.raises(CorruptDocument) as caught:
         store.load("ord_1")
     assert caught.value.path == "events[ord_1/1].name"
-    assert Placed.name in caught.value.reason
+    assert Moved.name in caught.value.reason
 
 
 def test_a_document_of_a_later_version_is_told(store: SqlStore, path: Path) -> None:
@@ -832,8 +999,7 @@ def test_a_document_of_a_later_version_is_told(store: SqlStore, path: Path) -> N
     [
         ("events SET by_kind = 'ghost'", "journal", "events[ord_3/1].by_kind"),
         ("events SET at = 'noon'", "journal", "events[ord_3/1].at"),
-        ("timers SET kind = kind || 'x'", "claim", "timers[ord_3].kind"),
-        ("timers SET due = -9000000000000000000", "claim", "timers[ord_3].due"),
+        ("events SET name = 'x' WHERE sequence = 2", "outbox", "events[ord_3/2].doc.name"),
         ("entries SET account_kind = 'pocket'", "balance", "entries.account_kind"),
     ],
 )
@@ -842,16 +1008,45 @@ def test_a_corrupt_column_is_named(
 ) -> None:
     """Columns beside the documents are checked as well when they are read."""
     told = story.canceled_story()
-    store.commit(told[:1] if look == "claim" else told)
+    store.commit(told)
     rows(path, f"UPDATE ordercore_{damage}")
     looks = {
         "journal": lambda: store.journal("ord_3"),
-        "claim": lambda: store.claim_timers(FAR, 10, LEASE),
+        "outbox": lambda: store.outbox(10),
         "balance": store.trial_balance,
     }
     with pytest.raises(UnreadableData) as caught:
         looks[look]()
     assert caught.value.path == where
+
+
+@pytest.mark.parametrize(
+    ("damage", "where"),
+    [
+        ("kind = 'dance'", "timers[ord_3].kind"),
+        ("due = -9000000000000000000", "timers[ord_3].due"),
+        ("visit = 'never'", "timers[ord_3].visit"),
+    ],
+)
+def test_a_timer_that_cannot_be_read_is_set_aside(
+    damage: str, where: str, store: SqlStore, path: Path
+) -> None:
+    """Claiming tells the others and parks it with its error; called back unmended, it is parked again."""
+    store.commit([story.placed("ord_3"), story.placed("ord_4", "N-4")])
+    rows(path, f"UPDATE ordercore_timers SET {damage} WHERE order_id = 'ord_3' AND kind LIKE 'c%'")
+    found = store.claim_timers(FAR, 10, LEASE)
+    assert sorted((timer.order_id, timer.key.kind.value) for timer in found) == [
+        ("ord_3", "remind_payment"), ("ord_4", "close_unpaid"), ("ord_4", "remind_payment"),
+    ]  # fmt: skip
+    (aside,) = store.parked(10)
+    assert (aside.order_id, aside.at) == ("ord_3", FAR)
+    assert where in aside.error
+    assert store.backlog(FAR).parked == 1
+    store.unpark([aside], FAR)
+    mended = damage.startswith("due")  # it has a new one
+    again = store.claim_timers(FAR, 10, LEASE)
+    assert [timer.key.kind.value for timer in again] == ["close_unpaid"] * mended
+    assert len(store.parked(10)) == (not mended)
 
 
 def test_what_is_remembered_is_what_the_file_holds(store: SqlStore, path: Path) -> None:

@@ -11,6 +11,8 @@ import heapq
 import itertools
 from typing import TYPE_CHECKING
 
+from ordercore.timeout import TimerKey, TimerKind
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime, timedelta
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
     from ordercore.clock import SettableClock
     from ordercore.ledger import Balance
     from ordercore.order import Order
-    from ordercore.ports import Opened, OrderQuery, OutboxItem
-    from ordercore.timeout import Timer, TimerKey
+    from ordercore.ports import Backlog, FoundItem, Opened, OrderQuery, OutboxItem, ParkedTimer
+    from ordercore.timeout import Timer
 
     Act = Callable[[], object]
 
@@ -126,6 +128,32 @@ class WatchedStore:
     def journal(self, order_id: str) -> tuple[Recorded, ...]:
         """As the store does."""
         return self._store.journal(order_id)
+
+    def park_timers(self, parked: Sequence[ParkedTimer]) -> None:
+        """As the store does; a parked timer is no more on the agenda."""
+        self._store.park_timers(parked)
+        for timer in parked:
+            self._agenda.clear_timer(timer.order_id, TimerKey(TimerKind(timer.kind), timer.subject))
+
+    def parked(self, limit: int) -> tuple[ParkedTimer, ...]:
+        """As the store does."""
+        return self._store.parked(limit)
+
+    def unpark(self, parked: Sequence[ParkedTimer], due: datetime) -> None:
+        """As the store does."""
+        self._store.unpark(parked, due)
+
+    def backlog(self, now: datetime) -> Backlog:
+        """As the store does."""
+        return self._store.backlog(now)
+
+    def now(self) -> datetime:
+        """As the store does."""
+        return self._store.now()
+
+    def find_items(self, query: OrderQuery) -> tuple[FoundItem, ...]:
+        """As the store does."""
+        return self._store.find_items(query)
 
     def outbox(self, limit: int) -> tuple[OutboxItem, ...]:
         """As the store does."""

@@ -22,6 +22,7 @@ Synchronous = Literal["FULL", "NORMAL"]
 MEMORY: Final = "memory://"
 """A store that ends with the command."""
 _SQLITE: Final = "sqlite:///"
+_SERVERS: Final = ("postgresql://", "postgresql+psycopg://")
 
 
 def synchronous_of(text: str) -> Synchronous:
@@ -39,16 +40,19 @@ def opened(url: str, synchronous: Synchronous = "FULL", *, create: bool = True) 
     if url == MEMORY:
         yield MemoryStore()
         return
-    if not url.startswith(_SQLITE):
-        reason = f"a store is {_SQLITE}FILE or {MEMORY}, not {url[:60]!r}"
+    server = url.startswith(_SERVERS)
+    if not (server or url.startswith(_SQLITE)):
+        # whatever else it is, it may hold a password: tell no more than its scheme
+        reason = f"a store is {_SQLITE}FILE, postgresql://... or {MEMORY}, not {url.partition(':')[0][:20]!r}"
         raise InvalidInput(reason, path="--store")
-    folder = Path(url.removeprefix(_SQLITE)).parent
-    if not folder.is_dir():
-        raise InvalidInput(f"there is no folder {str(folder)!r}", path="--store")
+    if not server and not Path(url.removeprefix(_SQLITE)).parent.is_dir():
+        folder = str(Path(url.removeprefix(_SQLITE)).parent)
+        raise InvalidInput(f"there is no folder {folder!r}", path="--store")
     try:
         from ordercore.adapters.sql import SqlStore
     except ModuleNotFoundError as error:
-        reason = f"{error.name} is missing: pip install 'ordercore-sdk[sql]'"
+        extra = "postgres" if server else "sql"
+        reason = f"{error.name} is missing: pip install 'ordercore-sdk[{extra}]'"
         raise InvalidInput(reason, path="--store") from None
     with SqlStore(url, synchronous=synchronous, create=create) as store:
         yield store
@@ -56,8 +60,12 @@ def opened(url: str, synchronous: Synchronous = "FULL", *, create: bool = True) 
 
 def existing(url: str) -> AbstractContextManager[Store]:
     """The store at ``url``, which must be there: asking must not make a file."""
+    if url.startswith(_SERVERS):
+        return opened(url, create=False)
     if not url.startswith(_SQLITE):
-        raise InvalidInput(f"a store is {_SQLITE}FILE, not {url[:60]!r}", path="--store")
+        scheme = url.partition(":")[0][:20]
+        reason = f"a store is {_SQLITE}FILE or postgresql://..., not {scheme!r}"
+        raise InvalidInput(reason, path="--store")
     file = url.removeprefix(_SQLITE)
     if not Path(file).is_file():
         raise InvalidDocument(f"there is no store {file!r}", path="--store")

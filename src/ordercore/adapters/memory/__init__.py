@@ -9,7 +9,8 @@ from __future__ import annotations
 from ordercore.adapters.memory.coupons import MemoryCouponBook
 from ordercore.adapters.memory.gateway import AccountGateway, MemoryGateway
 from ordercore.adapters.memory.stock import MemoryStock
-from ordercore.adapters.memory.store import MemoryStore, numeric_tail
+from ordercore.adapters.memory.store import MemoryStore
+from ordercore.searching import numeric_tail
 
 __all__ = [
     "AccountGateway",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
+from ordercore.adapters.memory.searching import find_items, find_orders
 from ordercore.change import Change, Receipt, Recorded
-from ordercore.errors import InvalidInput, KeyReused, Stale
+from ordercore.clock import SystemClock
+from ordercore.errors import KeyReused, Stale
 from ordercore.ledger import balances, check_balanced
-from ordercore.ports import Opened, OrderQuery, OutboxItem
-from ordercore.timeout import Timer
+from ordercore.ports import Backlog, Opened, OutboxItem, ParkedTimer
+from ordercore.timeout import Timer, TimerKey, TimerKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,23 +21,13 @@ if TYPE_CHECKING:
     from ordercore.ledger import Balance, Entry
     from ordercore.order import Order
     from ordercore.party import Actor
-    from ordercore.timeout import TimerKey
+    from ordercore.ports import FoundItem, OrderQuery
 
-__all__ = ["MemoryStore", "numeric_tail"]
+__all__ = ["MemoryStore"]
 
+_KINDS = {kind.value: kind for kind in TimerKind}
+_CLOCK = SystemClock()
 _new = tuple.__new__  # makes a tuple with names as fast as one without
-FIND_MAX = 500
-"""Most orders of one answer."""
-
-
-def numeric_tail(number: str) -> str:
-    """The digits that a number ends in, without leading zeros."""
-    digits = ""
-    for sign in reversed(number):
-        if not sign.isdigit():
-            break
-        digits = sign + digits
-    return digits.lstrip("0")
 
 
 class _Told(NamedTuple):
@@ -65,6 +57,7 @@ class MemoryStore:
         self._history: dict[str, list[_Told]] = {}
         self._timers: dict[tuple[str, TimerKey], Timer] = {}
         self._leases: dict[tuple[str, TimerKey], datetime] = {}
+        self._parked: dict[tuple[str, str, str], ParkedTimer] = {}
         self._receipts: dict[tuple[str, str], Receipt] = {}
         self._entries: list[tuple[str, str, tuple[Entry, ...]]] = []
         self._numbers: dict[str, int] = {}
@@ -132,9 +125,17 @@ class MemoryStore:
         for timer in change.timers_set:
             timers[name, timer.key] = timer
             leases.pop((name, timer.key), None)
+        if self._parked:
+            self._forget_parked(change)
         receipt = change.receipt
         if receipt is not None:
             self._receipts[receipt.shop, receipt.key] = receipt
+
+    def _forget_parked(self, change: Change) -> None:
+        """What a change sets or clears is aside no more."""
+        name = change.order.content.id
+        for key in (*change.timers_cleared, *[timer.key for timer in change.timers_set]):
+            self._parked.pop((name, key.kind.value, key.subject), None)
 
     def load(self, order_id: str) -> Order | None:
         """The order, or ``None``."""
@@ -146,30 +147,11 @@ class MemoryStore:
 
     def find(self, query: OrderQuery) -> tuple[Order, ...]:
         """Newest first; an exact number or tail before longer numbers that end in it."""
-        if not 0 < query.limit <= FIND_MAX:
-            raise InvalidInput(f"1 to {FIND_MAX} orders, not {query.limit}", path="limit")
-        tail = query.number if query.number.isdigit() else ""
-        found = []
-        for order in list(self._orders.values()):
-            content = order.content
-            if query.number:
-                exact = content.number == query.number or (
-                    bool(tail) and numeric_tail(content.number) == tail.lstrip("0")
-                )
-                if not exact and not (tail and content.number.endswith(tail)):
-                    continue
-            else:
-                exact = False
-            if (
-                (not query.customer or content.customer.id == query.customer)
-                and (not query.shop or content.shop == query.shop)
-                and (not query.states or order.state in query.states)
-                and (query.placed_from is None or content.placed_at >= query.placed_from)
-                and (query.placed_before is None or content.placed_at < query.placed_before)
-            ):
-                found.append((not exact, -content.placed_at.timestamp(), content.id, order))
-        found.sort(key=lambda row: row[:3])
-        return tuple(row[3] for row in found[: query.limit])
+        return find_orders(list(self._orders.values()), query)
+
+    def find_items(self, query: OrderQuery) -> tuple[FoundItem, ...]:
+        """Lines, in the order of their orders."""
+        return find_items(list(self._orders.values()), query)
 
     def journal(self, order_id: str) -> tuple[Recorded, ...]:
         """All events of one order, in order."""
@@ -209,6 +191,51 @@ class MemoryStore:
                     self._timers[where] = Timer(
                         timer.order_id, timer.key, due, timer.visit, held.tries
                     )
+
+    def park_timers(self, parked: Sequence[ParkedTimer]) -> None:
+        """Set claimed timers aside that nobody set otherwise."""
+        with self._lock:
+            for aside in parked:
+                where = self._where(aside)
+                held = None if where is None else self._timers.get(where)
+                if where is None or held is None:
+                    continue
+                if (held.due, held.visit) == (aside.due, aside.visit):
+                    del self._timers[where]
+                    self._leases.pop(where, None)
+                    self._parked[aside.order_id, aside.kind, aside.subject] = aside
+
+    @staticmethod
+    def _where(aside: ParkedTimer) -> tuple[str, TimerKey] | None:
+        kind = _KINDS.get(aside.kind)
+        return None if kind is None else (aside.order_id, TimerKey(kind, aside.subject))
+
+    def parked(self, limit: int) -> tuple[ParkedTimer, ...]:
+        """Timers that were set aside, oldest first."""
+        with self._lock:
+            found = sorted(
+                self._parked.values(), key=lambda a: (a.at, a.order_id, a.kind, a.subject)
+            )
+        return tuple(found[:limit])
+
+    def unpark(self, parked: Sequence[ParkedTimer], due: datetime) -> None:
+        """Let parked timers come due at a moment, with no tries counted."""
+        with self._lock:
+            for aside in parked:
+                held = self._parked.pop((aside.order_id, aside.kind, aside.subject), None)
+                where = None if held is None else self._where(held)
+                if held is not None and where is not None:
+                    self._timers[where] = Timer(held.order_id, where[1], due, held.visit)
+
+    def backlog(self, now: datetime) -> Backlog:
+        """How many timers are due, leased ones included, and since when the oldest; how many are set aside."""
+        with self._lock:
+            due = [timer.due for timer in self._timers.values() if timer.due <= now]
+            return Backlog(len(due), min(due, default=None), len(self._parked))
+
+    def now(self) -> datetime:
+        """This machine's clock."""
+        return _CLOCK.now()
 
     def outbox(self, limit: int) -> tuple[OutboxItem, ...]:
         """Events not acknowledged, in commit order."""

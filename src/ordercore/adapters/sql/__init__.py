@@ -1,7 +1,7 @@
-"""Orders in a SQL database: SQLite out of the box (extra ``sql``).
+"""Orders in a SQL database: SQLite out of the box (extra ``sql``), PostgreSQL with psycopg (extra ``postgres``).
 
 `SqlStore` keeps orders, events, timers, ledger entries and receipts in tables of its own,
-in a file of its own or on the host's connection. `SqlCouponBook` keeps coupon codes beside them.
+in a file or on a server of its own or on the host's connection. `SqlCouponBook` keeps coupon codes beside them.
 """
 
 from ordercore.adapters.sql.coupons import SqlCouponBook

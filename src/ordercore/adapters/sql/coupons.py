@@ -1,7 +1,8 @@
 """Coupon codes in a SQL database, beside the orders.
 
 Theory of operation. A code is a row; that an order holds or has used it is another. Whoever holds
-codes looks and writes in one transaction, and SQLite lets one writer in at a time, so two orders
+codes looks and writes in one transaction. SQLite lets one writer in at a time; on PostgreSQL the
+transaction first locks the names of the holding, the codes and their promotions. So two orders
 never take the last use together. A released holding keeps its rows: it can be held again by name,
 but no late payment can use it any more.
 """
@@ -21,7 +22,6 @@ from sqlalchemy import (
     MetaData,
     PrimaryKeyConstraint,
     SmallInteger,
-    String,
     Table,
     and_,
     bindparam,
@@ -33,18 +33,19 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from ordercore.adapters.sql.schema import Name
 from ordercore.clock import utc
 from ordercore.codec import micros, moment
-from ordercore.errors import CouponUnavailable, InvalidInput, NewerDocument, StoreError
+from ordercore.errors import CouponUnavailable, InvalidInput, NewerDocument
 from ordercore.pricing import Coupon, CouponStatus, IssuedCoupon
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+    from sqlalchemy.engine.interfaces import Dialect
     from sqlalchemy.sql.base import Executable
 
     from ordercore.adapters.sql.connections import Cursor
@@ -100,15 +101,15 @@ def _number(number: int) -> ColumnElement[int]:
 class _Statements:
     """The tables of one prefix, and the texts over them; each one's parameters stand beside it."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, dialect: Dialect) -> None:
         metadata = MetaData()
-        self._dialect = sqlite.dialect()
+        self._dialect = dialect
         codes = Table(
             f"{prefix}coupons", metadata,
-            Column("code", String, primary_key=True),
-            Column("promotion", String, nullable=False),
+            Column("code", Name, primary_key=True),
+            Column("promotion", Name, nullable=False),
             Column("single_use", SmallInteger, nullable=False),
-            Column("holder", String, nullable=False),
+            Column("holder", Name, nullable=False),
             Column("valid_from", BigInteger),
             Column("valid_until", BigInteger),
             Column("total_limit", Integer),
@@ -118,10 +119,10 @@ class _Statements:
         )  # fmt: skip
         takes = Table(
             f"{prefix}coupon_takes", metadata,
-            Column("holding", String, nullable=False),
-            Column("code", String, nullable=False),
-            Column("promotion", String, nullable=False),
-            Column("customer", String, nullable=False),
+            Column("holding", Name, nullable=False),
+            Column("code", Name, nullable=False),
+            Column("promotion", Name, nullable=False),
+            Column("customer", Name, nullable=False),
             Column("until", BigInteger, nullable=False),
             Column("place", SmallInteger, nullable=False),
             Column("state", SmallInteger, nullable=False),
@@ -153,7 +154,7 @@ class _Statements:
     def _codes(self, codes: Table) -> None:
         names = ("code", *_Code._fields)
         self.issue = self._text(
-            insert(codes).values({name: bindparam(name) for name in names}), *names
+            insert(codes).inline().values({name: bindparam(name) for name in names}), *names
         )
         self.code = self._text(
             select(*[codes.c[name] for name in _Code._fields]).where(
@@ -173,7 +174,7 @@ class _Statements:
             and_(c.state == _number(_State.HELD), c.until > bindparam("now")),
         )
         self.take = self._text(
-            insert(takes).values({name: bindparam(name) for name in names}), *names
+            insert(takes).inline().values({name: bindparam(name) for name in names}), *names
         )
         self.holding = self._text(
             select(*[c[name] for name in _Take._fields])
@@ -198,8 +199,8 @@ class _Statements:
 
 
 @lru_cache(16)
-def _prepared(prefix: str) -> _Statements:
-    return _Statements(prefix)
+def _prepared(prefix: str, dialect: Dialect) -> _Statements:
+    return _Statements(prefix, dialect)
 
 
 class SqlCouponBook:
@@ -215,8 +216,10 @@ class SqlCouponBook:
     def __init__(self, store: SqlStore, clock: Clock, *, prefix: str = "ordercore_") -> None:
         self._store = store
         self._clock = clock
-        self._sql = _prepared(prefix)
-        # one package, one connection: the store's two ways in are the book's too
+        self._link = store._link  # noqa: SLF001 - one package, one connection
+        self._prefix = prefix
+        self._sql = _prepared(prefix, self._link.dialect)
+        # the store's two ways in are the book's too
         self._read, self._write = store._read, store._write  # noqa: SLF001
         self._tables = store._sql  # noqa: SLF001
         if store.joined:
@@ -236,6 +239,7 @@ class SqlCouponBook:
         self._write(self._create, None)
 
     def _create(self, cursor: Cursor, _: None) -> None:
+        self._link.lock(cursor, ("ordercore",))
         cursor.execute(self._tables.create_meta)
         cursor.execute(self._tables.meta, (_META,))
         if not _known_schema(cursor.fetchall()):
@@ -244,11 +248,15 @@ class SqlCouponBook:
             cursor.execute(statement)
 
     def _check_schema(self) -> None:
-        try:
-            rows = self._read(self._tables.meta, (_META,))
-        except StoreError:
-            return  # no tables yet: whoever uses them is told
-        _known_schema(rows)
+        self._store._peek(self._look)  # noqa: SLF001 - no tables yet: whoever uses them is told
+
+    def _look(self, cursor: Cursor) -> None:
+        cursor.execute(self._tables.meta, (_META,))
+        _known_schema(cursor.fetchall())
+
+    def _lock(self, cursor: Cursor, names: Iterable[str]) -> None:
+        """Let nobody else look at these names until the transaction ends."""
+        self._link.lock(cursor, [f"{self._prefix}{name}" for name in names])
 
     # Codes.
 
@@ -282,6 +290,7 @@ class SqlCouponBook:
 
     def _issue(self, cursor: Cursor, what: tuple[str, _Code]) -> None:
         code, row = what
+        self._lock(cursor, [f"code:{code}"])
         known = self._code(cursor, code)
         if known is None:
             cursor.execute(self._sql.issue, (code, *row))
@@ -344,6 +353,7 @@ class SqlCouponBook:
 
     def _hold(self, cursor: Cursor, what: tuple[str, list[_Take], datetime]) -> None:
         holding, asked, ends = what
+        self._lock_all(cursor, holding, [take.code for take in asked])
         now = micros(self._clock.now())
         held = self._held(cursor, holding)
         if held and all([_counts(take, now) for take in held]):
@@ -352,6 +362,14 @@ class SqlCouponBook:
             reason = f"a hold until {ends.isoformat()} is over already"
             raise InvalidInput(reason, path="until")
         self._take(cursor, holding, asked, now)
+
+    def _lock_all(self, cursor: Cursor, holding: str, codes: Sequence[str]) -> None:
+        """Lock the holding, then what it is about to count: in that order for everybody."""
+        if not self._link.crowded:
+            return
+        self._lock(cursor, [f"holding:{holding}"])
+        known = [self._code(cursor, code) for code in codes]
+        self._lock(cursor, {f"promotion:{code.promotion}" for code in known if code is not None})
 
     def _held(self, cursor: Cursor, holding: str) -> list[_Take]:
         cursor.execute(self._sql.holding, (holding,))
@@ -393,7 +411,9 @@ class SqlCouponBook:
         self._write(self._use, holding)
 
     def _use(self, cursor: Cursor, holding: str) -> None:
+        self._lock(cursor, [f"holding:{holding}"])
         held = self._held(cursor, holding)
+        self._lock(cursor, {f"promotion:{take.promotion}" for take in held})
         if not held or any([take.state == _State.RELEASED for take in held]):
             raise CouponUnavailable("nothing is held", path=holding, coupon="")
         now = micros(self._clock.now())
@@ -408,6 +428,7 @@ class SqlCouponBook:
         self._write(self._release, holding)
 
     def _release(self, cursor: Cursor, holding: str) -> None:
+        self._lock(cursor, [f"holding:{holding}"])
         cursor.execute(self._sql.settle, (_State.RELEASED, holding))
 
 

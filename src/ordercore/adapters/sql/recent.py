@@ -33,7 +33,7 @@ class Recent:
         self._orders: dict[str, tuple[str, Order]] = {}
 
     def order(self, row: Row) -> Order:
-        """The order of a row: its id, its first event (name, schema, document), its document."""
+        """The order of a row: its id, the event that holds its content (name, schema, document), its document."""
         name, doc, agreed = row[0], row[4], row[1:4]
         known = self._contents.get(name)
         if known is not None and known[0] == agreed:

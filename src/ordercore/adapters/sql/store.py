@@ -1,9 +1,16 @@
 """Orders in a SQL database.
 
 Theory of operation. What was agreed is written once, as the order's first event; the order's own
-row holds what moves. A change is one transaction: the order's row is inserted, or updated
-where its version is still the one that was decided upon, and its events, timers, entries and receipt
-are written beside it, each table in one go for all changes of a commit.
+row holds what moves, and the number of the event that holds what was agreed last. A change is one
+transaction: the order's row is inserted, or updated where its version is still the one that was decided
+upon, and its events, timers, entries and receipt are written beside it, each table in one go
+for all changes of a commit. What is searched for (standings, lines, tags) has columns and tables of its own,
+written where it changes.
+
+Writers of one order wait for each other at its row, and the second finds another version. So the events of one
+order get their positions in the order of its commits, and whoever sees one of them sees those before it,
+although on PostgreSQL a commit with lower positions may become visible after one with higher ones.
+The relay asks for what is not acknowledged, not for what comes after a position: nothing is passed over.
 """
 
 from __future__ import annotations
@@ -11,26 +18,38 @@ from __future__ import annotations
 import re
 import threading
 from functools import lru_cache
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.exc import SQLAlchemyError
-
-from ordercore.adapters.sql.connections import Joined, Own
+from ordercore.adapters.sql.connections import CONNECTIONS, joined_link, own_link
 from ordercore.adapters.sql.recent import Recent
 from ordercore.adapters.sql.rows import (
     Batch,
     balance_of,
     content_of,
+    parked_of,
+    parked_row,
     recorded_of,
     state_of,
     timer_of,
+    unreadable_timer,
 )
-from ordercore.adapters.sql.schema import SCHEMA, FindShape, NumberMatch, Statements, Tables
+from ordercore.adapters.sql.schema import SCHEMA, Statements, Tables
+from ordercore.adapters.sql.searching import asked, items_of
+from ordercore.adapters.sql.upgrade import upgrade
 from ordercore.change import Receipt
-from ordercore.codec import micros
-from ordercore.errors import InvalidInput, KeyReused, NewerDocument, Refused, Stale, StoreError
-from ordercore.ports import Opened, OutboxItem
+from ordercore.codec import micros, moment
+from ordercore.errors import (
+    InvalidInput,
+    KeyReused,
+    NewerDocument,
+    Refused,
+    Stale,
+    StoreError,
+    UnreadableData,
+)
+from ordercore.ports import Backlog, Opened, OutboxItem
+from ordercore.searching import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,20 +65,20 @@ if TYPE_CHECKING:
     from ordercore.change import Change, Recorded
     from ordercore.ledger import Balance
     from ordercore.order import Order
-    from ordercore.ports import OrderQuery
+    from ordercore.ports import FoundItem, OrderQuery, ParkedTimer
     from ordercore.timeout import Timer
 
 __all__ = ["SqlStore"]
 
-FIND_MAX = 500
-"""Most orders of one answer."""
 LIMIT_MAX = 10_000
 """Most timers or events at once."""
-STATES_MAX = 100
-"""Most states that one search names."""
 BLOCK = 50
 """Numbers taken from the table at once; what is left of them is skipped at a restart."""
+TRIES = 3
+"""How often a transaction is tried that met another one in a deadlock, or whose connection was lost before its end."""
 _SEQUENCES_KEPT = 1_000
+_MOVING = 7
+"""Width of a row of an update that keeps what was agreed."""
 _PREFIX = re.compile(r"[a-z][a-z0-9_]{0,30}")
 
 T = TypeVar("T")
@@ -70,17 +89,22 @@ class _Missed(Exception):
 
 
 @lru_cache(16)
-def _prepared(prefix: str) -> Statements:
-    return Statements(Tables(prefix), sqlite.dialect())
+def _prepared(prefix: str, dialect: Dialect) -> Statements:
+    return Statements(Tables(prefix), dialect)
 
 
 class SqlStore:
-    """The order store on SQLite. It may be used from several threads.
+    """The order store on SQLite or PostgreSQL. It may be used from several threads.
 
-    ``SqlStore("sqlite:///orders.db")`` opens a file, ``sqlite://`` lives in memory; the tables are
-    made if they are not there. With ``synchronous="NORMAL"`` a commit does not wait for the disk and
+    ``SqlStore("sqlite:///orders.db")`` opens a file, ``sqlite://`` lives in memory,
+    ``postgresql://user@host/base`` is a database on a server (extra ``postgres``). The tables are
+    made if they are not there, and those of an earlier version are brought up to this one; with
+    ``create=False`` they must be there.
+    With ``synchronous="NORMAL"`` a commit does not wait for the disk and
     a power cut may lose the last ones; money asks for ``FULL``, the default.
-    `StoreError` is raised for whatever the database refuses; then nothing was written.
+    ``connections`` to a server are open at most; further threads wait for one.
+    `StoreError` is raised for whatever the database refuses; then nothing was written. Only where a server is lost
+    in the very moment of a commit nobody knows, and the error says so: ask again with the same key.
     """
 
     def __init__(
@@ -90,16 +114,17 @@ class SqlStore:
         prefix: str = "ordercore_",
         synchronous: Synchronous = "FULL",
         create: bool = True,
+        connections: int = CONNECTIONS,
     ) -> None:
-        own = Own(url, synchronous)
-        self._bind(own, prefix, own.engine.dialect)
+        _check_prefix(prefix)
+        self._bind(own_link(url, synchronous, connections), prefix)
         try:
             if create:
                 self.create()
             else:
                 self._check_schema()
         except BaseException:
-            own.close()
+            self._link.close()
             raise
 
     @classmethod
@@ -109,23 +134,22 @@ class SqlStore:
         For one thread, while the transaction is open; `create` makes the tables in it.
         Raises `InvalidInput` where no transaction is open.
         """
+        _check_prefix(prefix)
         self = cls.__new__(cls)
-        self._bind(Joined(connection), prefix, connection.dialect)
+        self._bind(joined_link(connection), prefix)
         self._check_schema()
         return self
 
-    def _bind(self, link: Link, prefix: str, dialect: Dialect) -> None:
-        if not _PREFIX.fullmatch(prefix):
-            reason = f"{prefix!r} is not a prefix: small letters, digits and _, at most 31"
-            raise InvalidInput(reason, path="prefix")
-        driver = dialect.loaded_dbapi
-        self._sql = _prepared(prefix)
-        self._errors = (driver.Error, SQLAlchemyError, UnicodeError)
-        self._taken: type[Exception] = driver.IntegrityError
+    def _bind(self, link: Link, prefix: str) -> None:
+        self._sql = _prepared(prefix, link.dialect)
+        self._errors = link.faults
         self._link = link
         self._recent = Recent()
         self._numbers: dict[str, tuple[int, int]] = {}
         self._numbering = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<SqlStore {self._link!r}>"
 
     @property
     def joined(self) -> bool:
@@ -151,34 +175,77 @@ class SqlStore:
 
     def _read(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         link = self._link
-        try:
-            cursor = link.take(writing=False)
+        for left in (1, 0):
+            lost = False
             try:
-                cursor.execute(sql, parameters)
-                return cursor.fetchall()
-            finally:
-                link.give(cursor, writing=False)
-        except self._errors as error:
-            raise StoreError(f"the database cannot be read: {error}") from error
+                cursor = link.take(writing=False)
+                try:
+                    cursor.execute(sql, parameters)
+                    return cursor.fetchall()
+                finally:
+                    lost = link.broken(cursor)
+                    link.give(cursor, writing=False)
+            except self._errors as error:
+                if not (left and lost and not link.joined):
+                    raise self._failed("read", error) from error
+        raise AssertionError
 
-    def _write(self, work: Callable[[Cursor, Any], T], what: Any) -> T:
-        """Run ``work`` in a transaction of its own, or in a savepoint of the host's."""
+    def _peek(self, look: Callable[[Cursor], T]) -> T | None:
+        """A look at tables that may not be there: then ``None``."""
         link = self._link
         try:
-            cursor = link.take(writing=True)
+            if (
+                link.joined and link.crowded
+            ):  # there a failed look would spoil the host's transaction
+                return self._write(lambda cursor, _: look(cursor), None)
+            cursor = link.take(writing=False)
             try:
-                cursor.execute(link.begin)
-                try:
-                    done = work(cursor, what)
-                    cursor.execute(link.end)
-                except BaseException:
-                    self._undo(cursor)
-                    raise
+                return look(cursor)
             finally:
-                link.give(cursor, writing=True)
+                link.give(cursor, writing=False)
+        except StoreError:
+            return None
+        except self._errors:
+            return None
+
+    def _write(self, work: Callable[[Cursor, Any], T], what: Any) -> T:
+        """Run ``work`` in a transaction of its own, or in a savepoint of the host's.
+
+        It is run again where the database gave way to another transaction, so it keeps nothing of a run.
+        """
+        link = self._link
+        for left in range(TRIES - 1, -1, -1):
+            lost = False
+            try:
+                cursor = link.take(writing=True)
+                try:
+                    cursor.execute(link.begin)
+                    try:
+                        done = work(cursor, what)
+                    except BaseException:
+                        self._undo(cursor)
+                        raise
+                    self._end(cursor)
+                    return done
+                finally:
+                    lost = link.broken(cursor)
+                    link.give(cursor, writing=True)
+            except self._errors as error:
+                again = link.again(error) or (lost and not link.joined)
+                if not (left and again):
+                    raise self._failed("written", error) from error
+        raise AssertionError
+
+    def _end(self, cursor: Cursor) -> None:
+        link = self._link
+        try:
+            cursor.execute(link.end)
         except self._errors as error:
-            raise StoreError(f"the database cannot be written: {error}") from error
-        return done
+            if link.broken(cursor) and not link.joined:
+                reason = "the connection was lost while committing: what became of it is not known"
+                raise StoreError(reason) from error
+            self._undo(cursor)
+            raise
 
     def _undo(self, cursor: Cursor) -> None:
         try:
@@ -187,35 +254,51 @@ class SqlStore:
         except self._errors:
             return  # the database has undone it all by itself
 
+    def _failed(self, verb: str, error: Exception) -> StoreError:
+        return StoreError(f"the database cannot be {verb}: {self._link.told(error)}")
+
     # Tables.
 
     def create(self) -> None:
-        """Make the tables that are not there; raises `NewerDocument` for those of a later version."""
+        """Make the tables that are not there, and bring those of an earlier version up to this one.
+
+        All in one transaction; that of a large store takes its time and keeps everybody else out.
+        Raises `NewerDocument` for tables of a later version.
+        """
         self._write(self._create, None)
 
     def _create(self, cursor: Cursor, _: None) -> None:
         sql = self._sql
+        self._link.lock(cursor, ("ordercore",))  # of two that create, one waits
         cursor.execute(sql.create_meta)
-        cursor.execute(sql.meta, ("schema",))
-        if not self._known_schema(cursor.fetchall()):
+        found = self._schema(cursor)
+        if found == 0:
             cursor.execute(sql.insert_meta, ("schema", SCHEMA))
+        elif found < SCHEMA:
+            upgrade(cursor, sql, found)
+            cursor.execute(sql.update_meta, (SCHEMA, "schema"))
+            return
         for statement in sql.create_rest:
             cursor.execute(statement)
 
-    def _check_schema(self) -> None:
-        try:
-            rows = self._read(self._sql.meta, ("schema",))
-        except StoreError:
-            return  # no tables yet: whoever uses them is told
-        self._known_schema(rows)
-
-    @staticmethod
-    def _known_schema(rows: list[Row]) -> bool:
-        if rows and rows[0][0] > SCHEMA:
-            found = rows[0][0]
+    def _schema(self, cursor: Cursor) -> int:
+        """The number of the tables that are there, 0 for none; raises `NewerDocument`."""
+        cursor.execute(self._sql.meta, ("schema",))
+        rows = cursor.fetchall()
+        found: int = rows[0][0] if rows else 0
+        if found > SCHEMA:
             reason = f"the tables have schema {found}; this version knows up to {SCHEMA}"
             raise NewerDocument(reason, path="meta.schema", found=found, known=SCHEMA)
-        return bool(rows)
+        return found
+
+    def _check_schema(self) -> None:
+        """Look whether the tables are for us. Older ones may be brought up in the host's transaction."""
+        found = self._peek(self._schema)
+        if found and found < SCHEMA and not self._link.joined:
+            reason = (
+                f"the tables have schema {found} and wait to be brought to {SCHEMA}: call create()"
+            )
+            raise StoreError(reason, path="meta.schema", found=found, known=SCHEMA)
 
     # Changes.
 
@@ -233,7 +316,7 @@ class SqlStore:
         except _Missed:
             raise self._conflict(changes) or Stale("the order was changed meanwhile") from None
         except StoreError as error:
-            if isinstance(error.__cause__, self._taken):
+            if isinstance(error.__cause__, self._link.taken):
                 conflict = self._conflict(changes)
                 if conflict is not None:
                     raise conflict from None
@@ -245,11 +328,16 @@ class SqlStore:
         if batch.inserts:
             cursor.executemany(sql.insert_order, batch.inserts)
         if batch.updates:
-            cursor.executemany(sql.update_order, batch.updates)
-            if cursor.rowcount != len(batch.updates):
-                raise _Missed
+            for width, run in groupby(batch.updates, key=len):
+                text = sql.update_order if width == _MOVING else sql.update_agreed
+                rows = list(run)
+                cursor.executemany(text, rows)
+                if cursor.rowcount != len(rows):
+                    raise _Missed
         if batch.events:
             cursor.executemany(sql.insert_event, batch.events)
+        if batch.items or batch.tags:
+            self._commit_searched(cursor, batch)
         if batch.cleared:
             cursor.executemany(sql.clear_timer, batch.cleared)
         if batch.timers:
@@ -258,6 +346,19 @@ class SqlStore:
             cursor.executemany(sql.insert_entry, batch.entries)
         if batch.receipts:
             cursor.executemany(sql.insert_receipt, batch.receipts)
+
+    def _commit_searched(self, cursor: Cursor, batch: Batch) -> None:
+        """What is searched for beside an order is taken away and written anew."""
+        sql = self._sql
+        for clear, gone, write, rows in (
+            (sql.clear_items, batch.marked, sql.insert_item, batch.items),
+            (sql.clear_tags, batch.tagged, sql.insert_tag, batch.tags),
+        ):
+            if gone:
+                cursor.executemany(clear, gone)
+            fresh = [row for its in rows.values() for row in its]
+            if fresh:
+                cursor.executemany(write, fresh)
 
     def _conflict(self, changes: Sequence[Change]) -> Refused | None:
         """Which promise the changes broke, by a look at what is there."""
@@ -294,30 +395,23 @@ class SqlStore:
             rows = self._read(self._sql.receipt, (shop, key)) if key else []
             return Opened(None, Receipt(shop, key, *rows[0]) if rows else None)
         row = self._read(self._sql.open, (order_id, shop, key))[0]
-        order = None if row[0] is None else self._recent.order(row[:5])
-        receipt = None if not key or row[5] is None else Receipt(shop, key, *row[5:])
+        order = None if row[0] is None else self._recent.order(row[:6])
+        receipt = None if not key or row[6] is None else Receipt(shop, key, *row[6:])
         return Opened(order, receipt)
 
     def find(self, query: OrderQuery) -> tuple[Order, ...]:
         """Newest first; an exact number or numeric tail before longer numbers that end in it."""
-        if type(query.limit) is not int or not 0 < query.limit <= FIND_MAX:
-            raise InvalidInput(f"1 to {FIND_MAX} orders, not {query.limit}", path="limit")
-        if len(query.states) > STATES_MAX:
-            raise InvalidInput(f"at most {STATES_MAX} states", path="states")
-        number, values = _number(query.number)
-        shape = FindShape(
-            number, bool(query.customer), bool(query.shop), len(query.states),
-            query.placed_from is not None, query.placed_before is not None,
-        )  # fmt: skip
-        values.update(customer=query.customer, shop=query.shop, most=query.limit)
-        values.update({f"state_{i}": state for i, state in enumerate(query.states)})
-        if query.placed_from is not None:
-            values["from"] = micros(query.placed_from)
-        if query.placed_before is not None:
-            values["before"] = micros(query.placed_before)
-        text, names = self._sql.find(shape)
-        rows = self._read(text, [values[name] for name in names])
+        rows = self._found(query, Target.ORDERS)
         return tuple([state_of(content_of(row), row) for row in rows])
+
+    def find_items(self, query: OrderQuery) -> tuple[FoundItem, ...]:
+        """Lines, in the order of their orders."""
+        return items_of(self._found(query, Target.ITEMS))
+
+    def _found(self, query: OrderQuery, target: Target) -> list[Row]:
+        shape, values = asked(query, target)
+        text, names = self._sql.find(shape)
+        return self._read(text, [values[name] for name in names])
 
     def journal(self, order_id: str) -> tuple[Recorded, ...]:
         """All events of one order, in order."""
@@ -335,14 +429,26 @@ class SqlStore:
     # Timers, the outbox, numbers.
 
     def claim_timers(self, now: datetime, limit: int, lease: timedelta) -> tuple[Timer, ...]:
-        """Due timers, oldest first, leased to the caller."""
-        moment = micros(now)
-        rows = self._write(self._claim, (micros(now + lease), moment, moment, _bounded(limit)))
-        return tuple([timer_of(row) for row in sorted(rows, key=_oldest)])
+        """Due timers, oldest first, leased to the caller; one that cannot be read is set aside."""
+        at = micros(now)
+        found = self._write(self._claim, (micros(now + lease), at, at, _bounded(limit)))
+        found.sort(key=_oldest)
+        return tuple(found)
 
-    def _claim(self, cursor: Cursor, what: Sequence[int]) -> list[Row]:
+    def _claim(self, cursor: Cursor, what: Sequence[int]) -> list[Timer]:
+        if self._link.plain_plan:
+            cursor.execute(self._link.plain_plan)
         cursor.execute(self._sql.claim, what)
-        return cursor.fetchall()
+        found, aside = [], []
+        for row in cursor.fetchall():
+            try:
+                found.append(timer_of(row))
+            except UnreadableData as error:
+                aside.append(unreadable_timer(row, error, what[1]))
+        if aside:
+            cursor.executemany(self._sql.hide_timer, [row[:3] for row in aside])
+            cursor.executemany(self._sql.park, aside)
+        return found
 
     def settle_timers(self, claimed: Sequence[tuple[Timer, datetime | None]]) -> None:
         """Drop claimed timers, or make them due later; one that was set anew stays as it is."""
@@ -362,6 +468,46 @@ class SqlStore:
             cursor.executemany(self._sql.drop_timer, dropped)
         if moved:
             cursor.executemany(self._sql.move_timer, moved)
+
+    def park_timers(self, parked: Sequence[ParkedTimer]) -> None:
+        """Set claimed timers aside; one that was set anew or cleared stays as it is."""
+        if parked:
+            self._write(self._park, parked)
+
+    def _park(self, cursor: Cursor, parked: Sequence[ParkedTimer]) -> None:
+        sql = self._sql
+        cursor.execute(sql.tidy_parked)
+        for timer in parked:
+            row = parked_row(timer)
+            cursor.execute(sql.hide_same, row[:5])
+            if cursor.rowcount:
+                cursor.execute(sql.park, row)
+
+    def parked(self, limit: int) -> tuple[ParkedTimer, ...]:
+        """Timers that were set aside, oldest first."""
+        return tuple([parked_of(row) for row in self._read(self._sql.parked, (_bounded(limit),))])
+
+    def unpark(self, parked: Sequence[ParkedTimer], due: datetime) -> None:
+        """Let parked timers come due at a moment, with no tries counted."""
+        if parked:
+            keys = [(timer.order_id, timer.kind, timer.subject) for timer in parked]
+            self._write(self._unpark, (micros(due), keys))
+
+    def _unpark(self, cursor: Cursor, what: tuple[int, list[Row]]) -> None:
+        due, keys = what
+        cursor.executemany(self._sql.show_timer, [(due, *key) for key in keys])
+        cursor.executemany(self._sql.unpark, keys)
+
+    def backlog(self, now: datetime) -> Backlog:
+        """How many timers are due, leased ones included, and since when the oldest; how many are set aside."""
+        due, oldest = self._read(self._sql.count_due, (micros(now),))[0]
+        parked = self._read(self._sql.count_parked)[0][0]
+        since = None if oldest is None else moment(max(oldest, 0))  # it may be unreadable
+        return Backlog(due, since, parked)
+
+    def now(self) -> datetime:
+        """The clock of the database: that of the server, or of this machine for a file."""
+        return moment(self._read(self._sql.now)[0][0])
 
     def outbox(self, limit: int) -> tuple[OutboxItem, ...]:
         """Events not acknowledged, in the order in which they were committed."""
@@ -404,23 +550,12 @@ def _bounded(limit: int) -> int:
     return limit
 
 
-def _oldest(row: Row) -> Row:
+def _oldest(timer: Timer) -> Row:
     """How claimed timers are sorted: by due time, then by key."""
-    return (row[3], *row[:3])
+    return (timer.due, timer.order_id, timer.key.kind.value, timer.key.subject)
 
 
-def _number(number: str) -> tuple[NumberMatch, dict[str, Any]]:
-    """How to look for a number, and with which parameters."""
-    if not number:
-        return NumberMatch.ANY, {}
-    if not (number.isascii() and number.isdigit()):
-        return NumberMatch.EXACT, {"reversed": number[::-1]}
-    tail = number.lstrip("0")
-    low = (tail or number)[::-1]
-    return NumberMatch.TAIL, {
-        "low": low,
-        "high": low[:-1] + chr(ord(low[-1]) + 1),
-        "after": len(tail) + 1,
-        "length": len(number),
-        "typed": number[::-1],
-    }
+def _check_prefix(prefix: str) -> None:
+    if not _PREFIX.fullmatch(prefix):
+        reason = f"{prefix!r} is not a prefix: small letters, digits and _, at most 31"
+        raise InvalidInput(reason, path="prefix")
