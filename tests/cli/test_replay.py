@@ -520,13 +520,16 @@ def test_a_terminal_gets_a_progress_bar_and_tables_of_rich(tmp_path: Path) -> No
 
 
 def test_the_journal_tells_an_order_by_the_tail_of_its_number(lived: Path, capsys: Out) -> None:
-    """``1`` finds OR-000001, and each event has its line."""
+    """``1`` finds OR-000001; its events are told in sentences, with the money that they moved."""
     assert main(["journal", "1", "--store", f"sqlite:///{lived}/year.db"]) == 0
-    title, _head, *lines = capsys.readouterr().out.splitlines()
-    assert title.startswith("Order OR-000001 (ord_1): completed, 11.88 GBP")
-    assert lines[0].split()[:5] == ["1", "2010-12-20", "12:00:00", "customer:10001", "Place"]
-    assert any("pending_payment -> paid (pay)" in line for line in lines)
-    assert any("refund.requested" in line for line in lines)
+    title, sums, zone, *lines = capsys.readouterr().out.splitlines()
+    assert title == "Order OR-000001: Completed"
+    assert sums.startswith("Total: £11.88, Due: £0.00, Paid: £11.88")
+    assert zone == "Times: UTC"
+    assert "1  2010-12-20 12:00:00  Customer 10001 (Place)" in lines
+    assert "   “Pay” moved the order from “Pending payment” to “Paid”." in lines
+    assert "   £1.70 is to go back: 2 × THING." in lines
+    assert "   Refunded: £0.00 → £1.70" in lines
 
 
 def test_the_journal_of_an_id_is_that_order(lived: Path, capsys: Out) -> None:

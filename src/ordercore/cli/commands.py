@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import App, CycloptsError, Parameter
 
-from ordercore.errors import InvalidInput, OrdercoreError
+from ordercore.cli.lifecycle import app as lifecycle_app
+from ordercore.errors import OrdercoreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,7 @@ app = App(
 )
 policies_app = App(name="policies", help="Policy documents.")
 app.command(policies_app)
+app.command(lifecycle_app)
 
 Flag = Annotated[bool, Parameter(negative="")]
 
@@ -108,37 +110,135 @@ def diagram(
     *,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
 ) -> None:
-    """Draw a lifecycle: Mermaid text, or SVG.
+    """Draw a lifecycle, as `ordercore lifecycle diagram` does.
 
-    :param lifecycle: Its name: standard.
+    :param lifecycle: The name of a built-in one, or a file.
     :param output: A file that ends in .svg or .mmd; without it Mermaid text is printed.
     """
-    from ordercore.lifecycle import Lifecycles, mermaid, svg
-    from ordercore.lifecycle.charts.standard import standard
-    from ordercore.order import FACTS
+    from ordercore.cli.lifecycle import draw
 
-    chart = Lifecycles((standard(FACTS),)).get(lifecycle)
-    if output is None:
-        sys.stdout.write(mermaid(chart))
-    elif output.suffix == ".svg":
-        output.write_text(svg(chart) + "\n", encoding="utf-8")
-    elif output.suffix == ".mmd":
-        output.write_text(mermaid(chart), encoding="utf-8")
-    else:
-        raise InvalidInput(f"a diagram is .svg or .mmd, not {output.name!r}", path="--output")
+    draw(lifecycle, output)
 
 
 @app.command
-def journal(order: str, /, *, store: str, json: Flag = False) -> None:
-    """Tell the events of an order.
+def journal(
+    order: str,
+    /,
+    *,
+    store: str,
+    json: Flag = False,
+    svg: Path | None = None,
+    steps: Flag = False,
+    locale: str = "en",
+    lifecycle: list[Path] | None = None,
+    policies: Path | None = None,
+) -> None:
+    """Tell what happened to an order: who, what, when, why, and the money moved.
 
     :param order: Its id, its number, or the digits that the number ends in.
-    :param store: Where it is: sqlite:///FILE.
-    :param json: Print JSON, the events' whole content included.
+    :param store: Where it is: sqlite:///FILE, postgresql://...
+    :param json: Print JSON, the events' content included without what is personal.
+    :param svg: Draw a timeline into this .svg file.
+    :param steps: Tell the six visible steps instead of the events; in JSON beside them.
+    :param locale: The reader's language: en, zh_CN.
+    :param lifecycle: A lifecycle document of the shop; may be given several times.
+    :param policies: A TOML document, for the targets of the steps.
     """
     from ordercore.cli.journal import print_journal
 
-    print_journal(order, store, as_json=json)
+    print_journal(
+        order, store, as_json=json, picture=svg, steps=steps, locale=locale,
+        lifecycles=lifecycle or [], policies=policies,
+    )  # fmt: skip
+
+
+@app.command
+def find(
+    number: str = "",
+    /,
+    *,
+    store: str,
+    customer: str = "",
+    shop: str = "",
+    state: list[str] | None = None,
+    payment: str = "",
+    delivery: str = "",
+    tag: list[str] | None = None,
+    site: str = "",
+    channel: str = "",
+    campaign: str = "",
+    placed_from: Annotated[str, Parameter(name="--from")] = "",
+    placed_before: Annotated[str, Parameter(name="--before")] = "",
+    sku: str = "",
+    item_status: str = "",
+    items: Flag = False,
+    by: str = "",
+    limit: int = 50,
+    after: str = "",
+    json: Flag = False,
+) -> None:
+    """Find orders, the newest first. Conditions hold together.
+
+    :param number: A number, or the digits that it ends in.
+    :param store: Where the orders are: sqlite:///FILE.
+    :param customer: The id of the customer.
+    :param shop: The shop that sold it.
+    :param state: A state of its lifecycle; given several times, any of them.
+    :param payment: How far the money is: unpaid, pending, paid, refunding and so on.
+    :param delivery: How far the goods are: not_shipped, partly_shipped, shipped, received.
+    :param tag: A tag; given several times, all of them.
+    :param site: The site it came from.
+    :param channel: The channel it came over.
+    :param campaign: The campaign it came by.
+    :param placed_from: Placed from then on: 2026-05-20 (in UTC) or 2026-05-20T12:00+08:00.
+    :param placed_before: Placed before then.
+    :param sku: An article on one of its lines.
+    :param item_status: The status of one of its lines; with --sku, of that line.
+    :param items: Tell lines instead of orders; with --sku or --item-status only those.
+    :param by: Tell what all of it adds up to instead, by shop, site, channel, campaign or country.
+    :param limit: Rows of a page, at most 500.
+    :param after: Where the page begins: what the page before says at its end.
+    :param json: Print JSON.
+    """
+    from ordercore.cli.find import Wanted
+    from ordercore.cli.find import find as find_orders
+
+    wanted = Wanted(
+        number, customer, shop, tuple(state or ()), payment, delivery, tuple(tag or ()),
+        site, channel, campaign, placed_from, placed_before, sku, item_status, after, limit,
+    )  # fmt: skip
+    find_orders(wanted, store, items=items, by=by, as_json=json)
+
+
+@app.command
+def adopt(
+    file: Path,
+    /,
+    *,
+    store: str,
+    map: Path,  # noqa: A002 - the option's name
+    policies: str | None = None,
+    lifecycle: list[Path] | None = None,
+    grace_days: int = 3,
+    dry_run: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Take existing orders over in mid-life, from a CSV file or from lines of JSON.
+
+    :param file: A .csv file with one row for each line of an order, or a .jsonl file with one order a line.
+    :param store: Where they go: sqlite:///FILE, postgresql://...
+    :param map: A TOML document that says which column holds what, and what the shop's own statuses mean.
+    :param policies: A TOML document, or the name of a preset.
+    :param lifecycle: A lifecycle document of the shop; may be given several times.
+    :param grace_days: How long clocks that have run out already wait before they act.
+    :param dry_run: Write nothing; tell what would be taken over and what is wrong.
+    :param json: Print the report as JSON.
+    """
+    from ordercore.cli.adopt import AdoptJob, adopt_file
+
+    documents = tuple(lifecycle or ())
+    job = AdoptJob(file, store, map, policies, documents, grace_days, dry_run, json)
+    return adopt_file(job)
 
 
 @app.command
@@ -183,3 +283,36 @@ def check(file: Path, /) -> None:
     OrderEngine(MemoryStore(), policies=found)  # the engine knows the lifecycles that it names
     rates, rules = len(found.pricing.tax.rates), len(found.tenders.rules)
     print(f"{file}: in order ({rates} tax rates, {rules} tender rules)")
+
+
+@policies_app.command
+def show(preset: str, /) -> None:
+    """Print the document of a preset, to start your own from.
+
+    :param preset: default, cn-retail, eu-retail or cross-border.
+    """
+    from ordercore.cli.doctor import show_preset
+
+    show_preset(preset)
+
+
+@app.command
+def doctor(
+    *,
+    store: str | None = None,
+    policies: str | None = None,
+    gateways: str | None = None,
+    lifecycle: list[Path] | None = None,
+    json: Flag = False,
+) -> int:
+    """Name what is wrong with a shop: policies, gateways, timers, clocks. Changes nothing.
+
+    :param store: Where the orders are: sqlite:///FILE. Without it, only the rest is looked at.
+    :param policies: A TOML document, or the name of a preset.
+    :param gateways: The names of the shop's gateways: wechat,alipay,points.
+    :param lifecycle: A lifecycle document of the shop; may be given several times.
+    :param json: Print JSON.
+    """
+    from ordercore.cli.doctor import examine
+
+    return examine(store, policies, gateways, lifecycle or [], as_json=json)

@@ -1,67 +1,82 @@
-"""``ordercore journal``: who did what to an order, when and why, event by event."""
+"""``ordercore journal``: who did what to an order, when and why; as text, JSON or a picture, or as six steps."""
 
 from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ordercore.cli.sections import Section, show
 from ordercore.cli.stores import existing
+from ordercore.clock import SystemClock
 from ordercore.codec import encode_event
-from ordercore.errors import InvalidInput, OrderNotFound
-from ordercore.fulfillment import Received, Shipped, Withdrawn
-from ordercore.money import decimal_text
-from ordercore.order.events import (
-    ClosingAsked,
-    Moved,
-    Placed,
-    RefundDelayed,
-    Reminded,
-    RevenueRecognized,
+from ordercore.errors import InvalidInput, OrderNotFound, UnknownLifecycle
+from ordercore.journal import (
+    journal_of,
+    plain,
+    progress,
+    steps_plain,
+    steps_text,
+    svg,
+    text,
 )
+from ordercore.order import FACTS, Note
+from ordercore.policy import Policies
 from ordercore.ports import OrderQuery
-from ordercore.tender.events import (
-    AttemptAnswered,
-    CaptureAsked,
-    PaymentStarted,
-    RefundAnswered,
-    RefundRequested,
-    UndoAsked,
-)
+from ordercore.wording import ENGLISH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Sequence
 
-    from ordercore.change import Recorded
     from ordercore.cli.stores import Store
+    from ordercore.event import Event
+    from ordercore.journal import Journal, Progress
+    from ordercore.lifecycle import Lifecycle
     from ordercore.order import Order
 
 __all__ = ["print_journal"]
 
 
-def print_journal(wanted: str, url: str, *, as_json: bool) -> None:
-    """Print the events of one order, named by its id, its number or the number's numeric tail."""
+def print_journal(
+    wanted: str,
+    url: str,
+    *,
+    as_json: bool = False,
+    picture: Path | None = None,
+    steps: bool = False,
+    locale: str = ENGLISH,
+    lifecycles: Sequence[Path] = (),
+    policies: Path | None = None,
+) -> None:
+    """Tell of one order, named by its id, its number or the number's numeric tail.
+
+    ``picture`` is a file for the timeline. ``steps`` tells the six visible steps instead of the events,
+    with the targets of ``policies``; in JSON both stand. Lifecycles of the host's own come from documents.
+    """
+    if picture is not None and picture.suffix.lower() != ".svg":
+        raise InvalidInput(f"a picture is .svg, not {picture.name[:60]!r}", path="--svg")
+    known = [_document(path) for path in lifecycles]
     with existing(url) as store:
-        order = _found(store, wanted)
-        events = store.journal(order.id)
+        recorded = store.journal(_found(store, wanted).id)
+    bare = journal_of(recorded)
+    journal = journal_of(recorded, _lifecycle(bare.order, known))
+    if picture is not None:
+        picture.write_text(svg(journal, locale), "utf-8")
     if as_json:
-        plain = {
-            "order": order.id,
-            "number": order.number,
-            "state": order.state,
-            "currency": order.currency,
-            "total": decimal_text(order.total, order.currency),
-            "events": [_plain(recorded) for recorded in events],
-        }
-        json.dump(plain, sys.stdout, indent=2, ensure_ascii=False)
+        found = plain(journal)
+        for told, entry in zip(found["events"], journal, strict=True):
+            told["content"] = _content(entry.event)
+        if steps:
+            found["progress"] = steps_plain(_progress(journal, policies))
+        json.dump(found, sys.stdout, indent=2, ensure_ascii=False)
         sys.stdout.write("\n")
-        return
-    total = decimal_text(order.total, order.currency)
-    title = f"Order {order.number} ({order.id}): {order.state}, {total} {order.currency}"
-    rows = tuple(_row(recorded, order.currency) for recorded in events)
-    head = ("", "at", "by", "command", "event", "what")
-    show([Section(title, head, rows, texts=len(head))], sys.stdout)
+    elif steps:
+        sys.stdout.write(steps_text(_progress(journal, policies), journal.lifecycle, locale))
+    elif picture is None:
+        sys.stdout.write(text(journal, locale))
+
+
+# The order -------------------------------------------------------------------------------------
 
 
 def _found(store: Store, wanted: str) -> Order:
@@ -86,94 +101,60 @@ def _tail(number: str) -> str:
     return number[len(number.rstrip("0123456789")) :].lstrip("0")
 
 
-def _plain(recorded: Recorded) -> dict[str, Any]:
-    return {
-        "sequence": recorded.sequence,
-        "at": recorded.at.isoformat(),
-        "by": str(recorded.by),
-        "command": recorded.command,
-        "event": recorded.event.name,
-        "schema": recorded.event.schema,
-        "content": json.loads(encode_event(recorded.event)),
-    }
+# Its lifecycle and its targets -----------------------------------------------------------------
 
 
-def _row(recorded: Recorded, currency: str) -> tuple[str, ...]:
-    event = recorded.event
-    tell = _TOLD.get(type(event))
-    what = "" if tell is None else tell(event, currency)
-    return (
-        str(recorded.sequence), f"{recorded.at:%Y-%m-%d %H:%M:%S}", str(recorded.by),
-        recorded.command, event.name, what,
-    )  # fmt: skip
+def _document(path: Path) -> Lifecycle[Order]:
+    from ordercore.lifecycle import load_lifecycle
+
+    return load_lifecycle(path, FACTS)
 
 
-# What each event says, in one line ------------------------------------------------------------
+def _lifecycle(order: Order, known: Sequence[Lifecycle[Order]]) -> Lifecycle[Order] | None:
+    """The order's lifecycle: the host's own, or a built-in one."""
+    from ordercore.lifecycle.charts import built_in
+
+    name, version = order.content.lifecycle, order.content.lifecycle_version
+    for lifecycle in known:
+        if (lifecycle.name, lifecycle.version) == (name, version):
+            return lifecycle
+    try:
+        return built_in(name, FACTS, version)
+    except UnknownLifecycle:
+        return None
 
 
-def _placed(event: Placed, currency: str) -> str:
-    content = event.content
-    units = sum(line.quantity for line in content.lines)
-    total = decimal_text(content.total, currency)
-    return f"{len(content.lines)} lines, {units} units, {total} {currency}"
-
-
-def _moved(event: Moved, _: str) -> str:
-    why = f": {event.reason}" if event.reason else ""
-    return f"{event.source} -> {event.to} ({event.via}){why}"
-
-
-def _started(event: PaymentStarted, currency: str) -> str:
-    return " + ".join(
-        f"{attempt.gateway} {decimal_text(attempt.amount, currency)}" for attempt in event.attempts
+def _progress(journal: Journal, policies: Path | None) -> Progress:
+    order, lifecycle = journal.order, journal.lifecycle
+    if lifecycle is None:
+        name, version = order.content.lifecycle, order.content.lifecycle_version
+        reason = f"the order is on {name!r}, version {version}: give its document by --lifecycle"
+        raise UnknownLifecycle(reason, path="--steps", name=name)
+    timeouts = (Policies() if policies is None else Policies.load(policies)).timeouts
+    return progress(
+        order, journal.recorded, lifecycle, timeouts.targets, SystemClock().now(), timeouts.working
     )
 
 
-def _answered(event: AttemptAnswered, _: str) -> str:
-    why = f": {event.reason}" if event.reason else ""
-    return f"{event.attempt} {event.state.value}{why}"
+# The events' content ---------------------------------------------------------------------------
 
 
-def _asked(event: CaptureAsked | UndoAsked, _: str) -> str:
-    return ", ".join(event.attempts)
+def _content(event: Event) -> Any:
+    """What is stored of an event, without what is personal."""
+    return _public(json.loads(encode_event(event)), event)
 
 
-def _earned(event: RevenueRecognized, currency: str) -> str:
-    parts = (*event.goods, *event.charges)
-    net, tax = sum(part.net for part in parts), sum(part.tax for part in parts)
-    return f"net {decimal_text(net, currency)}, tax {decimal_text(tax, currency)}"
-
-
-def _refund(event: RefundRequested, currency: str) -> str:
-    refund = event.refund
-    units = ", ".join(f"{row.units} of {row.row}" for row in refund.rows[:5])
-    more = f" and {len(refund.rows) - 5} more rows" if len(refund.rows) > 5 else ""
-    return f"{decimal_text(refund.amount, currency)} for {units}{more}: {refund.reason}"
-
-
-def _refund_answered(event: RefundAnswered, _: str) -> str:
-    return f"{event.refund}#{event.leg} {event.status.value}"
-
-
-def _shipped(event: Shipped, _: str) -> str:
-    shipment = event.shipment
-    return f"{shipment.goods.total()} units {shipment.carrier} {shipment.tracking}".rstrip()
-
-
-_TOLD: Mapping[type[Any], Callable[[Any, str], str]] = {
-    Placed: _placed,
-    Moved: _moved,
-    PaymentStarted: _started,
-    AttemptAnswered: _answered,
-    CaptureAsked: _asked,
-    UndoAsked: _asked,
-    RevenueRecognized: _earned,
-    RefundRequested: _refund,
-    RefundAnswered: _refund_answered,
-    RefundDelayed: lambda event, _: f"{event.refund}#{event.leg} has not arrived",
-    ClosingAsked: lambda event, _: event.reason,
-    Reminded: lambda event, _: "" if event.pay_by is None else f"pay by {event.pay_by:%H:%M:%S}",
-    Shipped: _shipped,
-    Withdrawn: lambda event, _: f"{event.goods.total()} units will not ship",
-    Received: lambda event, _: "by time" if event.confirmed_by_timer else "told",
-}
+def _public(stored: Any, held: Any) -> Any:
+    """``stored`` without the fields that its values do not show; a note stays if the customer may read it."""
+    if isinstance(stored, list) and isinstance(held, tuple):
+        return [_public(one, value) for one, value in zip(stored, held, strict=False)]
+    fields = getattr(type(held), "__attrs_attrs__", None)
+    if fields is None or not isinstance(stored, dict):
+        return stored
+    shown = isinstance(held, Note) and held.shown
+    hidden = {field.name for field in fields if not field.repr} if not shown else set()
+    return {
+        name: _public(one, getattr(held, name, None))
+        for name, one in stored.items()
+        if name not in hidden
+    }

@@ -45,6 +45,8 @@ class AccountKind(enum.Enum):
     """Duty, import tax and consumption tax charged for the state of the destination. Credit side."""
     REFUNDS_IN_TRANSIT = "refunds_in_transit"
     """Refunds asked that have not arrived. Credit side."""
+    OPENING = "opening"
+    """What the books before these ones hold of orders that were adopted; by gateway. Debit side."""
 
 
 @value

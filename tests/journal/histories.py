@@ -1,0 +1,212 @@
+"""Histories for the tests of the journal: one with every event, and any that handling an order can give."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from hypothesis import strategies as st
+
+from ordercore.change import Recorded
+from ordercore.fulfillment import Shipment, Shipped, Withdrawn
+from ordercore.goods import Manifest
+from ordercore.lifecycle import VisibleStep
+from ordercore.lifecycle.charts import built_in
+from ordercore.money import money
+from ordercore.order import (
+    FACTS,
+    Accept,
+    AddNote,
+    Assign,
+    Cancel,
+    Close,
+    Complete,
+    Deliver,
+    ExtendClock,
+    Move,
+    Note,
+    NoteOverrun,
+    PauseClocks,
+    RefundOrder,
+    ResumeClocks,
+    Review,
+    Rule,
+    Ship,
+    Tag,
+    replay,
+)
+from ordercore.order import events as happened
+from ordercore.order.handling import HandlingPolicy
+from ordercore.order.order import Order
+from ordercore.party import SYSTEM, Actor, Address, Party
+from ordercore.pricing import Cart, CartLine, PricingPolicy, quote
+from ordercore.tender import AttemptState, OutcomeStatus, RefundStatus
+from ordercore.tender import events as paid
+from ordercore.tender.tenders import Channel, Points
+from ordercore.testing import START, Story, order_content
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DrawFn
+
+    from ordercore.event import Event
+    from ordercore.lifecycle import Lifecycle
+    from ordercore.order import Command, Situation
+
+STANDARD: Lifecycle[Order] = built_in("standard", FACTS)
+ADA = Actor.customer("ada")
+BOB = Actor.staff("bob")
+PERSONAL = "Lovelace"
+"""Stands in every personal field of the histories here, and in nothing else."""
+
+
+def cart() -> Cart:
+    """Two lines of tea and their shipping, for somebody with a name, an address and a telephone."""
+    from ordercore.pricing import ShippingCharge
+
+    return Cart(
+        "CNY",
+        (
+            CartLine("TEA", 2, money("10.00", "CNY"), name="Tea <green>"),
+            CartLine("CUP", 1, money("5.00", "CNY")),
+        ),
+        shipping=ShippingCharge(money("3.00", "CNY")),
+        customer=Party("ada", PERSONAL, f"{PERSONAL}@example.org", PERSONAL),
+        address=Address(PERSONAL, (f"1 {PERSONAL} Road",), PERSONAL, country="CN", phone=PERSONAL),
+    )
+
+
+class Handled(Story):
+    """A story whose staff may move orders by hand."""
+
+    def situation(self, by: Actor = SYSTEM) -> Situation:
+        """As a story's, with a policy that lets the state be overruled."""
+        found = super().situation(by)
+        policy = HandlingPolicy(overrules=(Rule.STATE,))
+        return type(found)(found.at, found.by, found.lifecycle, found.posting, policy)
+
+
+def handled() -> Handled:
+    """An order for two lines of tea, just placed."""
+    return Handled(order_content(quote(cart(), PricingPolicy(), START)), lifecycle=STANDARD)
+
+
+def recorded_of(story: Story) -> tuple[Recorded, ...]:
+    """What a store would have kept of a story."""
+    return tuple(one for made in story.changes for one in made.recorded())
+
+
+def with_every_event() -> tuple[Recorded, ...]:
+    """A history in which each event occurs, though no order would live through all of it."""
+    story = handled()
+    offers = (Points(123, PERSONAL), Channel("card", account=PERSONAL))
+    story.pay(*offers, status=OutcomeStatus.AUTHORIZED)
+    story.ship({"1": 1}, carrier="DHL", tracking="JD01")
+    story.refund({"2": 1}, status=RefundStatus.ARRIVED)
+    story.complete()
+    order, content = story.order, story.order.content
+    attempt = order.payments.attempts[0].id
+    plan = order.payments.plan
+    assert plan is not None
+    back = order.payments.refunds[0]
+    later: list[Event] = [
+        happened.Reminded(content.pay_by),
+        happened.Reminded(None),
+        happened.Reviewed(Review(False, START, BOB, (("paid", True), ("age", False)), PERSONAL)),
+        happened.Reviewed(Review(True, START, BOB, reason="all fine")),
+        happened.Overruled("recover_window", "goodwill"),
+        happened.Assigned("depot"),
+        happened.Assigned(""),
+        happened.Noted(Note(START, BOB, PERSONAL)),
+        happened.Noted(Note(START, BOB, "comes on Friday", shown=True)),
+        happened.Tagged(("vip",)),
+        happened.Tagged((), ("vip",)),
+        happened.ItemMarked("1", "ordered"),
+        happened.Paused("ticket"),
+        happened.Resumed("ticket"),
+        happened.Extended("confirm", timedelta(days=3)),
+        happened.Overran("pay", timedelta(minutes=30)),
+        happened.Overran("collect", timedelta(days=2)),
+        happened.Escalated("collect"),
+        happened.Amended(content, ("lines", "total"), content.total - 1),
+        happened.Amended(content, ("address",), content.total),
+        happened.Recovered(content, content.total - 1),
+        paid.Reallotted(plan, (attempt,)),
+        paid.PaymentStarted(plan, (), (attempt,)),
+        happened.ClosingAsked("close", "not paid in time"),
+        happened.ClosingAsked("close", "not paid in time", (attempt,)),
+        *[paid.AttemptAnswered(attempt, state, reason="so it is") for state in AttemptState],
+        paid.UndoAsked((attempt,), "gave up"),
+        *[paid.RefundAnswered(back.id, 0, status, reason="so it is") for status in RefundStatus],
+        paid.RefundRequested(type(back)("r-9", (), (), 100, "goodwill")),
+        happened.RefundDelayed(back.id, 0),
+        Withdrawn(Manifest.of({"2": 1})),
+        Shipped(Shipment("s-9", Manifest.of({"1": 1}))),
+        happened.Moved("override", order.state, "closed", "asked for", releases=True),
+        happened.Moved("close", "closed", "closed", "for good", releases=True, seals=True),
+    ]
+    told = list(recorded_of(story))
+    told += [
+        Recorded(order.id, order.version + i, story.at + timedelta(hours=i), BOB, "Try", event)
+        for i, event in enumerate(later, start=1)
+    ]
+    return tuple(told)
+
+
+def adopted(state: str = "shipped", *, released: bool = False) -> tuple[Recorded, ...]:
+    """An order that was taken over two days after it had come into a state, itself three days after placing."""
+    story = handled()
+    entered = START + timedelta(days=3)
+    event = happened.Adopted(
+        story.order.content, state, entered, story.order.payments, story.order.delivery, released
+    )
+    return (Recorded("o-1", 1, START + timedelta(days=5), BOB, "Adopt", event),)
+
+
+def order_of(recorded: tuple[Recorded, ...]) -> Order:
+    """The order that a history gives."""
+    return replay([(one.event, one.at) for one in recorded])
+
+
+_HANDLING: tuple[Command, ...] = (
+    AddNote("knock", shown=True),
+    AddNote(PERSONAL),
+    Tag(("vip",)),
+    Tag((), ("vip",)),
+    Assign("depot"),
+    PauseClocks("ticket"),
+    ResumeClocks("ticket"),
+    ExtendClock("confirm"),
+    NoteOverrun("pick", timedelta(hours=1)),
+    Accept(),
+    Ship("s-1", Manifest.of({"1": 1})),
+    Ship("s-2", None),
+    Deliver(),
+    Complete(),
+    RefundOrder("r-1", None, "returned"),
+    RefundOrder("r-2", Manifest.of({"1": 1}), "broken"),
+    Cancel("changed my mind", "r-3"),
+    Close("not paid in time"),
+    *[Move(state, "by hand") for state in ("paid", "pending_payment", "shipped", "completed")],
+)
+
+
+@st.composite
+def histories(draw: DrawFn) -> Handled:
+    """Orders that people and clocks handled in any way that was not refused; steps back included."""
+    from ordercore.errors import OrdercoreError
+
+    story = handled()
+    for _ in range(draw(st.integers(0, 12))):
+        story.at += timedelta(seconds=draw(st.sampled_from([0, 1, 90, 3_600, 200_000])))
+        pays = story.order.state == "pending_payment" and draw(st.booleans())
+        command = None if pays else draw(st.sampled_from(_HANDLING))
+        with suppress(OrdercoreError):  # what is refused leaves the story as it was
+            if command is None:
+                story.pay(Points(100), Channel("card"))
+            else:
+                story.send(command, by=BOB)
+    return story
+
+
+STEPS = tuple(VisibleStep)
