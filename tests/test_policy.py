@@ -374,7 +374,8 @@ def test_an_unknown_preset_names_the_known_ones() -> None:
     """A wrong name of a preset is refused with the names that are known."""
     with pytest.raises(InvalidPolicy) as caught:
         Policies.preset("defualt")
-    assert caught.value.data == {"allowed": ("default",), "nearest": "default"}
+    known = tuple(preset.value for preset in Preset)
+    assert caught.value.data == {"allowed": known, "nearest": "default"}
 
 
 def test_rates_without_a_default_refuse_what_they_do_not_cover() -> None:
@@ -1009,7 +1010,11 @@ def bare_document() -> dict[str, Any]:
             "layers": [{"name": "x", "promotions": promotions}],
         },
         "tenders": {"rules": [{"gateway": "x", "rate": {}}]},
-        "timeouts": {"windows": {"regular": {}}},
+        "timeouts": {
+            "windows": {"regular": {}},
+            "timers": [{"rule": {"name": "x", "does": "confirm", "hours": {}}}],
+            "working": {},
+        },
     }
     full = Policies.from_plain(plain).to_plain()
     full["pricing"]["tax"]["default"] = "0"

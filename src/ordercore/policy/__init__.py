@@ -22,6 +22,7 @@ from ordercore.errors import InvalidDocument, InvalidPolicy
 from ordercore.fulfillment import StockPolicy
 from ordercore.identity import NumberTemplate
 from ordercore.ledger import PostingPolicy
+from ordercore.order import HandlingPolicy
 from ordercore.policy.document import rooms
 from ordercore.policy.kinds import Table, leaves, spoken, table, unknown
 from ordercore.policy.toml import BYTES_MAX, lines, too_long, tree, without_dates
@@ -38,16 +39,35 @@ if TYPE_CHECKING:
 
     from ordercore.pricing import PromotionRule
 
-__all__ = ["BYTES_MAX", "Policies", "Preset", "known_keys"]
+__all__ = ["BYTES_MAX", "Policies", "Preset", "known_keys", "preset"]
 
 _NO_RULES: Mapping[str, PromotionRule] = MappingProxyType({})
 
 
 class Preset(enum.Enum):
-    """Policies that come with the library."""
+    """Policies that come with the library. Each runs with no further configuration.
+
+    A preset is a document like any other, with the source of each figure and the day it was read.
+    Rates and rules of law age: take a preset as the start of your own document.
+    """
 
     DEFAULT = "default"
-    """Runs with no configuration: no tax, unpaid orders close after 30 minutes, revenue on completion."""
+    """No tax, unpaid orders close after 30 minutes, revenue on completion."""
+    CN_RETAIL = "cn-retail"
+    """A shop in mainland China: prices with VAT, points, WeChat Pay and Alipay, 30 minutes to pay."""
+    EU_RETAIL = "eu-retail"
+    """A shop in the European Union: prices with the VAT of the destination, 14 days to confirm."""
+    CROSS_BORDER = "cross-border"
+    """A shop that ships from China abroad: prices without tax, what each border asks, paid on arrival."""
+
+    def document(self) -> str:
+        """The preset as TOML text, with its comments; `Policies.parse` gives the preset."""
+        if self is Preset.DEFAULT:
+            return Policies().dump()
+        from importlib.resources import files  # only here: the import budget
+
+        place = files("ordercore.policy").joinpath("presets", f"{self.value}.toml")
+        return place.read_text("utf-8")
 
 
 @value
@@ -60,20 +80,19 @@ class Policies:
     posting: PostingPolicy = PostingPolicy()
     stock: StockPolicy = StockPolicy()
     numbers: NumberTemplate = NumberTemplate()
+    handling: HandlingPolicy = HandlingPolicy()
 
     @classmethod
     def preset(cls, name: Preset | str = Preset.DEFAULT) -> Policies:
         """The policies of a preset; raises `InvalidPolicy` with the known names for any other."""
-        wanted = name.value if isinstance(name, Preset) else name
-        if wanted != Preset.DEFAULT.value:
-            unknown("preset", wanted, tuple(p.value for p in Preset), "preset")
-        return cls()
+        found = preset(name)
+        return cls() if found is Preset.DEFAULT else cls.parse(found.document(), found.value)
 
     @classmethod
     def load(
         cls, path: str | os.PathLike[str], *, rules: Mapping[str, PromotionRule] = _NO_RULES
     ) -> Policies:
-        """Read a TOML file of at most `BYTES_MAX` bytes; the only file that the core reads.
+        """Read a TOML file of at most `BYTES_MAX` bytes.
 
         ``rules`` as in `parse`.
         Raises `InvalidDocument` for a file that cannot be read, `InvalidPolicy` for what stands in it.
@@ -141,6 +160,7 @@ class Policies:
         self._check_pricing()
         self.tenders.check("tenders")
         self.timeouts.check("timeouts")
+        self.handling.check("handling")
         self.numbers.check("numbers.template")
         # A paid order must find its goods: the promise outlives the search for a lost answer.
         least = sum(self.timeouts.backoff, self.timeouts.resolve_after)
@@ -192,6 +212,15 @@ class Policies:
         """
         self.check()
         return "\n".join(lines(_ROOT.write(self), "")).lstrip("\n") + "\n"
+
+
+def preset(name: Preset | str) -> Preset:
+    """The preset of this name; raises `InvalidPolicy` with the known names for any other."""
+    wanted = name.value if isinstance(name, Preset) else name
+    known = {one.value: one for one in Preset}
+    if wanted not in known:
+        unknown("preset", wanted, tuple(known), "preset")
+    return known[wanted]
 
 
 def _root(rules: Mapping[str, PromotionRule]) -> Table:

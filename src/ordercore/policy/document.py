@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ordercore.allocation import RemainderRule
+from ordercore.calendar import HOLIDAYS_MAX, Weekday, WorkingHours
 from ordercore.errors import InvalidPolicy
 from ordercore.fulfillment import StockPolicy
 from ordercore.identity import NumberTemplate
 from ordercore.ledger import PostingPolicy
+from ordercore.lifecycle import Since, TimerAction, TimerRule, VisibleStep
 from ordercore.money import Rounding
+from ordercore.order import HandlingPolicy
+from ordercore.order import Rule as HandlingRule
 from ordercore.party import Destination
 from ordercore.policy.kinds import (
     Amount,
@@ -27,9 +31,11 @@ from ordercore.policy.kinds import (
     Span,
     Table,
     Text,
+    TimeOfDay,
     Whole,
     table,
     unknown,
+    wrong,
 )
 from ordercore.pricing import (
     BorderPolicy,
@@ -78,7 +84,7 @@ from ordercore.pricing import (
 )
 from ordercore.pricing.duty import ConsumptionTax, DutyRate
 from ordercore.tender import CapBase, PointsRate, TenderPolicy, TenderRule
-from ordercore.timeout import PaymentWindow, TimeoutPolicy
+from ordercore.timeout import TIMERS_MAX, KindTimer, PaymentWindow, TimeoutPolicy
 from ordercore.value import value
 
 if TYPE_CHECKING:
@@ -90,6 +96,7 @@ _NAME = Text(".+", "text that is not empty")
 _COUNTRY = Text("([A-Z]{2})?", "two capital letters of ISO 3166-1 or empty for any")
 _LAND = Text("[A-Z]{2}", "two capital letters of ISO 3166-1")
 _CODE = Text("[0-9]{0,12}", "a code of the Harmonized System, up to twelve digits")
+_ID = "[A-Za-z][A-Za-z0-9_]{0,63}"
 _WORDS = Many(Text(), 10_000)  # an empty one is met by goods and carts that have none
 _PART = Share()
 _TIMES = Whole(0, 10**9)
@@ -296,6 +303,114 @@ _RULE = table(
     pays_shipping=Flag(),
     currency=CurrencyCode(),
 )
+_HOURS = table(
+    WorkingHours,
+    zone=_NAME,
+    days=Many(Choice(Weekday), 7, 1),
+    opens=TimeOfDay(),
+    closes=TimeOfDay(),
+    holidays=Many(Day(), HOLIDAYS_MAX),
+)
+_LEAD_MAX = timedelta(days=3_660)
+
+
+@value
+class _Rule:
+    """A `TimerRule` without its extension, which stands in the lifecycle alone."""
+
+    name: str
+    does: TimerAction
+    states: tuple[str, ...] = ()
+    since: Since = Since.ENTERED
+    after: timedelta | None = None
+    at: datetime | None = None
+    facts: tuple[str, ...] = ()
+    paused_by: tuple[str, ...] = ()
+    hours: WorkingHours | None = None
+    sends: str = ""
+
+
+class _Rules(Table):
+    """A rule of time."""
+
+    def fit(self, found: Any, path: str) -> None:
+        if type(found) is not TimerRule:
+            wrong(path, "a TimerRule", found)
+        if found.extension is not None:
+            reason = (
+                "an extension stands in the lifecycle's rule, and stays when this one replaces it"
+            )
+            raise InvalidPolicy(reason, path=f"{path}.extension")
+        super().fit(_written(found), path)
+
+    def write(self, found: TimerRule) -> dict[str, Any]:
+        return super().write(_written(found))
+
+
+def _written(rule: TimerRule) -> _Rule:
+    return _Rule(
+        rule.name, rule.does, rule.states, rule.since, rule.after, rule.at, rule.facts,
+        rule.paused_by, rule.hours, rule.sends,
+    )  # fmt: skip
+
+
+@value
+class _Targets:
+    """The targets of visible steps, one field for each."""
+
+    order: timedelta | None = None
+    pay: timedelta | None = None
+    pick: timedelta | None = None
+    ship: timedelta | None = None
+    receive: timedelta | None = None
+    review: timedelta | None = None
+
+
+class _Steps(Table):
+    """A duration for some of the visible steps."""
+
+    def fit(self, found: Any, path: str) -> None:
+        if not isinstance(found, dict):
+            wrong(path, "a dict", found)
+        for step in found:
+            if type(step) is not VisibleStep:
+                wrong(path, "a dict by VisibleStep", step)
+        super().fit(_spread(found), path)
+
+    def write(self, found: Mapping[VisibleStep, timedelta]) -> dict[str, Any]:
+        return super().write(_spread(found))
+
+
+def _spread(found: Mapping[VisibleStep, timedelta]) -> _Targets:
+    return _Targets(**{step.value: target for step, target in found.items()})
+
+
+def _gathered(**found: timedelta) -> dict[VisibleStep, timedelta]:
+    return {VisibleStep(step): target for step, target in found.items()}
+
+
+_TIMER = table(
+    KindTimer,
+    rule=_Rules(
+        _Rule,
+        (
+            ("name", "name", Text(_ID, "a name of letters, digits and _, at most 64")),
+            ("does", "does", Choice(TimerAction)),
+            ("states", "states", Many(_NAME, 200)),
+            ("since", "since", Choice(Since)),
+            ("after", "after", Span(-_LEAD_MAX)),
+            ("at", "at", Moment()),
+            ("facts", "facts", Many(_NAME, 50)),
+            ("paused_by", "paused_by", Many(_NAME, 50)),
+            ("hours", "hours", _HOURS),
+            ("sends", "sends", Text()),
+        ),
+        lambda **given: TimerRule(**{"states": (), **given}),
+    ),
+    kinds=Many(Choice(OrderKind), len(OrderKind)),
+    lifecycle=Text(),
+)
+_STEPS = _Steps(_Targets, tuple([(s.value, s.value, Span()) for s in VisibleStep]), _gathered)
 _WINDOW = table(PaymentWindow, pay_within=Span(), remind_before=Span(timedelta(0)))
 
 
@@ -322,8 +437,19 @@ def rooms(rules: Mapping[str, PromotionRule]) -> dict[str, Any]:
             refund_late_after=Span(),
             window=_WINDOW,
             windows=ByKind(_WINDOW),
+            timers=Many(_TIMER, TIMERS_MAX),
+            targets=_STEPS,
+            working=_HOURS,
         ),
         "posting": table(PostingPolicy, recognize_in=Many(_NAME, 100, 1)),
         "stock": table(StockPolicy, reserve_slack=Span()),
-        "numbers": Table(NumberTemplate, (("template", "text", _NAME),), NumberTemplate),
+        "handling": table(
+            HandlingPolicy,
+            refund_canceled=Flag(),
+            recover_within=Span(),
+            overrules=Many(Choice(HandlingRule), len(HandlingRule)),
+        ),
+        "numbers": Table(
+            NumberTemplate, (("template", "text", _NAME), ("zone", "zone", _NAME)), NumberTemplate
+        ),
     }

@@ -11,12 +11,13 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import attrs
 
 from ordercore.errors import InvalidMoney, InvalidPolicy, Plain
+from ordercore.lifecycle.timer import spoken
 from ordercore.money import (
     EXPONENTS,
     MINOR_MAX,
@@ -49,6 +50,7 @@ __all__ = [
     "Span",
     "Table",
     "Text",
+    "TimeOfDay",
     "Whole",
     "below",
     "leaves",
@@ -59,6 +61,7 @@ __all__ = [
 ]
 
 _LONGEST = timedelta(days=3_660)  # ten years: no date that an order meets can overflow
+_NOTHING = timedelta(0)
 _TEXT_MAX = 1_000
 _REFUSE = "refuse"
 
@@ -270,7 +273,10 @@ _PART = re.compile(r"([0-9]{1,15}) ?([A-Za-z]{1,12})(?: |$)")
 
 @value
 class Span(Kind):
-    """A duration as text: ``"30 min"``, ``"1 h 30 min"``. A month has no fixed length, so none here."""
+    """A duration as text: ``"30 min"``, ``"1 h 30 min"``. A month has no fixed length, so none here.
+
+    Where ``least`` is negative, a sign stands for a lead: ``"-5 min"``.
+    """
 
     least: timedelta = timedelta(microseconds=1)
 
@@ -282,6 +288,9 @@ class Span(Kind):
                 wrong(path, f"a duration as text ({fix})", raw)
             wrong(path, 'a duration as text, such as "30 min"', raw)
         text = " ".join(raw.split()) if len(raw) <= _TEXT_MAX else ""
+        ahead = self.least < _NOTHING and text.startswith("-")
+        if ahead:
+            text = text[1:].lstrip()
         parts = _PART.findall(text)
         if not parts or _PART.sub("", text):
             reason = f"{raw[:40]!r} is no duration: whole numbers with units, such as '1 h 30 min'"
@@ -293,12 +302,14 @@ class Span(Kind):
             micros += int(number) * _UNITS[unit]
         if micros > _LONGEST // timedelta(microseconds=1):
             self._outside(path)
-        found = timedelta(microseconds=micros)
+        found = timedelta(microseconds=-micros if ahead else micros)
         self.fit(found, path)
         return found
 
     def _outside(self, path: str) -> NoReturn:
-        low = "more than nothing" if self.least else "not negative"
+        low = "more than nothing" if self.least > _NOTHING else "not negative"
+        if self.least < _NOTHING:
+            low = f"at least {spoken(self.least)}"
         raise InvalidPolicy(f"needs a time {low} and at most {spoken(_LONGEST)}", path=path)
 
     def fit(self, found: Any, path: str) -> None:
@@ -309,17 +320,6 @@ class Span(Kind):
 
     def write(self, found: timedelta) -> str:
         return spoken(found)
-
-
-def spoken(span: timedelta) -> str:
-    """A duration in whole units, the largest first."""
-    micros = span // timedelta(microseconds=1)
-    parts = []
-    for unit, size in _MICROSECONDS.items():
-        count, micros = divmod(micros, size)
-        if count:
-            parts.append(f"{count} {unit}{'s' * (unit == 'day' and count != 1)}")
-    return " ".join(parts) or "0 s"
 
 
 @value
@@ -343,6 +343,29 @@ class Choice(Kind):
 
     def write(self, found: enum.Enum) -> Any:
         return found.value
+
+
+class TimeOfDay(Kind):
+    """A time of the day by a clock on the wall, as text: ``"09:00"``."""
+
+    def read(self, raw: Any, path: str) -> time:
+        if type(raw) is str and re.fullmatch(r"[0-9]{2}:[0-9]{2}(:[0-9]{2})?", raw):
+            try:
+                return time.fromisoformat(raw)
+            except ValueError:
+                raise InvalidPolicy(f"{raw!r} is no time of the day", path=path) from None
+        self.fit(raw, path)
+        found: time = raw
+        return found
+
+    def fit(self, found: Any, path: str) -> None:
+        if type(found) is not time:
+            wrong(path, 'a time of the day as text, such as "09:00"', found)
+        if found.tzinfo is not None or found.microsecond:
+            raise InvalidPolicy("needs whole seconds, and no zone", path=path)
+
+    def write(self, found: time) -> str:
+        return found.isoformat("seconds" if found.second else "minutes")
 
 
 class Day(Kind):
