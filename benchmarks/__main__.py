@@ -8,7 +8,16 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
-from benchmarks import growth, importing, pricing, sqlite_file, stages, whole_way
+from benchmarks import (
+    growth,
+    importing,
+    lifecycles,
+    pricing,
+    sqlite_file,
+    stages,
+    timers,
+    whole_way,
+)
 from benchmarks.report import Report, machine
 
 if TYPE_CHECKING:
@@ -31,6 +40,8 @@ CASES: Mapping[str, Case] = {
     "import": importing.measure,
     "pricing": pricing.measure,
     "peers": pricing.beside_peers,
+    "lifecycles": lifecycles.measure,
+    "timers": timers.measure,
     "stages": stages.measure,
 }
 

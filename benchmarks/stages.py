@@ -121,7 +121,7 @@ def _parts() -> dict[str, Case]:
         "decide + evolve a step": repeated(lambda: decide(paid, Accept(), where), 500),
         "evolve alone": repeated(lambda: evolve(paid, moved, now), 2_000),
         "change of a step (timers, entries)": repeated(
-            lambda: change(paid, accepted, now, shop.BY, "Accept", timeouts), 500
+            lambda: change(paid, accepted, now, shop.BY, "Accept", timeouts, where.lifecycle), 500
         ),
         "load an order from memory": repeated(lambda: engine.get(order.id), 1_000),
     }

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ordercore import errors
 from ordercore.errors import OrdercoreError
+from ordercore.wording import MESSAGES
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reference" / "errors.md"
@@ -31,6 +32,8 @@ Catch the root, a branch or a leaf. Each error has:
 
 `as_dict()` gives code, reason, path and data for an answer.
 
+`ordercore.wording.message(error, locale)` makes one sentence of it for customers and staff, in their language.
+
 ## The tree
 
 """
@@ -41,6 +44,16 @@ An error may carry the data named in its row; not each time all of them.
 
 | class | code | status | meaning | data |
 | --- | --- | --- | --- | --- |
+"""
+MESSAGES_HEAD = """
+## Messages
+
+What `message` says in English, by code. Of several sentences the first counts whose fields the error has.
+A field is a name of `data`, or the error's `reason` or `path`; `:money` is shown where the currency is given.
+[Speak the reader's language](../how-to/messages.md) tells how they are translated.
+
+| code | messages |
+| --- | --- |
 """
 
 
@@ -76,7 +89,11 @@ def page() -> str:
         rows.append(
             f"| `{cls.__name__}` | `{cls.code}` | {cls.http_status} | {meaning} | {names} |\n"
         )
-    return HEAD + "".join(branches) + TABLE + "".join(rows)
+    said = [
+        f"| `{cls.code}` | {'<br>'.join(f'`{text}`' for text in MESSAGES[cls.code])} |\n"
+        for _, cls in tree()
+    ]
+    return HEAD + "".join(branches) + TABLE + "".join(rows) + MESSAGES_HEAD + "".join(said)
 
 
 def test_the_page_of_errors_is_what_the_code_says() -> None:

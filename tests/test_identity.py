@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ordercore.errors import InvalidPolicy
 from ordercore.identity import CountedIds, NumberTemplate, SystemIds
+from ordercore.policy import Policies
 
 DAY = datetime(2026, 5, 20, 23, 59, tzinfo=UTC)
 
@@ -70,3 +71,66 @@ def test_a_template_that_cannot_number_is_refused(text: str) -> None:
     with pytest.raises(InvalidPolicy) as caught:
         NumberTemplate(text).check("orders.number")
     assert caught.value.path == "orders.number"
+
+
+PIECES = ["{date}", "{shop}", "{seq}", "{seq:03}", "-", "A", "0", "7", "x1"]
+WHEN = st.tuples(
+    st.integers(0, 2).map(lambda days: DAY + timedelta(days=days)),
+    st.sampled_from(["", "0", "1", "5", "A", "-", "1-1", "20260520", "{seq}", "{date}"]),
+    st.integers(1, 250),
+)
+
+
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map("".join), WHEN, WHEN)
+def test_no_two_counts_of_a_template_look_the_same(
+    text: str, first: tuple[datetime, str, int], second: tuple[datetime, str, int]
+) -> None:
+    """What a checked template makes of different counts, or of counts of different sequences, differs."""
+    template = NumberTemplate(text)
+    try:
+        template.check()
+    except InvalidPolicy:
+        assume(False)
+    taken, numbers = set(), set()
+    for at, shop, count in (first, second):
+        taken.add((template.sequence(at, shop), count))
+        numbers.add(template.render(at, shop, count))
+    assert len(numbers) >= len(taken)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{shop}{seq}", "{seq}{shop}", "{date}{seq:4}", "{seq}{date}", "{shop}1{seq}", "{seq}0{shop}"],
+)
+def test_a_count_that_runs_into_a_field_is_refused(text: str) -> None:
+    """Where shop 1 counts to 12 and shop 11 to 2, a sign must keep the two apart."""
+    with pytest.raises(InvalidPolicy, match="put a sign between them"):
+        NumberTemplate(text).check()
+
+
+def test_the_day_of_a_number_is_that_of_its_zone() -> None:
+    """At half past four in the afternoon of UTC the next day has begun in Shanghai, and counts anew."""
+    template = NumberTemplate("HB{date}-{seq:06}", "Asia/Shanghai")
+    template.check()
+    before = datetime(2026, 5, 20, 15, 59, 59, tzinfo=UTC)
+    assert template.render(before, "", 7) == "HB20260520-000007"
+    assert template.sequence(before + timedelta(seconds=1), "") == "HB20260521-"
+
+
+@pytest.mark.parametrize("zone", ["Asia/Shangri-La", "", "../UTC", "/etc/passwd", "Asia", None])
+def test_an_unknown_zone_is_refused(zone: str) -> None:
+    """A zone is a name of the time zone database; the path is that of the policy's key."""
+    with pytest.raises(InvalidPolicy) as caught:
+        NumberTemplate("{date}-{seq}", zone).check("numbers.template")
+    assert caught.value.path == "numbers.zone"
+
+
+def test_a_policy_document_names_the_zone() -> None:
+    """Template and zone are keys of the table [numbers]."""
+    text = '[numbers]\ntemplate = "HB{date}-{seq:06}"\nzone = "Asia/Shanghai"\n'
+    found = Policies.parse(text).numbers
+    assert found == NumberTemplate("HB{date}-{seq:06}", "Asia/Shanghai")
+    assert Policies.parse(Policies(numbers=found).dump()).numbers == found
+    with pytest.raises(InvalidPolicy) as caught:
+        Policies.parse(text.replace("Shanghai", "Shangri-La"))
+    assert caught.value.path == "numbers.zone"

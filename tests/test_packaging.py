@@ -22,6 +22,8 @@ LATE |= {"facturx", "statemachine"}
 # An extra -> the module that it serves, and the packages that it brings.
 EXTRAS = {
     "sql": ("ordercore.adapters.sql", {"sqlalchemy"}),
+    "postgres": ("ordercore.adapters.sql", {"sqlalchemy", "psycopg"}),
+    "yaml": ("ordercore.lifecycle.document", {"yaml"}),
     "cli": ("ordercore.cli", {"cyclopts", "rich"}),
     "fx": ("ordercore.adapters.ecb", {"currency_converter"}),
     "validate": ("ordercore.adapters.vat_ids", {"stdnum"}),

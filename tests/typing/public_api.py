@@ -12,16 +12,24 @@ from typing import assert_type
 
 from ordercore import (
     Actor,
+    AddLine,
+    Amendment,
     AsyncOrderEngine,
+    Attribution,
     Cart,
     CartLine,
+    ChangeQuantity,
     Clock,
     CommandKind,
+    Hook,
     IdSource,
+    ItemPage,
+    Lifecycle,
     Manifest,
     Money,
     Order,
     OrderEngine,
+    OrderPage,
     OrderQuery,
     OrderStore,
     PaymentAction,
@@ -40,16 +48,31 @@ from ordercore import (
     SystemClock,
     SystemIds,
     TenderPlan,
+    TimerAction,
+    TimerRule,
+    VisibleStep,
+    load_lifecycle,
     standing,
     tenders,
 )
 from ordercore.adapters.memory import AccountGateway, MemoryGateway, MemoryStock, MemoryStore
 from ordercore.adapters.sql import SqlStore
+from ordercore.adoption import AdoptionReport, Snapshot, SnapshotLine, StatusMap
 from ordercore.change import Change, Recorded
+from ordercore.engine.adopting import Adoption
+from ordercore.engine.doctor import Finding
 from ordercore.errors import NotAllowed, OrdercoreError, Refused
+from ordercore.journal import Journal, JournalEntry, Progress
 from ordercore.ledger import Balance
-from ordercore.order import DeliveryStanding, PaymentStanding
-from ordercore.ports import Opened, OutboxItem
+from ordercore.order import (
+    FACTS,
+    CartChange,
+    Command,
+    DeliveryStanding,
+    EventPermission,
+    PaymentStanding,
+)
+from ordercore.ports import Backlog, FoundItem, Opened, OutboxItem, ParkedTimer
 from ordercore.tender import (
     Capabilities,
     ChannelReply,
@@ -112,11 +135,89 @@ def the_engine_answers(engine: OrderEngine, cart: Cart, by: Actor, publisher: Pu
     assert_type(engine.relay(publisher), int)
     assert_type(engine.get(order.id), Order)
     assert_type(engine.find(OrderQuery(number="23")), tuple[Order, ...])
-    assert_type(engine.journal(order.id), tuple[Recorded, ...])
+    assert_type(engine.journal(order.id), Journal)
     assert_type(engine.trial_balance(), tuple[Balance, ...])
     for permission in engine.allowed(order, by):
         assert_type(permission, Permission)
         assert_type(permission.command, CommandKind)
+
+
+def the_engine_changes_orders(engine: OrderEngine, order: Order, by: Actor, price: Money) -> None:
+    """What is changed, moved or marked by hand answers with the order, or with what a change makes of it."""
+    changes: list[CartChange] = [ChangeQuantity("1", 2), AddLine(CartLine("TEA", 1, price))]
+    shown = engine.preview_amendment(order.id, changes, by=by)
+    assert_type(shown, Amendment)
+    assert_type(shown.due, int)
+    assert_type(shown.quote, Quote | None)
+    assert_type(engine.amend(order.id, changes, key="k-1", by=by, shown=shown), Amendment)
+    assert_type(engine.recover(order.id, prices={"TEA": price}, key="k-2", by=by), Order)
+    assert_type(engine.advance(order.id, "pack", key="k-3", by=by), Order)
+    assert_type(engine.review(order.id, valid=True, key="k-4", by=by), Order)
+    assert_type(engine.close(order.id, reason="done", key="k-5", by=by), Order)
+    assert_type(engine.override(order.id, "paid", reason="a slip", key="k-6", by=by), Order)
+    assert_type(engine.note(order.id, "call first", key="k-7", by=by), Order)
+    assert_type(engine.tag(order.id, ["vip"], remove=["new"], key="k-8", by=by), Order)
+    assert_type(engine.assign(order.id, "packing", key="k-9", by=by), Order)
+    assert_type(engine.mark_item(order.id, "1", "arrived", key="k-10", by=by), Order)
+    assert_type(engine.pause(order.id, "ticket", key="k-11"), Order)
+    assert_type(engine.resume(order.id, "ticket", key="k-12"), Order)
+    assert_type(engine.extend(order.id, "confirm", key="k-13", by=by), Order)
+    for permission in engine.allowed_events(order, by):
+        assert_type(permission, EventPermission)
+
+
+def the_engine_tells_of_orders(engine: OrderEngine) -> None:
+    """What is read comes in pages, entries and steps; what is wrong comes as findings."""
+    page = engine.search(OrderQuery(tags=("vip",), attribution=Attribution(channel="app")))
+    assert_type(page, OrderPage)
+    assert_type(page.orders, tuple[Order, ...])
+    items = engine.search_items(OrderQuery(sku="TEA", after=page.next))
+    assert_type(items, ItemPage)
+    assert_type(items.items, tuple[FoundItem, ...])
+    journal = engine.journal("o")
+    assert_type(journal[-1], JournalEntry)
+    assert_type(journal[:2], tuple[JournalEntry, ...])
+    assert_type(journal.recorded, tuple[Recorded, ...])
+    progress = engine.progress("o")
+    assert_type(progress, Progress)
+    assert_type(progress.current, VisibleStep | None)
+    aside = engine.parked()
+    assert_type(aside, tuple[ParkedTimer, ...])
+    engine.unpark(aside)
+    assert_type(engine.doctor(), tuple[Finding, ...])
+
+
+def the_engine_takes_orders_over(engine: OrderEngine, at: datetime, price: Money) -> None:
+    """One order answers with its adoption, many with a report that counts."""
+    snapshot = Snapshot("A-1", "EUR", at, (SnapshotLine("TEA", 1, price),), status="Packing")
+    statuses = StatusMap({"Packing": ("standard", "awaiting_shipment")})
+    adopted = engine.adopt(snapshot, statuses=statuses, dry_run=True)
+    assert_type(adopted, Adoption)
+    assert_type(adopted.order, Order)
+    report = engine.adopt_many([snapshot], statuses=statuses)
+    assert_type(report, AdoptionReport)
+    assert_type(report.failed, int)
+
+
+def is_gift(order: Order) -> bool:
+    """A fact of the host's own."""
+    return "gift" in order.handling.tags
+
+
+def a_host_brings_a_lifecycle(store: OrderStore, hook: Hook) -> OrderEngine:
+    """A document is read with facts about orders; the engine takes it beside built-in ones by name."""
+    facts = {**FACTS, "gift": is_gift}
+    chart = load_lifecycle("made_to_order.json", facts)
+    assert_type(chart, Lifecycle[Order])
+    return OrderEngine(store, lifecycles=[chart, "pickup"], hooks=[hook])
+
+
+def a_timer_rule_is_closed(days: timedelta) -> list[TimerRule]:
+    """What a clock does is told by an enum, never by text."""
+    return [
+        TimerRule("idle", TimerAction.ESCALATE, ("paid",), after=days),
+        TimerRule("idle", "escalate", ("paid",), after=days),  # type: ignore[arg-type]
+    ]
 
 
 def the_batch_verbs_answer(engine: OrderEngine, quote: Quote, by: Actor) -> None:
@@ -140,6 +241,12 @@ async def the_async_engine_answers(
     paid = await engine.pay(order.id, [tenders.Channel("card")], key="k-2", by=by)
     assert_type(paid, PaymentResult)
     assert_type(await engine.refund(order.id, reason="broken", key="k-3", by=by), RefundResult)
+    amended = await engine.amend(order.id, [ChangeQuantity("1", 2)], key="k-4", by=by)
+    assert_type(amended, Amendment)
+    assert_type(await engine.recover(order.id, key="k-5", by=by), Order)
+    assert_type(await engine.advance(order.id, "pack", key="k-6", by=by), Order)
+    assert_type(await engine.search(), OrderPage)
+    assert_type(await engine.journal(order.id), Journal)
     assert_type(await engine.sweep(), Sweep)
     assert_type(await engine.relay(publisher), int)
     assert_type(await engine.find(), tuple[Order, ...])
@@ -171,6 +278,10 @@ def who_and_key_must_be_said(engine: OrderEngine, quote: Quote, by: Actor) -> No
     engine.refund("o", reason="r", by=by)  # type: ignore[call-arg]
     engine.refund("o", key="k", by=by)  # type: ignore[call-arg]
     engine.ship("o")  # type: ignore[call-arg]
+    engine.amend("o", [ChangeQuantity("1", 2)], key="k")  # type: ignore[call-arg]
+    engine.advance("o", "pack", by=by)  # type: ignore[call-arg]
+    engine.review("o", key="k", by=by)  # type: ignore[call-arg]
+    engine.recover("o", by=by)  # type: ignore[call-arg]
 
 
 async def who_and_key_must_be_said_async(engine: AsyncOrderEngine, quote: Quote) -> None:
@@ -338,6 +449,24 @@ class AsyncStore:
     async def settle_timers(self, claimed: Sequence[tuple[Timer, datetime | None]]) -> None:
         self._inner.settle_timers(claimed)
 
+    async def park_timers(self, parked: Sequence[ParkedTimer]) -> None:
+        self._inner.park_timers(parked)
+
+    async def parked(self, limit: int) -> tuple[ParkedTimer, ...]:
+        return self._inner.parked(limit)
+
+    async def unpark(self, parked: Sequence[ParkedTimer], due: datetime) -> None:
+        self._inner.unpark(parked, due)
+
+    async def backlog(self, now: datetime) -> Backlog:
+        return self._inner.backlog(now)
+
+    async def now(self) -> datetime:
+        return self._inner.now()
+
+    async def find_items(self, query: OrderQuery) -> tuple[FoundItem, ...]:
+        return self._inner.find_items(query)
+
     async def outbox(self, limit: int) -> tuple[OutboxItem, ...]:
         return self._inner.outbox(limit)
 
@@ -365,6 +494,24 @@ class AsyncStock:
     async def release(self, reservation: str, keep: Sequence[tuple[str, int]] = ()) -> None: ...
 
 
+class Watch:
+    """A hook of plain functions."""
+
+    def before(self, order: Order, command: Command, by: Actor) -> str:
+        return "" if order.total else f"nothing to do for {by} by {type(command).__name__}"
+
+    def after(self, change: Change) -> None: ...
+
+
+class AsyncWatch:
+    """A hook of coroutines."""
+
+    async def before(self, order: Order, command: Command, by: Actor) -> str:
+        return ""
+
+    async def after(self, change: Change) -> None: ...
+
+
 class QueuePublisher:
     """A publisher of a plain function."""
 
@@ -383,7 +530,8 @@ def a_port_takes_plain_and_asynchronous_adapters() -> None:
     stores: list[OrderStore] = [AsyncStore(MemoryStore()), MemoryStore()]
     keepers: list[StockKeeper] = [AsyncStock()]
     publishers: list[Publisher] = [QueuePublisher(), AsyncPublisher()]
-    engine = AsyncOrderEngine(stores[0], {"card": gateways[1]}, keepers[0])
+    hooks: list[Hook] = [Watch(), AsyncWatch()]
+    engine = AsyncOrderEngine(stores[0], {"card": gateways[1]}, keepers[0], hooks=hooks)
     assert_type(engine, AsyncOrderEngine)
     assert_type(publishers[0].publish([]), Awaitable[None] | None)
 
