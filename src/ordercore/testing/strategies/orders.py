@@ -370,7 +370,8 @@ class _Chooser:
             line = self.draw(st.sampled_from(order.lines))
             makes.append(MarkItem(line.id, self.draw(st.sampled_from(lifecycle.items)).id))
         hand = self._by_hand()
-        if hand and self.draw(st.booleans()):
+        now = self.draw(st.booleans())
+        if hand and now:
             return Move(self.draw(st.sampled_from(hand)), "the system was down")
         return self.draw(st.sampled_from(makes))
 
