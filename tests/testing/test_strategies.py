@@ -247,6 +247,8 @@ REACHED: dict[tuple[str, int], set[str]] = {
     ("review_first", 1): {"order.reviewed", "delivery.withdrawn"},
 }
 """What stories of each lifecycle must reach beside its states; together it is everything."""
+RARE = {"purchasing_agent"}
+"""Whose rarest events take a minute to meet: they are sought in the long runs, the states in all."""
 
 
 @pytest.mark.parametrize("lifecycle", lifecycles(), ids=lambda c: f"{c.name}-{c.version}")
@@ -254,7 +256,9 @@ def test_stories_reach_everything(lifecycle: Lifecycle[Order]) -> None:
     """Every state, every event, every state of an attempt and every hard case is met by some story."""
     all_of_it = set(EVENTS) | set(HARD_ORDERS) | {state.name for state in AttemptState}
     assert set().union(*REACHED.values()) == all_of_it
-    wanted = REACHED[lifecycle.name, lifecycle.version] | {s.id for s in lifecycle.states}
+    wanted = {s.id for s in lifecycle.states}
+    if lifecycle.name not in RARE or settings.default.max_examples >= 1_000:
+        wanted |= REACHED[lifecycle.name, lifecycle.version]
     small = quotes(carts(max_lines=3, max_units=6, max_price=20_000))
     assert missing(stories(small, by=(lifecycle,)), told_of, wanted) == set()
 
