@@ -23,7 +23,13 @@ FASTER = 100
 STEP = 12 / 5.4
 """Most that a step may cost, as a multiple of the small floor: 12 us where that takes 5.4."""
 
-_FACTS = ("paid_in_full", "money_in_flight", "all_shipped", "everything_refunding", "everything_refunded")
+_FACTS = (
+    "paid_in_full",
+    "money_in_flight",
+    "all_shipped",
+    "everything_refunding",
+    "everything_refunded",
+)
 _TRUE = dict.fromkeys(_FACTS, True)
 
 
