@@ -380,5 +380,12 @@ def test_a_message_tells_where() -> None:
     assert told == "The cart cannot be priced: price a cart (lines[2].quantity)."
 
 
+def test_no_locale_is_english() -> None:
+    """A reader whose language nobody knows is answered in English."""
+    error = OutOfStock("short", sku="TEA", free=2, asked=3)
+    assert message(error, None) == message(error, "en")
+    assert translated("Paid", None, "state") == "Paid"
+
+
 if __name__ == "__main__":
     TEMPLATE.write_bytes(template())

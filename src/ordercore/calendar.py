@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 DAYS_MAX = 7_320
-"""Most days that one reckoning looks at: twenty years."""
+"""Most days that one reckoning looks at one by one: twenty years."""
 HOLIDAYS_MAX = 1_000
 """Most holidays of one calendar."""
 
@@ -190,21 +190,21 @@ def _step(low: datetime, high: datetime, zone: tzinfo) -> datetime:
     return low + seconds * _SECOND
 
 
-def _shifts(start: datetime, hours: WorkingHours, step: int) -> Iterator[tuple[datetime, datetime]]:
-    """The working days from the day of ``start`` on, forward or back, as (from, until) in UTC."""
+def _shifts(
+    start: datetime, hours: WorkingHours, step: int, days: int = DAYS_MAX
+) -> Iterator[tuple[datetime, datetime]]:
+    """The working days among ``days`` from that of ``start`` on, forward or back, as (from, until) in UTC."""
     zone = zone_of(hours.zone)
     free = frozenset(hours.holidays)
     working = frozenset([_WEEK.index(day) for day in hours.days])
     first = start.astimezone(zone).date()
     ends_next_day = hours.closes == _MIDNIGHT
-    for number in range(DAYS_MAX):
+    for number in range(days):
         day = first + number * step * _DAY
         if day.weekday() in working and day not in free:
             opens = _moment(day, hours.opens, zone)
             closes = _moment(day + _DAY if ends_next_day else day, hours.closes, zone)
             yield opens, closes
-    reason = f"the working hours of {DAYS_MAX} days do not suffice"
-    raise InvalidInput(reason, path="duration")
 
 
 def _utc(moment: datetime, path: str) -> datetime:
@@ -239,26 +239,67 @@ def add_working(start: datetime, duration: timedelta, hours: WorkingHours) -> da
                         return end - left
                     left -= end - opens
     except OverflowError:
-        pass
-    raise InvalidInput("it ends beyond the calendar", path="duration")
+        raise InvalidInput("it ends beyond the calendar", path="duration") from None
+    reason = f"the working hours of {DAYS_MAX} days do not suffice"
+    raise InvalidInput(reason, path="duration")
 
 
 def working_time(start: datetime, end: datetime, hours: WorkingHours) -> timedelta:
     """How much working time lies between two moments; negative where ``end`` comes first.
 
-    Raises `InvalidInput` for more than `DAYS_MAX` days between them.
+    Beyond `DAYS_MAX` days whole weeks are counted, and only those with a holiday or a step of the clock
+    day by day; two steps that undo each other within one week are not seen then.
+    Raises `InvalidInput` for a moment at the very edge of the calendar.
     """
     start, end = _utc(start, "start"), _utc(end, "end")
     if end < start:
         return -working_time(end, start, hours)
-    found = _ZERO
     if start == end:
-        return found
+        return _ZERO
+    zone = zone_of(hours.zone)
+    first, last = _local_day(start, zone, "start"), _local_day(end, zone, "end")
     try:
-        for opens, closes in _shifts(start, hours, 1):
-            if opens >= end:
-                return found
-            found += max(min(closes, end) - max(opens, start), _ZERO)
+        if (last - first).days < DAYS_MAX:
+            return _counted(start, end, hours)
+        weeks, day = [first + _DAY], first + _DAY
+        while (last - day).days >= 7:  # ends: a week nearer at each turn
+            day += 7 * _DAY
+            weeks.append(day)
+        days = _counted(start, _moment(weeks[0], _MIDNIGHT, zone), hours)
+        return (
+            days + _weeks(weeks, hours, zone) + _counted(_moment(day, _MIDNIGHT, zone), end, hours)
+        )
     except OverflowError:
-        pass
-    raise InvalidInput("it ends beyond the calendar", path="end")
+        raise InvalidInput("it ends beyond the calendar", path="end") from None
+
+
+def _local_day(moment: datetime, zone: tzinfo, path: str) -> date:
+    try:
+        return moment.astimezone(zone).date()
+    except OverflowError:
+        raise InvalidInput("it is beyond the calendar", path=path) from None
+
+
+def _counted(start: datetime, end: datetime, hours: WorkingHours) -> timedelta:
+    """Working time day by day."""
+    zone, found = zone_of(hours.zone), _ZERO
+    days = (end.astimezone(zone).date() - start.astimezone(zone).date()).days + 1
+    for opens, closes in _shifts(start, hours, 1, days):
+        if opens >= end:
+            break
+        found += max(min(closes, end) - max(opens, start), _ZERO)
+    return found
+
+
+def _weeks(days: list[date], hours: WorkingHours, zone: tzinfo) -> timedelta:
+    """Working time of the whole weeks between these days, each seven after the one before."""
+    usual, found = len(hours.days) * _length(hours), _ZERO
+    first = days[0]
+    special = {(day - first).days // 7 for day in hours.holidays}
+    begin = _moment(first, _MIDNIGHT, zone)
+    for number, day in enumerate(days[1:]):
+        end = _moment(day, _MIDNIGHT, zone)
+        plain = end - begin == 7 * _DAY and number not in special
+        found += usual if plain else _counted(begin, end, hours)
+        begin = end
+    return found

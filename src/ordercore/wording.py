@@ -276,21 +276,24 @@ class Wording:
         self._known = tuple(dict.fromkeys((*self._catalogs, *_OURS)))
         self._files: dict[str, _Words] = {}
 
-    def translated(self, msgid: str, locale: str = ENGLISH, context: str = "") -> str:
+    def translated(self, msgid: str, locale: str | None = ENGLISH, context: str = "") -> str:
         """``msgid`` in the language of ``locale``; as it is where no catalog has it.
 
         ``context`` tells equal words apart: ``"state"``, ``"event"``, ``"error"``.
-        A locale falls back to its language (zh_CN, zh), then to English.
+        A locale falls back to its language (zh_CN, zh), then to English; ``None`` is English.
         """
-        return self._found(msgid, locale, context) or msgid
+        return self._found(msgid, locale or ENGLISH, context) or msgid
 
-    def message(self, error: OrdercoreError, locale: str = ENGLISH, currency: str = "") -> str:
+    def message(
+        self, error: OrdercoreError, locale: str | None = ENGLISH, currency: str = ""
+    ) -> str:
         """One sentence about ``error`` for people.
 
         ``currency`` is that of the order or the cart at hand: errors carry bare minor units,
         and without it the sentence does without amounts. An error class of the host's without a message
-        speaks by the library's class above it, and one without any by its reason.
+        speaks by the library's class above it, and one without any by its reason. ``None`` for a locale is English.
         """
+        locale = locale or ENGLISH
         for template in self._templates(type(error)):
             fields = _FIELD.findall(template)
             sentence = self._found(template, locale, _ERROR)
@@ -401,12 +404,12 @@ def _listed(texts: list[str], locale: str) -> str:
 _WORDING = Wording()
 
 
-def translated(msgid: str, locale: str = ENGLISH, context: str = "") -> str:
+def translated(msgid: str, locale: str | None = ENGLISH, context: str = "") -> str:
     """As `Wording.translated`, with the library's own catalogs alone."""
     return _WORDING.translated(msgid, locale, context)
 
 
-def message(error: OrdercoreError, locale: str = ENGLISH, currency: str = "") -> str:
+def message(error: OrdercoreError, locale: str | None = ENGLISH, currency: str = "") -> str:
     """As `Wording.message`, with the library's own catalogs alone.
 
     >>> from ordercore.errors import OutOfStock

@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 import runpy
+import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.adapters.postgres import Server, postgres  # noqa: F401 - a fixture
 
 from ordercore import Actor, Manifest, OrderEngine, OrderQuery, SystemClock
 from ordercore.adapters.memory import MemoryGateway
@@ -132,6 +134,43 @@ def test_a_file_that_is_not_packed_is_told(tmp_path: Path) -> None:
     file.write_text(CSV, encoding="utf-8")
     with pytest.raises(InvalidDocument, match="packed file cannot be read"):
         adopt_file(AdoptJob(file, told.store, told.map))
+
+
+def test_a_damaged_packed_file_is_told(tmp_path: Path) -> None:
+    """A packed file whose middle is broken is refused as one that is cut off."""
+    told = job(tmp_path, CSV * 200, "orders.csv.gz")
+    packed = bytearray(told.file.read_bytes())
+    packed[12:40] = b"\xff" * 28
+    told.file.write_bytes(packed)
+    with pytest.raises(InvalidDocument, match="packed file cannot be read"):
+        adopt_file(told)
+
+
+def test_a_dry_run_looks_at_a_server(tmp_path: Path, postgres: Server, capsys: Out) -> None:  # noqa: F811
+    """What the server has already is there already; a server without tables has none afterwards."""
+    told = job(tmp_path)
+    server = AdoptJob(told.file, postgres.url(), told.map, dry_run=True)
+    adopt_file(server)
+    assert "1 would be adopted, 0 were there, 1 failed" in capsys.readouterr().out
+    with SqlStore(server.store, create=False) as store:
+        assert not store.exists()
+    adopt_file(AdoptJob(told.file, server.store, told.map))
+    capsys.readouterr()
+    adopt_file(server)
+    assert "0 would be adopted, 1 were there, 1 failed" in capsys.readouterr().out
+
+
+def test_a_dry_run_leaves_a_file_of_others_as_it_is(tmp_path: Path, capsys: Out) -> None:
+    """A database of the host's without our tables is an empty store, and not a byte of it changes."""
+    file = tmp_path / "orders.db"
+    host = sqlite3.connect(file)
+    host.execute("CREATE TABLE baskets (name TEXT)")
+    host.commit()
+    host.close()
+    before = file.read_bytes()
+    adopt_file(job(tmp_path, dry_run=True))
+    assert "1 would be adopted, 0 were there, 1 failed" in capsys.readouterr().out
+    assert file.read_bytes() == before
 
 
 # --- The example: a shop of 1,000 orders ------------------------------------------------------

@@ -95,7 +95,8 @@ class Shop:
     def recover(self, price: str = "", **options: Any) -> Order:
         """Staff let it live again, at ``price`` a piece."""
         money = Money(price, "CNY") if price else None
-        prices = None if money is None else dict.fromkeys(("SKU-1", "SKU-2", "SKU-3"), money)
+        skus = [line.sku for line in self.now().lines]
+        prices = None if money is None else dict.fromkeys(skus, money)
         options = {"key": self.world.key(), "by": STAFF, **options}
         return self.engine.recover(self.id, prices=prices, **options)
 

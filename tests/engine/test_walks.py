@@ -5,10 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.engine.world import SHOPPER, STAFF, World, after, world_policies
+from tests.engine.world import SHOPPER, STAFF, World, after, order_a, world_policies
 
-from ordercore import Manifest, Money, OrderKind, tenders
-from ordercore.errors import InvalidInput, NotAllowed
+from ordercore import (
+    HandlingPolicy,
+    Manifest,
+    Money,
+    OrderEngine,
+    OrderKind,
+    Policies,
+    tenders,
+)
+from ordercore.adapters.memory import MemoryStore
+from ordercore.errors import InvalidInput, InvalidPolicy, NotAllowed
 from ordercore.lifecycle.charts import BUILT_IN, built_in
 from ordercore.order import FACTS, ChangeQuantity, Escalated, Moved, Reminded
 
@@ -618,3 +627,24 @@ def test_an_order_remembers_the_version_it_was_placed_under(name: str) -> None:
     content = Walk(name).placed.content
 
     assert (content.lifecycle, content.lifecycle_version) == (name, built_in(name, FACTS).version)
+
+
+def test_an_order_kind_follows_the_lifecycle_that_the_policies_name() -> None:
+    """A flash sale goes the way of *flash_sale* though nobody named it when the order was placed."""
+    ways = HandlingPolicy(lifecycles={OrderKind.FLASH_SALE: "flash_sale"})
+    engine = OrderEngine(
+        MemoryStore(), policies=Policies(handling=ways), lifecycles=("flash_sale",)
+    )
+    flash = engine.place(engine.quote(order_a(OrderKind.FLASH_SALE)), key="f", by=SHOPPER)
+    usual = engine.place(engine.quote(order_a()), key="u", by=SHOPPER)
+    assert flash.content.lifecycle == "flash_sale"
+    assert usual.content.lifecycle == "standard"
+
+
+def test_policies_name_no_lifecycle_that_the_engine_lacks() -> None:
+    """A misspelled lifecycle is refused when the engine is put together, with the known ones."""
+    ways = HandlingPolicy(lifecycles={OrderKind.FLASH_SALE: "flahs_sale"})
+    with pytest.raises(InvalidPolicy) as caught:
+        OrderEngine(MemoryStore(), policies=Policies(handling=ways))
+    assert caught.value.path == "handling.lifecycles.flash_sale"
+    assert "standard" in str(caught.value.data["allowed"])

@@ -58,6 +58,8 @@ ADA = Actor.customer("ada")
 BOB = Actor.staff("bob")
 PERSONAL = "Lovelace"
 """Stands in every personal field of the histories here, and in nothing else."""
+FREELY = "Countess"
+"""Stands in what customers and hosts add as they like, and is a VAT number."""
 
 
 def cart() -> Cart:
@@ -67,11 +69,19 @@ def cart() -> Cart:
     return Cart(
         "CNY",
         (
-            CartLine("TEA", 2, money("10.00", "CNY"), name="Tea <green>"),
+            CartLine(
+                "TEA",
+                2,
+                money("10.00", "CNY"),
+                name="Tea <green>",
+                attributes={"engraving": FREELY},
+                extra={"for": FREELY},
+            ),
             CartLine("CUP", 1, money("5.00", "CNY")),
         ),
         shipping=ShippingCharge(money("3.00", "CNY")),
-        customer=Party("ada", PERSONAL, f"{PERSONAL}@example.org", PERSONAL),
+        customer=Party("ada", PERSONAL, f"{PERSONAL}@example.org", PERSONAL, FREELY),
+        extra={"greeting": FREELY},
         address=Address(PERSONAL, (f"1 {PERSONAL} Road",), PERSONAL, country="CN", phone=PERSONAL),
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.journal.histories import ADA, PERSONAL, STANDARD, cart
+from tests.journal.histories import ADA, FREELY, PERSONAL, STANDARD, cart
 
 from ordercore.adapters.sql import SqlStore
 from ordercore.cli.journal import print_journal
@@ -68,6 +68,8 @@ def test_json_tells_the_content_of_events_without_what_is_personal(shop: str, ca
     print_journal("o-1", shop, as_json=True, steps=True)
     out = capsys.readouterr().out
     assert PERSONAL not in out
+    assert FREELY not in out
+    assert not any(name in out for name in ('"vat_id"', '"attributes"', '"extra"'))
     found = json.loads(out)
     placed, started, *_ = found["events"]
     assert placed["content"]["content"]["customer"] == {"id": "ada"}

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.journal.histories import (
+    FREELY,
     PERSONAL,
     STANDARD,
     adopted,
@@ -251,6 +252,37 @@ def test_the_journal_speaks_chinese() -> None:
     assert "“comes on Friday”" in told
 
 
+BAD_FIELDS = (
+    "{nummer}",
+    "{state:xx}",
+    "{number:money}",
+    "{number:time}",
+    "{state:state} {number",
+    "{}",
+)
+
+
+@pytest.mark.parametrize("written", BAD_FIELDS)
+def test_a_catalog_with_wrong_fields_breaks_no_journal(tmp_path: Path, written: str) -> None:
+    """A field that is unknown stays as it is written; one that is shown in another way is shown in the right one."""
+    catalog = tmp_path / "de.po"
+    head = 'msgctxt "journal"\nmsgid "Order {number}: {state:state}"\nmsgstr "Best '
+    catalog.write_text(f'{head}{written}"\n', "utf-8")
+    story = handled()
+    told = text(journal_of(recorded_of(story)), "de", wording=Wording({"de": catalog}))
+    order = story.order
+    right = written.replace("{number:money}", order.number).replace("{number:time}", order.number)
+    right = right.replace("{state:xx}", "Pending payment")
+    right = right.replace("{state:state}", "Pending payment")
+    assert told.splitlines()[0] == f"Best {right}"
+
+
+def test_no_locale_is_english() -> None:
+    """A reader whose language nobody knows is told in English."""
+    journal = journal_of(adopted())
+    assert text(journal, None) == text(journal, "en")  # type: ignore[arg-type]
+
+
 @given(st.text(max_size=12))
 def test_any_locale_gets_an_answer(locale: str) -> None:
     """A locale may come from a browser: one that nobody speaks is answered in English."""
@@ -282,6 +314,8 @@ def test_nothing_personal_is_told() -> None:
     assert PERSONAL in str([attrs.asdict(one.event) for one in journal])  # type: ignore[arg-type]
     for told in (text(journal), json.dumps(plain(journal)), repr(journal)):
         assert PERSONAL not in told
+    for told in (text(journal), json.dumps(plain(journal))):
+        assert FREELY not in told
     assert "comes on Friday" not in repr(journal)
 
 

@@ -273,6 +273,17 @@ def test_targets_may_be_working_time() -> None:
     assert found.of(VisibleStep.PICK).spent == timedelta(hours=20, minutes=50)
 
 
+def test_an_order_of_long_ago_is_measured() -> None:
+    """An order that was adopted after half a century has its steps, in working time as well."""
+    recorded = adopted()
+    now = START + timedelta(days=20_000)
+    hours = WorkingHours("Asia/Shanghai")
+    targets = {VisibleStep.RECEIVE: timedelta(days=1)}
+    found = progress(order_of(recorded), recorded, STANDARD, targets, now, hours)
+    assert found.current is VisibleStep.RECEIVE
+    assert found.of(VisibleStep.RECEIVE).overran
+
+
 # For machines ------------------------------------------------------------------------------------------
 
 

@@ -44,19 +44,20 @@ STANDARD = """
     refunding: refunded>refunded
     refunded:
 """
+REFUNDABLE = STANDARD.replace("closed:", "closed: refund=")
 PERMITTED = {
     ("standard", 1): STANDARD,
-    ("standard", 2): STANDARD.replace("paid: accept", "paid: pay= accept").replace(
+    ("standard", 2): REFUNDABLE.replace("paid: accept", "paid: pay= accept").replace(
         "awaiting_shipment: ship", "awaiting_shipment: pay= ship"
     ),
-    ("flash_sale", 1): STANDARD,
+    ("flash_sale", 1): REFUNDABLE,
     ("review_first", 1): """
         pending_review: confirm>confirmed reject>invalid cancel>canceled
         confirmed: pay= allocate>allocated cancel>canceled refund>refunding
         allocated: pay= ship>shipped cancel>canceled refund>refunding
         shipped: pay= refund>refunding
         invalid:
-        canceled:
+        canceled: refund=
         refunding: refunded>refunded
         refunded:
     """,
@@ -86,8 +87,8 @@ PERMITTED = {
         shipped: receive>received refund>refunding
         received: complete>completed refund>refunding
         completed: refund>refunding
-        closed:
-        forfeited:
+        closed: refund=
+        forfeited: refund=
         refunding: refunded>refunded
         refunded:
     """,
@@ -97,7 +98,7 @@ PERMITTED = {
         preparing: make_ready>ready_for_pickup cancel>closed refund>refunding
         ready_for_pickup: ship>completed cancel>closed refund>refunding
         completed: refund>refunding
-        closed:
+        closed: refund=
         refunding: refunded>refunded
         refunded:
     """,
@@ -108,7 +109,7 @@ PERMITTED = {
         shipped: receive>received refund>refunding
         received: complete>completed refund>refunding
         completed: refund>refunding
-        closed:
+        closed: refund=
         refunding: refunded>refunded
         refunded:
     """,
@@ -117,20 +118,20 @@ PERMITTED = {
         paid: ship>delivered cancel>closed refund>refunding
         delivered: complete>completed refund>refunding
         completed: refund>refunding
-        closed:
+        closed: refund=
         refunding: refunded>refunded
         refunded:
     """,
 }
 FINAL = {
-    "standard": {"closed", "refunded"},
-    "flash_sale": {"closed", "refunded"},
-    "review_first": {"invalid", "canceled", "refunded"},
+    "standard": {"refunded"},
+    "flash_sale": {"refunded"},
+    "review_first": {"invalid", "refunded"},
     "purchasing_agent": set(),
-    "presale": {"closed", "forfeited", "refunded"},
-    "pickup": {"closed", "refunded"},
-    "group_buy": {"closed", "refunded"},
-    "virtual_goods": {"closed", "refunded"},
+    "presale": {"refunded"},
+    "pickup": {"refunded"},
+    "group_buy": {"refunded"},
+    "virtual_goods": {"refunded"},
 }
 RELEASING = {
     "standard": {"closed"},

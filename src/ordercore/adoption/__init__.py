@@ -9,6 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ordercore.adoption.fields import check_types
 from ordercore.adoption.opening import GRACE, Opening, opening
 from ordercore.adoption.report import AdoptionReport, Fault, Remark, Sums, Tally
 from ordercore.adoption.snapshot import (
@@ -40,6 +41,7 @@ __all__ = [
     "StatusMap",
     "Sums",
     "Tally",
+    "check_types",
     "opening",
     "read_csv",
     "read_json_lines",

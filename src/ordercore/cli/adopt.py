@@ -7,11 +7,13 @@ import json
 import re
 import sys
 import tomllib
+import zlib
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ordercore.adapters.memory import MemoryStore
 from ordercore.adoption import ColumnMap, read_csv, read_json_lines
 from ordercore.cli.sections import Section, show
 from ordercore.cli.stores import MEMORY, existing, opened
@@ -25,7 +27,6 @@ from ordercore.value import value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
 
     from ordercore.adoption import AdoptionReport
     from ordercore.cli.stores import Store
@@ -123,18 +124,25 @@ def _readable(lines: Iterator[str], path: Path) -> Iterator[str]:
         yield from lines
     except UnicodeDecodeError:
         raise InvalidDocument("not text in UTF-8", path=str(path)) from None
-    except (EOFError, gzip.BadGzipFile) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         reason = f"the packed file cannot be read: {str(error).lower()}"
         raise InvalidDocument(reason, path=str(path)) from None
 
 
-def _store(job: AdoptJob) -> AbstractContextManager[Store]:
-    """The store; a dry run makes none where there is none."""
+@contextmanager
+def _store(job: AdoptJob) -> Iterator[Store]:
+    """The store; a dry run looks at it as it is, makes none where there is none, and changes nothing of it."""
     if not job.dry_run:
-        return opened(job.store)
-    if job.store.startswith(_SQLITE) and Path(job.store.removeprefix(_SQLITE)).is_file():
-        return existing(job.store)
-    return opened(MEMORY)
+        with opened(job.store) as store:
+            yield store
+        return
+    missing = job.store.startswith(_SQLITE) and not Path(job.store.removeprefix(_SQLITE)).is_file()
+    if job.store == MEMORY or missing:
+        yield MemoryStore()
+        return
+    with existing(job.store) as store:
+        # a database of the host's, without our tables, holds no order yet
+        yield store if isinstance(store, MemoryStore) or store.exists() else MemoryStore()
 
 
 def _policies(name: str | None) -> Policies:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from cyclopts import App, CycloptsError, Parameter
 
 from ordercore.cli.lifecycle import app as lifecycle_app
+from ordercore.cli.sections import make_safe, one_line
 from ordercore.errors import OrdercoreError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ Flag = Annotated[bool, Parameter(negative="")]
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; see `ordercore.cli.main` for the exit code."""
+    make_safe(sys.stdout, sys.stderr)
     try:
         code = app(
             _with_json_file(arguments),
@@ -47,6 +49,8 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader of our output has gone, which is its right
         sys.stderr.close()
         return FAILED
+    except UnicodeEncodeError:  # how Python takes a word of other bytes
+        return _complain("a word of the command line is not text in UTF-8")
     except OSError as error:
         name = f": {error.filename}" if error.filename else ""
         return _complain(f"{(error.strerror or str(error)).lower()}{name}")
@@ -65,7 +69,7 @@ def told(error: OrdercoreError) -> str:
 
 
 def _complain(text: str, code: int = BAD_INPUT) -> int:
-    print(f"ordercore: {text}", file=sys.stderr)
+    print(f"ordercore: {one_line(text)}", file=sys.stderr)
     return code
 
 
@@ -269,6 +273,24 @@ def replay(
     return replay_file(Job(file, store, report, json, policies, limit, synchronous))
 
 
+@app.command
+def upgrade(*, store: str) -> None:
+    """Bring a store of an earlier version of the library up to this one.
+
+    It happens in one transaction that keeps everybody else out, and takes its time for a large store.
+    Make a copy first: an earlier version of the library cannot read the store any more.
+
+    :param store: Where it is: sqlite:///FILE, postgresql://...
+    """
+    from ordercore.cli.stores import upgrade as bring_up
+
+    done = bring_up(store)
+    if done is None:
+        print("the tables are of this version: nothing to do")
+    else:
+        print(f"the tables were brought from schema {done[0]} to {done[1]}")
+
+
 @policies_app.command
 def check(file: Path, /) -> None:
     """Check a policy document.
@@ -277,12 +299,14 @@ def check(file: Path, /) -> None:
     """
     from ordercore.adapters.memory import MemoryStore
     from ordercore.engine import OrderEngine
+    from ordercore.lifecycle.charts import BUILT_IN
     from ordercore.policy import Policies
 
     found = Policies.load(file)
-    OrderEngine(MemoryStore(), policies=found)  # the engine knows the lifecycles that it names
+    # the engine looks whether there are the lifecycles that the document names
+    OrderEngine(MemoryStore(), policies=found, lifecycles=[*BUILT_IN])
     rates, rules = len(found.pricing.tax.rates), len(found.tenders.rules)
-    print(f"{file}: in order ({rates} tax rates, {rules} tender rules)")
+    print(f"{one_line(str(file))}: in order ({rates} tax rates, {rules} tender rules)")
 
 
 @policies_app.command

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ordercore.adapters.memory import MemoryGateway
+from ordercore.cli.sections import json_text, one_line
 from ordercore.cli.stores import MEMORY, existing, opened
 from ordercore.clock import SystemClock
 from ordercore.engine import OrderEngine
@@ -54,11 +54,11 @@ def examine(
     """Print what is wrong; 1 if an error is among it."""
     found = _findings(store, policies, gateways, lifecycles)
     if as_json:
-        print(json.dumps([_plain(finding) for finding in found], ensure_ascii=False, indent=2))
+        print(json_text([_plain(finding) for finding in found]), end="")
     else:
         for finding in found:
-            print(f"{finding.severity.value}: {finding.path}: {finding.reason}")
-            print(f"    {finding.advice}")
+            print(one_line(f"{finding.severity.value}: {finding.path}: {finding.reason}"))
+            print(f"    {one_line(finding.advice)}")
         errors = sum(finding.severity is Severity.ERROR for finding in found)
         rest = len(found) - errors
         counted = f"{errors} error{'s' * (errors != 1)}, {rest} other finding{'s' * (rest != 1)}"
@@ -75,12 +75,14 @@ def _findings(
     names = [name for name in names if name]
     if len(names) > _NAMES_MAX:
         raise InvalidInput(f"at most {_NAMES_MAX} names", path="--gateways")
+    from ordercore.lifecycle.charts import BUILT_IN
+
     with opened(MEMORY) if store is None else existing(store) as place:
         engine = OrderEngine(
             place,
             {name: MemoryGateway(name, clock) for name in names},
             policies=_policies(policies),
-            lifecycles=[_lifecycle(path) for path in lifecycles],
+            lifecycles=[*BUILT_IN, *[_lifecycle(path) for path in lifecycles]],
         )
         found = run(diagnose(engine.shop), "doctor")
     return tuple(finding for finding in found if finding.kind not in hidden)

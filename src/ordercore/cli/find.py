@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from ordercore.cli.sections import Section, show
+from ordercore.cli.sections import Section, json_text, show
 from ordercore.cli.stores import existing
 from ordercore.engine import OrderEngine
 from ordercore.engine.flow import run
@@ -84,6 +83,8 @@ def find(wanted: Wanted, url: str, *, items: bool, by: str, as_json: bool) -> No
     grouping = _word(by, SalesBy, "--by")
     if grouping is not None and items:
         raise InvalidInput("figures are of orders: leave --items out", path="--by")
+    if grouping is not None and wanted.after:
+        raise InvalidInput("figures are of all that is found: leave it out", path="--after")
     query = wanted.query(wanted.limit, wanted.after)
     with existing(url) as store:
         shop = OrderEngine(store).shop
@@ -141,8 +142,7 @@ def _moment(text: str, path: str) -> datetime | None:
 
 def _write(section: Section, plain: object, *, as_json: bool) -> None:
     if as_json:
-        json.dump(plain, sys.stdout, indent=2, ensure_ascii=False)
-        sys.stdout.write("\n")
+        sys.stdout.write(json_text(plain))
     else:
         show([section], sys.stdout)
 

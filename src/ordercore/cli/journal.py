@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from ordercore.cli.sections import json_text
 from ordercore.cli.stores import existing
 from ordercore.clock import SystemClock
 from ordercore.codec import encode_event
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 __all__ = ["print_journal"]
 
+_FREELY: Final = frozenset({"attributes", "extra", "vat_id"})
+"""Fields that may hold anything, as the name to be engraved; and the number of a business that may be one person."""
+
 
 def print_journal(
     wanted: str,
@@ -53,6 +57,8 @@ def print_journal(
     ``picture`` is a file for the timeline. ``steps`` tells the six visible steps instead of the events,
     with the targets of ``policies``; in JSON both stand. Lifecycles of the host's own come from documents.
     """
+    if not wanted.strip():
+        raise InvalidInput("name an order by its id or its number", path="ORDER")
     if picture is not None and picture.suffix.lower() != ".svg":
         raise InvalidInput(f"a picture is .svg, not {picture.name[:60]!r}", path="--svg")
     known = [_document(path) for path in lifecycles]
@@ -68,8 +74,7 @@ def print_journal(
             told["content"] = _content(entry.event)
         if steps:
             found["progress"] = steps_plain(_progress(journal, policies))
-        json.dump(found, sys.stdout, indent=2, ensure_ascii=False)
-        sys.stdout.write("\n")
+        sys.stdout.write(json_text(found))
     elif steps:
         sys.stdout.write(steps_text(_progress(journal, policies), journal.lifecycle, locale))
     elif picture is None:
@@ -145,7 +150,10 @@ def _content(event: Event) -> Any:
 
 
 def _public(stored: Any, held: Any) -> Any:
-    """``stored`` without the fields that its values do not show; a note stays if the customer may read it."""
+    """``stored`` without the fields that its values do not show, and without what customers and hosts add freely.
+
+    A note stays if the customer may read it.
+    """
     if isinstance(stored, list) and isinstance(held, tuple):
         return [_public(one, value) for one, value in zip(stored, held, strict=False)]
     fields = getattr(type(held), "__attrs_attrs__", None)
@@ -153,6 +161,7 @@ def _public(stored: Any, held: Any) -> Any:
         return stored
     shown = isinstance(held, Note) and held.shown
     hidden = {field.name for field in fields if not field.repr} if not shown else set()
+    hidden |= _FREELY
     return {
         name: _public(one, getattr(held, name, None))
         for name, one in stored.items()

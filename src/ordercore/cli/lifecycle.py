@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
+from ordercore.cli.sections import json_text, one_line, printable
 from ordercore.errors import InvalidInput, InvalidLifecycle, UnknownLifecycle
 
 if TYPE_CHECKING:
@@ -60,19 +60,20 @@ def check(files: Annotated[tuple[Path, ...], Parameter()], /, *, facts: str = ""
         try:
             document = read_document(file)
         except InvalidLifecycle as error:
-            print(f"{file}: {error.reason}")
+            print(one_line(f"{file}: {error.reason}"))
             broken = True
             continue
         faults = find_faults(document, known)
         for fault in faults:
-            print(f"{file}: {fault}")
+            print(one_line(f"{file}: {fault}"))
         broken = broken or bool(faults)
         if not faults:
             found = load_lifecycle(document, _AnyFact())
-            print(
-                f"{file}: in order ({_count(len(found.states), 'state')}, "
-                f"{_count(len(found.events), 'event')}, {_count(len(found.timers), 'timer')})"
+            counted = (
+                f"{_count(len(found.states), 'state')}, {_count(len(found.events), 'event')}, "
+                f"{_count(len(found.timers), 'timer')}"
             )
+            print(one_line(f"{file}: in order ({counted})"))
     return FAULTS if broken else 0
 
 
@@ -95,11 +96,10 @@ def draw(lifecycle: str, output: Path | None, *, plain: bool = False) -> None:
         raise InvalidInput(f"a diagram is .svg or .mmd, not {output.name!r}", path="--output")
     found = _found(lifecycle)
     if output is None:
-        sys.stdout.write(mermaid(found, plain=plain))
-    elif output.suffix == ".svg":
-        output.write_text(svg(found, plain=plain), encoding="utf-8")
-    else:
-        output.write_text(mermaid(found, plain=plain), encoding="utf-8")
+        sys.stdout.write(printable(mermaid(found, plain=plain)))
+        return
+    drawn = svg(found, plain=plain) if output.suffix == ".svg" else mermaid(found, plain=plain)
+    output.write_text(printable(drawn), encoding="utf-8")
 
 
 @app.command
@@ -117,10 +117,11 @@ def diff(old: str, new: str, /) -> int:
     before, after = _found(old), _found(new)
     differences = find_differences(before, after)
     for difference in differences:
-        print(difference)
+        print(one_line(str(difference)))
     gone = left_behind(before, after)
     if gone:
-        print(f"orders in {', '.join(gone)} have no place in {after.name} {after.version}")
+        places = f"orders in {', '.join(gone)} have no place in {after.name} {after.version}"
+        print(one_line(places))
     if not differences:
         print("no difference")
     return 1 if differences else 0
@@ -146,7 +147,7 @@ def show(lifecycle: str, /) -> None:
     """
     from ordercore.lifecycle import write_document
 
-    print(json.dumps(write_document(_found(lifecycle)), indent=2, ensure_ascii=False))
+    print(json_text(write_document(_found(lifecycle))), end="")
 
 
 def _found(lifecycle: str) -> Lifecycle[Any]:

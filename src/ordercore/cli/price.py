@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from ordercore.cli.sections import Section, show
+from ordercore.cli.sections import Section, json_text, printable, show
 from ordercore.clock import SystemClock
 from ordercore.errors import InvalidDocument, OrdercoreError
 from ordercore.money import CASH_STEPS, Percent, decimal_text
@@ -66,12 +65,11 @@ def price_cart(path: Path, policies: Path | None, *, as_json: bool, with_reasons
         plain = quote_plain(found)
         if with_reasons:
             plain["explanation"] = _reasons(explain(found), found.currency)
-        json.dump(plain, sys.stdout, indent=2, ensure_ascii=False)
-        sys.stdout.write("\n")
+        sys.stdout.write(json_text(plain))
         return
     show(quote_sections(found), sys.stdout)
     if with_reasons:
-        sys.stdout.write("\n" + explain(found).text(found.currency) + "\n")
+        sys.stdout.write("\n" + printable(explain(found).text(found.currency)) + "\n")
 
 
 def _cash(found: Quote) -> int | None:

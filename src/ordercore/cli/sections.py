@@ -1,7 +1,14 @@
-"""Results as tables: rich on a terminal, aligned text in a pipe, HTML in a report."""
+"""Results as tables: rich on a terminal, aligned text in a pipe, HTML in a report; and as JSON.
+
+What is printed may come from customers, or from a file of somebody else's. Here it loses the characters
+that steer a terminal, and `make_safe` lets streams take what their encoding does not have.
+"""
 
 from __future__ import annotations
 
+import codecs
+import json
+import re
 from html import escape
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -10,10 +17,62 @@ from ordercore.value import value
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Section", "html_table", "plain_text", "show"]
+__all__ = [
+    "Section",
+    "html_table",
+    "json_text",
+    "make_safe",
+    "one_line",
+    "plain_text",
+    "printable",
+    "show",
+]
 
 _PAGE_HALF: Final = 66
 """Characters that fit into half the width of a report."""
+
+
+# Control characters, marks that turn the direction of writing, ends of lines that are not \n, halves of characters.
+_UNSEEN: Final = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
+_ESCAPED: Final = "ordercore.escaped"
+
+
+def printable(text: str) -> str:
+    """Lines without characters that steer a terminal or change how the rest is read: each is a space."""
+    return _UNSEEN.sub(" ", text)
+
+
+def one_line(text: str) -> str:
+    """The same on one line."""
+    return printable(text).replace("\n", " ")
+
+
+def json_text(plain: object) -> str:
+    """Plain data as JSON to be printed; what steers a terminal is escaped, so it is still there."""
+    text = json.dumps(plain, indent=2, ensure_ascii=False)
+    return _UNSEEN.sub(lambda met: f"\\u{ord(met[0]):04x}", text) + "\n"
+
+
+def make_safe(*streams: TextIO) -> None:
+    """Let streams escape what their encoding does not have by its number: output never fails half way.
+
+    The escapes are those of JSON, so JSON stays what it is in any encoding.
+    """
+    codecs.register_error(_ESCAPED, _escape)
+    for stream in streams:
+        reconfigure = getattr(stream, "reconfigure", None)  # a host's own stream may have none
+        if reconfigure is not None:
+            reconfigure(errors=_ESCAPED)
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    found = [f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2)]
+    return "".join(found), error.end
 
 
 @value
@@ -37,6 +96,16 @@ class Section:
         return [max(len(row[i]) for row in table) for i in range(len(self.head))]
 
 
+def _clean(section: Section) -> Section:
+    return Section(
+        one_line(section.title),
+        tuple([one_line(name) for name in section.head]),
+        tuple([tuple([one_line(cell) for cell in row]) for row in section.rows]),
+        section.texts,
+        one_line(section.note),
+    )
+
+
 def show(sections: Iterable[Section], out: TextIO) -> None:
     """Write tables to ``out`` as fits it."""
     if out.isatty():
@@ -52,11 +121,11 @@ def _show_rich(sections: Iterable[Section], out: TextIO) -> None:
     from rich.text import Text
 
     console = Console(file=out)
-    for section in sections:
+    for section in map(_clean, sections):
         named = any(section.head)
         table = Table(
             box=box.SIMPLE_HEAD if named else box.SIMPLE,
-            title=section.title,
+            title=Text(section.title),
             title_justify="left",
             title_style="bold",
             padding=(0, 1),
@@ -78,6 +147,7 @@ def _show_rich(sections: Iterable[Section], out: TextIO) -> None:
 
 def plain_text(section: Section) -> str:
     """A table as lines of text."""
+    section = _clean(section)
     rows: list[Sequence[str]] = [section.head] if any(section.head) else []
     rows += section.rows
     widths = section.widths()
@@ -95,6 +165,7 @@ def plain_text(section: Section) -> str:
 
 def html_table(section: Section) -> str:
     """A table as HTML, with its heading."""
+    section = _clean(section)
 
     def cells(row: Sequence[str], tag: str) -> str:
         return "".join(

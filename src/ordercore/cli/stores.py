@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from ordercore.adapters.memory import MemoryStore
-from ordercore.errors import InvalidDocument, InvalidInput
+from ordercore.errors import InvalidDocument, InvalidInput, StoreError
+from ordercore.ports import OrderQuery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     Store = MemoryStore | SqlStore
 
-__all__ = ["existing", "opened", "synchronous_of"]
+__all__ = ["existing", "opened", "synchronous_of", "upgrade"]
 
 Synchronous = Literal["FULL", "NORMAL"]
 MEMORY: Final = "memory://"
@@ -54,8 +55,35 @@ def opened(url: str, synchronous: Synchronous = "FULL", *, create: bool = True) 
         extra = "postgres" if server else "sql"
         reason = f"{error.name} is missing: pip install 'ordercore-sdk[{extra}]'"
         raise InvalidInput(reason, path="--store") from None
-    with SqlStore(url, synchronous=synchronous, create=create) as store:
+    try:
+        opening = SqlStore(url, synchronous=synchronous, create=create)
+    except StoreError as error:
+        if "known" not in error.data:
+            raise
+        reason = (
+            f"the tables have schema {error.data['found']} and wait to be brought to "
+            f"{error.data['known']}; run: ordercore upgrade --store ..."
+        )
+        raise StoreError(reason, path="--store", **error.data) from None
+    with opening as store:
         yield store
+
+
+def upgrade(url: str) -> tuple[str, str] | None:
+    """Bring the tables at ``url`` up to this version; from which schema to which, ``None`` for nothing to do.
+
+    Raises what `existing` does; where there are no tables, none are made.
+    """
+    try:
+        with existing(url) as store:
+            # that there are no tables at all is seen only when they are asked
+            store.find(OrderQuery(limit=1))
+    except StoreError as error:
+        if "known" not in error.data:
+            raise
+        with opened(url):
+            return str(error.data["found"]), str(error.data["known"])
+    return None
 
 
 def existing(url: str) -> AbstractContextManager[Store]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from ordercore.adoption import (
     Snapshot,
     StatusMap,
     Tally,
+    check_types,
     opening,
 )
 from ordercore.change import Change, Receipt, change
@@ -43,7 +45,7 @@ from ordercore.timeout import Timer
 from ordercore.value import value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ordercore.engine.flow import Flow
     from ordercore.engine.shop import Shop
@@ -59,9 +61,12 @@ BATCH = 50
 """Most orders whose adoption shares one commit."""
 ORDERS_MAX = 1_000_000
 """Most orders of one call."""
+GRACE_MAX = timedelta(days=365)
+"""Longest time that clocks which have run out wait."""
 _ALIKE = 50
 _DIGITS = re.compile(r"\d{1,18}")
 _NO_MAP = StatusMap()
+_END = OrdercoreError("there is no further order")
 
 
 @value
@@ -86,8 +91,12 @@ class _Terms:
     def __init__(
         self, by: Actor, statuses: StatusMap, grace: timedelta, *, dry_run: bool, reserve: bool
     ) -> None:
-        if grace < timedelta(0):
-            raise InvalidInput("a grace is not negative", path="grace")
+        if not isinstance(grace, timedelta):
+            raise InvalidInput(
+                f"a grace is a timedelta, not a {type(grace).__name__}", path="grace"
+            )
+        if not timedelta(0) <= grace <= GRACE_MAX:
+            raise InvalidInput(f"a grace is 0 to {GRACE_MAX.days} days", path="grace")
         self.by = by
         self.statuses = statuses
         self.grace = grace
@@ -123,6 +132,7 @@ def adopt(
     `KeyReused` for a number that was adopted with other content.
     """
     terms = _Terms(by, statuses, grace, dry_run=dry_run, reserve=reserve)
+    check_types(snapshot)
     draft = yield from _drafted(shop, snapshot, terms, 0)
     if draft.made is not None:
         yield from _written(shop, draft)
@@ -144,16 +154,23 @@ def adopt_many(
     An error among ``snapshots`` (an order that could not be read) is counted as its order's fault.
     ``statuses`` reads the host's own words. ``reserve``: goods that are still to leave are promised by the
     stock keeper; by default the host's stock is taken to have them deducted. A clock that has run out comes
-    due ``grace`` later; with no grace at all it comes due at once. ``dry_run`` writes nothing.
+    due ``grace`` later, a year at most; with no grace at all it comes due at once. ``dry_run`` writes nothing.
+    An error that ``snapshots`` itself raises ends the call, after what came before it was written.
     """
     terms = _Terms(by, statuses, grace, dry_run=dry_run, reserve=reserve)
     tally = Tally(dry_run=dry_run)
     seen: set[tuple[str, str]] = set()
     batch: list[_Draft] = []
     alike = False
-    for place, snapshot in enumerate(snapshots):
-        if place >= ORDERS_MAX:
-            raise InvalidInput(f"at most {ORDERS_MAX} orders", path="snapshots")
+    rest = iter(snapshots)
+    for place in range(ORDERS_MAX + 1):
+        try:
+            snapshot = _next(rest, place)
+        except Exception:  # whatever the host raises: goods were promised to the orders before it
+            yield from _settle(shop, batch, tally)
+            raise
+        if snapshot is _END:
+            break
         tally.told += 1
         number = _number(snapshot)
         try:
@@ -175,6 +192,13 @@ def adopt_many(
     return tally.report()
 
 
+def _next(rest: Iterator[Snapshot | OrdercoreError], place: int) -> Snapshot | OrdercoreError:
+    snapshot = next(rest, _END)
+    if place == ORDERS_MAX and snapshot is not _END:
+        raise InvalidInput(f"at most {ORDERS_MAX} orders", path="snapshots")
+    return snapshot
+
+
 def _number(snapshot: Snapshot | OrdercoreError) -> str:
     if isinstance(snapshot, OrdercoreError):
         return str(snapshot.data.get("number", ""))
@@ -182,9 +206,8 @@ def _number(snapshot: Snapshot | OrdercoreError) -> str:
 
 
 def _once(seen: set[tuple[str, str]], snapshot: Snapshot) -> None:
-    """Refuse a number that was told before in the same call."""
-    if type(snapshot) is not Snapshot:
-        raise InvalidSnapshot(f"a {type(snapshot).__name__} is no Snapshot")
+    """Refuse a number that was told before in the same call, and what is no snapshot."""
+    check_types(snapshot)
     key = (snapshot.shop, snapshot.number)
     if key in seen:
         reason = f"the number {snapshot.number!r} is told twice"
@@ -197,7 +220,6 @@ def _once(seen: set[tuple[str, str]], snapshot: Snapshot) -> None:
 
 def _drafted(shop: Shop, snapshot: Snapshot, terms: _Terms, place: int) -> Flow[_Draft]:
     """Check an order and make its change; promises its goods where that is asked."""
-    _once(set(), snapshot)
     name, state = terms.statuses.read(snapshot)
     chart = _chart(shop, name, snapshot.lifecycle_version)
     content = _digest(snapshot, name, state)
@@ -331,7 +353,9 @@ def _reserved(shop: Shop, order: Order, held: str, *, waits: bool) -> Flow[None]
     if shop.store.joined and not stock.joins:
         raise InsideTransaction("the stock keeper is not in the host's transaction")
     pay_by, now = order.content.pay_by, shop.clock.now()
-    until = max(now, pay_by or now) + shop.policies.stock.reserve_slack
+    until = max(now, pay_by or now)
+    with suppress(OverflowError):  # a deadline at the end of the calendar has no slack behind it
+        until += shop.policies.stock.reserve_slack
     yield from call(stock.reserve, held, order.stock_kept(), until)
     if not (waits and order.due):
         yield from call(stock.deduct, held)
@@ -347,19 +371,38 @@ def _written(shop: Shop, draft: _Draft) -> Flow[None]:
         return
     try:
         yield from call(shop.store.commit, (made,))
-    except (KeyReused, Stale):
-        earlier = yield from repeated(shop, made.receipt, made.by)
-        if earlier is None:
-            reason = f"there is an order with the id {made.order.id!r} already"
-            raise InvalidSnapshot(reason, path="id", order=made.order.id) from None
-        draft.adoption = Adoption(earlier, repeated=True)
+    except OrdercoreError as error:
+        draft.adoption = yield from _refused(shop, draft, made, made.receipt, error)
         return
-    except OrdercoreError:
-        if draft.held and shop.stock is not None:  # what is final does not lapse by itself
-            yield from call(shop.stock.release, draft.held)
-        raise
     if shop.hooks:
-        told(shop, made)
+        yield from told(shop, made)
+
+
+def _refused(
+    shop: Shop, draft: _Draft, made: Change, receipt: Receipt, error: OrdercoreError
+) -> Flow[Adoption]:
+    """What another worker wrote under the same number, told alike. Otherwise the promise of goods is taken
+    back, for what is final does not lapse by itself, and the error is raised."""
+    if isinstance(error, KeyReused | Stale):
+        try:
+            earlier = yield from repeated(shop, receipt, made.by)
+        except OrdercoreError as other:
+            earlier, error = None, other
+        else:
+            if earlier is None:
+                reason = f"there is an order with the id {made.order.id!r} already"
+                error = InvalidSnapshot(reason, path="id", order=made.order.id)
+        if earlier is not None:
+            if earlier.content.reservation != draft.held:
+                yield from _given_up(shop, draft)
+            return Adoption(earlier, repeated=True)
+    yield from _given_up(shop, draft)
+    raise error
+
+
+def _given_up(shop: Shop, draft: _Draft) -> Flow[None]:
+    if draft.held and shop.stock is not None:
+        yield from call(shop.stock.release, draft.held)
 
 
 def _settle(shop: Shop, batch: Sequence[_Draft], tally: Tally) -> Flow[None]:
@@ -381,7 +424,7 @@ def _settle(shop: Shop, batch: Sequence[_Draft], tally: Tally) -> Flow[None]:
                     tally.fault(draft.place, draft.made.order.number, error)
                     continue
             elif shop.hooks:
-                told(shop, draft.made)
+                yield from told(shop, draft.made)
         done = draft.adoption
         if done.repeated:
             tally.repeated += 1

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from ordercore.engine.amending import Amendment, amend, preview_amendment, recover
 from ordercore.engine.engine import (
-    STANDARD,
     Verbs,
     adoption,
     adoptions,
@@ -76,9 +75,11 @@ class AsyncOrderEngine(Verbs):
         """Price a cart; see `OrderEngine.quote`."""
         return await arun(quote_cart(self.shop, cart), "quote")
 
-    async def place(self, quote: Quote, *, key: str, by: Actor, lifecycle: str = STANDARD) -> Order:
+    async def place(self, quote: Quote, *, key: str, by: Actor, lifecycle: str = "") -> Order:
         """See `OrderEngine.place`."""
-        return await arun(place_order(self.shop, quote, key, by, lifecycle), "place")
+        return await arun(
+            place_order(self.shop, quote, key, by, self._chart(quote, lifecycle)), "place"
+        )
 
     async def preview(self, order_id: str, tenders: Sequence[Tender]) -> TenderPlan:
         """See `OrderEngine.preview`."""

@@ -124,6 +124,11 @@ def _compose(
     policies.check()
     policies.check_points()
     check_rules(policies.timeouts, known)
+    for kind, name in policies.handling.lifecycles.items():
+        if name not in known.names:
+            where = f"handling.lifecycles.{kind.value}"
+            reason = f"this engine has no lifecycle {name!r}"
+            raise InvalidPolicy(reason, path=where, allowed=known.names)
     states = {state.id for chart in known for state in chart.states}
     for i, state in enumerate(policies.posting.recognize_in):
         if state not in states:
@@ -215,6 +220,12 @@ class Verbs:
         known = _known(lifecycles, facts or {})
         self.shop = _compose(store, gateways, stock, policies, clock, ids, known, sources, hooks)
 
+    def _chart(self, quote: Quote, lifecycle: str) -> str:
+        """The lifecycle of an order that is placed: as it is named, else by its kind."""
+        if lifecycle:
+            return lifecycle
+        return self.shop.policies.handling.lifecycles.get(quote.cart.kind, STANDARD)
+
     def allowed(self, order: Order, actor: Actor) -> tuple[Permission, ...]:
         """What ``actor`` may do with the order now, and why not the rest."""
         return allowed(order, situation(self.shop, order, actor))
@@ -231,22 +242,24 @@ class OrderEngine(Verbs):
         """Price a cart; nothing is written. Raises `InvalidCart` and its kin with the path."""
         return run(quote_cart(self.shop, cart), "quote")
 
-    def place(self, quote: Quote, *, key: str, by: Actor, lifecycle: str = STANDARD) -> Order:
+    def place(self, quote: Quote, *, key: str, by: Actor, lifecycle: str = "") -> Order:
         """Place an order at the price that was shown; promises the goods and starts the timers.
+
+        Without ``lifecycle`` it follows the one that the policies name for its kind, else *standard*.
 
         Raises `PriceChanged` when the quote has lapsed and today's price differs, `OutOfStock`,
         `CouponUnavailable` for a code that somebody else took meanwhile.
         """
-        return run(place_order(self.shop, quote, key, by, lifecycle), "place")
+        return run(place_order(self.shop, quote, key, by, self._chart(quote, lifecycle)), "place")
 
     def place_many(
-        self, orders: Sequence[tuple[Quote, str, Actor]], *, lifecycle: str = STANDARD
+        self, orders: Sequence[tuple[Quote, str, Actor]], *, lifecycle: str = ""
     ) -> list[Order | OrdercoreError]:
         """Place several (quote, key, actor); their changes share commits. One that fails fails alone."""
         found: list[Order | OrdercoreError] = []
         for i in range(0, len(orders), BATCH_MAX):
             flows = [
-                place_order(self.shop, quote, key, by, lifecycle)
+                place_order(self.shop, quote, key, by, self._chart(quote, lifecycle))
                 for quote, key, by in orders[i : i + BATCH_MAX]
             ]
             found += run_batch(flows, self.shop.store, "place_many")

@@ -7,6 +7,7 @@ money back, so they need a store that commits for itself.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ordercore.change import Receipt
@@ -18,7 +19,7 @@ from ordercore.errors import InvalidInput
 from ordercore.order import Advance, Move, ReviewOrder, Seal, Tag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from ordercore.engine.flow import Flow
     from ordercore.engine.shop import Shop
@@ -40,6 +41,11 @@ def _ending(
     return order
 
 
+def _text(*parts: object) -> str:
+    """What a key stands for: no two contents have the same text."""
+    return json.dumps(parts, default=repr)
+
+
 def _refund_id(order: Order) -> str:
     return f"{order.id}/r{len(order.payments.refunds) + 1}"
 
@@ -57,7 +63,7 @@ def send(shop: Shop, order_id: str, event: str, reason: str, key: str, by: Actor
         shop.outside()
     return (
         yield from _ending(
-            shop, order, "Advance", f"{event}|{reason}", key, by,
+            shop, order, "Advance", _text(event, reason), key, by,
             lambda now: Advance(event, reason, _refund_id(now)),
         )
     )  # fmt: skip
@@ -77,12 +83,15 @@ def review(
     shop.outside()
     if type(valid) is not bool:
         raise InvalidInput("an order is valid or not: True or False", path="valid")
+    if checklist is not None and not isinstance(checklist, Mapping):
+        reason_ = 'a checklist is a mapping: write {"address": True}'
+        raise InvalidInput(reason_, path="checklist")
     points = tuple((checklist or {}).items())
     for i, (point, fine) in enumerate(points):
         if not isinstance(point, str) or type(fine) is not bool:
             raise InvalidInput("a point is a text with True or False", path=f"checklist[{i}]")
     order = yield from load(shop, order_id)
-    content = json.dumps([valid, points, contact, reason])
+    content = _text(valid, points, contact, reason)
     return (
         yield from _ending(
             shop, order, "ReviewOrder", content, key, by,
@@ -95,7 +104,7 @@ def close_order(
     shop: Shop, order_id: str, reason: str, key: str, by: Actor, overrule: str
 ) -> Flow[Order]:
     """Close an order for good."""
-    return advance(shop, order_id, Seal(reason, overrule), f"{reason}|{overrule}", key, by)
+    return advance(shop, order_id, Seal(reason, overrule), _text(reason, overrule), key, by)
 
 
 def override(shop: Shop, order_id: str, to: str, reason: str, key: str, by: Actor) -> Flow[Order]:
@@ -103,7 +112,7 @@ def override(shop: Shop, order_id: str, to: str, reason: str, key: str, by: Acto
     order = yield from load(shop, order_id)
     return (
         yield from _ending(
-            shop, order, "Move", f"{to}|{reason}", key, by, lambda _now: Move(to, reason)
+            shop, order, "Move", _text(to, reason), key, by, lambda _now: Move(to, reason)
         )
     )
 
@@ -116,4 +125,4 @@ def tag(
         if not isinstance(tags, list | tuple):
             raise InvalidInput('tags are a list: write ["vip"]', path=name)
     command = Tag(tuple(add), tuple(remove))
-    return advance(shop, order_id, command, json.dumps([add, remove], default=str), key, by)
+    return advance(shop, order_id, command, _text(add, remove), key, by)

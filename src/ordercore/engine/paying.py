@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from ordercore.change import Receipt
 from ordercore.engine.discharging import answered, discharge, order_of_key, pull, release
 from ordercore.engine.flow import call
 from ordercore.engine.placing import checked_key
-from ordercore.engine.shop import checked_goods, digest, load, once, record, situation
+from ordercore.engine.shop import (
+    checked_goods,
+    decided,
+    digest,
+    load,
+    once,
+    record,
+    situation,
+    without_waiting,
+)
 from ordercore.errors import InvalidManifest, InvalidTenders, NotAllowed, NotificationRefused
 from ordercore.money import to_minor
 from ordercore.order import (
@@ -192,7 +202,11 @@ def pay(
         )  # fmt: skip
 
     if order.payments.in_flight and not (yield from _known(shop, receipt)):
-        make(order)  # what cannot pay is refused before the payment under way is touched
+        # what cannot pay, or may not, is refused before the payment under way is touched
+        free = without_waiting(shop, order, by)
+        command = make(free)
+        if free is not order:
+            yield from decided(shop, free, command, situation(shop, free, by))
         order = yield from give_up(shop, order, by)
     order, made = yield from once(shop, order, receipt, by, make)
     if made is not None:
@@ -301,7 +315,7 @@ def refund(
         checked_goods(goods)
     if charges is not None and not isinstance(charges, list | tuple):
         raise InvalidManifest('charges are a list: write ("shipping",)', path="charges")
-    named = "-" if charges is None else ",".join(charges)
+    named = "-" if charges is None else json.dumps(charges, default=repr)
     text = digest(order_id, "-" if goods is None else repr(goods.items), named, reason)
     receipt = Receipt(order.shop, checked_key(key), "Refund", text, order_id)
     name = f"{order_id}/r{digest(key)[:12]}"

@@ -8,7 +8,7 @@ from ordercore.change import Receipt, change
 from ordercore.engine.discharging import release
 from ordercore.engine.flow import call
 from ordercore.engine.quoting import quote_cart
-from ordercore.engine.shop import digest, owing_coupons, repeated, told
+from ordercore.engine.shop import digest, owing_coupons, repeated, text_digest, told
 from ordercore.errors import (
     CouponUnavailable,
     InsideTransaction,
@@ -22,12 +22,13 @@ from ordercore.errors import (
     UnknownLifecycle,
 )
 from ordercore.money import decimal_text
-from ordercore.order import Moved, OrderContent, Situation, place
+from ordercore.order import AddedHolding, Moved, OrderContent, Situation, place
 from ordercore.party import ActorKind, Party
 from ordercore.pricing.checking import check_types
 from ordercore.pricing.priced import extra_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from ordercore.change import Change
@@ -36,9 +37,10 @@ if TYPE_CHECKING:
     from ordercore.lifecycle import Lifecycle
     from ordercore.order import Order
     from ordercore.party import Actor
+    from ordercore.ports import CouponBook
     from ordercore.pricing import Quote
 
-__all__ = ["content_again", "locked", "place_order"]
+__all__ = ["content_again", "hold_codes", "locked", "place_order"]
 
 KEY_MAX = 200
 """Longest idempotency key."""
@@ -73,7 +75,7 @@ def locked(shop: Shop, quote: Quote, now: datetime) -> Flow[Quote]:
 
 def _content(
     shop: Shop, quote: Quote, owner: Party, number: str, chart: Lifecycle[Order], now: datetime,
-    reservation: str, holding: str,
+    reservation: str, held: tuple[AddedHolding, ...],
 ) -> OrderContent:  # fmt: skip
     cart = quote.cart
     window = shop.policies.timeouts.of(cart.kind)
@@ -82,8 +84,9 @@ def _content(
         quote.currency, owner, cart.address, quote.lines, quote.charges, quote.discounts, quote.taxes,
         quote.subtotal, quote.discount, quote.tax, quote.net, quote.total, quote.rounding,
         quote.scope, quote.at, now, now + window.pay_within if chart.prepaid else None, reservation,
-        extra_text(cart.extra, "cart.extra") if cart.extra else "", _codes(quote), holding,
-        quote.points, quote.border, quote.settlement, quote.ledger, cart.attribution, cart,
+        extra_text(cart.extra, "cart.extra") if cart.extra else "", _codes(quote),
+        held[0].name if held else "", quote.points, quote.border, quote.settlement, quote.ledger,
+        cart.attribution, cart, (), held[1:],
     )  # fmt: skip
 
 
@@ -135,7 +138,7 @@ def _digest(quote: Quote, owner: Party, lifecycle: str) -> str:
 def _digested(quote: Quote, owner: Party, lifecycle: str) -> str:
     cart = quote.cart
     who, to = owner, cart.address
-    return digest(
+    return text_digest(
         quote.currency, str(quote.total), lifecycle, cart.kind.value,
         who.id, who.name, who.email, who.phone, who.vat_id,
         to.name, *to.lines, to.city, to.region, to.postcode, to.country, to.phone,
@@ -160,9 +163,31 @@ def _check_joined(shop: Shop, *, coupons: bool) -> None:
         raise InsideTransaction("the coupon book is not in the host's transaction")
 
 
+def hold_codes(
+    book: CouponBook, held: Sequence[AddedHolding], customer: str, until: datetime
+) -> Flow[None]:
+    """Hold every code under its own name, so that each can be given back alone; all or none of them.
+
+    In the order of the codes, so that of two shoppers with the same ones one gets them all.
+    """
+    done: list[str] = []
+    for one in sorted(held, key=_by_code):
+        try:
+            yield from call(book.hold, one.name, one.codes, customer, until)
+        except CouponUnavailable:
+            for name in done:
+                yield from call(book.release, name)
+            raise
+        done.append(one.name)
+
+
+def _by_code(held: AddedHolding) -> tuple[str, ...]:
+    return held.codes
+
+
 def _promised(
     shop: Shop, quote: Quote, owner: Party, origin: tuple[str, str, str], now: datetime
-) -> Flow[tuple[str, str]]:
+) -> Flow[tuple[str, tuple[AddedHolding, ...]]]:
     """Promise the goods, then hold the codes; the names of both, empty for none.
 
     The names follow from ``origin``, the shop, the key and the content: a key whose first order was never
@@ -179,16 +204,16 @@ def _promised(
         goods = [(line.sku, line.quantity) for line in quote.lines]
         yield from call(stock.reserve, reservation, goods, until)
     if book is None or not codes:
-        return reservation, ""
+        return reservation, ()
     # the codes too: a quote that was priced anew may count on others at the same price
-    holding = f"cpn_{digest(*origin, *codes)}"
+    held = tuple([AddedHolding(f"cpn_{digest(*origin, code)}", (code,)) for code in codes])
     try:
-        yield from call(book.hold, holding, codes, owner.id, until)
+        yield from hold_codes(book, held, owner.id, until)
     except CouponUnavailable:
         if stock is not None:  # the shopper may want the same goods at the full price
             yield from call(stock.release, reservation)
         raise
-    return reservation, holding
+    return reservation, held
 
 
 def place_order(shop: Shop, quote: Quote, key: str, by: Actor, lifecycle: str) -> Flow[Order]:
@@ -216,11 +241,11 @@ def place_order(shop: Shop, quote: Quote, key: str, by: Actor, lifecycle: str) -
             raise
         return earlier
     origin = (quote.shop, key, content_digest)
-    reservation, holding = yield from _promised(shop, agreed, owner, origin, now)
+    reservation, held = yield from _promised(shop, agreed, owner, origin, now)
     template = shop.policies.numbers
     count = yield from call(shop.store.next_number, template.sequence(now, quote.shop))
     number = template.render(now, quote.shop, count)
-    content = _content(shop, agreed, owner, number, chart, now, reservation, holding)
+    content = _content(shop, agreed, owner, number, chart, now, reservation, held)
     decision = place(
         content, Situation(now, by, chart, shop.policies.posting, shop.policies.handling)
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import attrs
 
 from ordercore.change import Change, change
 from ordercore.engine.flow import Step, call
@@ -21,8 +23,21 @@ from ordercore.errors import (
     Vetoed,
 )
 from ordercore.goods import Manifest
-from ordercore.order import Moved, Situation, decide
+from ordercore.order import (
+    AnswerAttempts,
+    AnswerRefund,
+    Close,
+    Moved,
+    NoteOverrun,
+    NoteRefundDelay,
+    Situation,
+    UndoPayment,
+    decide,
+)
+from ordercore.order.decide import RULES
 from ordercore.party import ActorKind
+from ordercore.tender import AttemptState, Outcome, OutcomeStatus
+from ordercore.tender.events import RefundRequested
 from ordercore.timeout import Timer, TimerKey, TimerKind
 from ordercore.value import value
 
@@ -54,16 +69,20 @@ __all__ = [
     "COUPONS",
     "RETRIES_MAX",
     "Shop",
+    "checked_texts",
     "digest",
     "load",
     "once",
     "record",
     "situation",
+    "without_waiting",
 ]
 
 _LOG = logging.getLogger("ordercore.engine")
 RETRIES_MAX = 8
 """How often a change that came too late is decided anew before `Stale` reaches the caller."""
+REASON_MAX = 4_000
+"""Longest reason, in characters."""
 COUPONS = TimerKey(TimerKind.SETTLE_COUPONS)
 """The order's coupon codes are to be made final or given back: whoever serves it looks at the order."""
 AMENDED = TimerKey(TimerKind.RELEASE_STOCK, "amended")
@@ -119,8 +138,43 @@ def checked_goods(goods: Manifest) -> Manifest:
 
 
 def digest(*parts: str) -> str:
-    """A short digest of a command's content; the same in every process."""
+    """A short digest of a command's content; the same in every process.
+
+    A part that is no text counts as it shows itself: `checked_texts` refuses it with its name.
+    """
+    return text_digest(*[part if isinstance(part, str) else repr(part) for part in parts])
+
+
+def text_digest(*parts: str) -> str:
+    """The same; raises `TypeError` for a part that is no text."""
     return blake2b("\x1f".join(parts).encode(errors="surrogatepass"), digest_size=12).hexdigest()
+
+
+_TYPES: dict[object, tuple[type, str]] = {
+    "str": (str, "a text is wanted"),
+    "bool": (bool, "True or False is wanted"),
+}
+_REASONS = frozenset({"reason", "overrule"})
+
+
+def _fields_of(command: type[Any]) -> tuple[tuple[str, type, str], ...]:
+    """The texts and marks among a command's fields: name, type, what is wanted."""
+    fields = attrs.fields(command)
+    return tuple([(field.name, *_TYPES[field.type]) for field in fields if field.type in _TYPES])
+
+
+_PLAIN_FIELDS = {command: _fields_of(command) for command in RULES}
+
+
+def checked_texts(command: Command) -> Command:
+    """The command, if its texts are texts; raises `InvalidInput` with the field, also for an endless reason."""
+    for name, kind, wanted in _PLAIN_FIELDS.get(type(command), ()):
+        found: Any = getattr(command, name)
+        if not isinstance(found, kind):
+            raise InvalidInput(f"{wanted}, not a {type(found).__name__}", path=name)
+        if name in _REASONS and len(str(found)) > REASON_MAX:
+            raise InvalidInput(f"a reason has at most {REASON_MAX} characters", path=name)
+    return command
 
 
 def situation(shop: Shop, order: Order, by: Actor) -> Situation:
@@ -132,13 +186,50 @@ def situation(shop: Shop, order: Order, by: Actor) -> Situation:
 
 
 def decided(shop: Shop, order: Order, command: Command, where: Situation) -> Flow[Decision]:
-    """Decide, after asking the host's hooks; raises `Vetoed` with a hook's reason."""
-    for hook in shop.hooks:
+    """Decide, after asking the host's hooks; raises `Vetoed` with a hook's reason.
+
+    Hooks are asked about what a person or a timer decides. What channels say is a fact, and what
+    follows from a decision is a duty: nobody is asked whether it shall be so.
+    """
+    for hook in () if _bound(order, command) else shop.hooks:
         reason = yield from call(hook.before, order, command, where.by)
         if reason:
             name = type(hook).__name__
             raise Vetoed(reason, order=order.id, state=order.state, hook=name)
     return decide(order, command, where)
+
+
+_FACTS = frozenset({AnswerAttempts, AnswerRefund, UndoPayment, NoteRefundDelay, NoteOverrun})
+
+
+def _bound(order: Order, command: Command) -> bool:
+    """Whether a command tells a fact, or goes on with an end that was decided before."""
+    kind = type(command)
+    return kind in _FACTS or (kind is Close and order.closing is not None)
+
+
+def without_waiting(shop: Shop, order: Order, by: Actor) -> Order:
+    """The order as it would be without the payment that waits for its payer; nothing is written.
+
+    So a command is decided before it ends that payment, and a refusal ends nothing. The order itself where
+    none waits. Raises `NotAllowed` for who may not end it.
+    """
+    payments, where = order.payments, situation(shop, order, by)
+    if (
+        order.closing is not None
+        or "pay" not in where.lifecycle.table[order.state]
+        or not any([a.state is AttemptState.WAITING for a in payments.current()])
+        or any([a.state is AttemptState.OPEN for a in payments.attempts])
+    ):
+        return order
+    undone = decide(order, UndoPayment("", order.payments.round), where).order
+    ended = Outcome(OutcomeStatus.VOIDED)
+    answers = [
+        (a.id, ended)
+        for a in undone.payments.current()
+        if a.state in {AttemptState.CLOSING, AttemptState.RETURNING}
+    ]
+    return decide(undone, AnswerAttempts(tuple(answers)), where).order
 
 
 def told(shop: Shop, made: Change) -> Flow[None]:
@@ -225,10 +316,11 @@ def _codes_of(order: Order) -> bool:
 
 
 def _coupons_back(made: Change) -> bool:
-    """Whether this change makes the order give its codes back."""
+    """Whether this change makes the order give its codes back: it ends, or all its money is asked back."""
     return not made.order.coupons_kept() and any(
         [
-            type(event) is Moved and (event.releases or event.via == "refund")
+            type(event) is RefundRequested
+            or (type(event) is Moved and (event.releases or event.via == "refund"))
             for event in made.events
         ]
     )
@@ -278,10 +370,11 @@ def once(
     while True:
         where = situation(shop, order, by)
         try:
+            command = checked_texts(make(order))
             if shop.hooks:
-                decision = yield from decided(shop, order, make(order), where)
+                decision = yield from decided(shop, order, command, where)
             else:
-                decision = decide(order, make(order), where)
+                decision = decide(order, command, where)
             made = change(
                 order, decision, where.at, by, receipt.command, shop.policies.timeouts,
                 where.lifecycle, receipt,

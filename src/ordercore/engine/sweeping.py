@@ -34,6 +34,7 @@ from ordercore.errors import (
     PortFailed,
     UnknownLifecycle,
     UnreadableData,
+    Vetoed,
 )
 from ordercore.lifecycle import TimerRule, VisibleStep
 from ordercore.order import (
@@ -304,10 +305,12 @@ _SERVE: dict[TimerKind, Callable[[_Serving, Order], Flow[Served]]] = {
 
 
 def serve(shop: Shop, timer: Timer, now: datetime) -> Flow[Served]:
-    """Serve one timer. A refusal means that it came too late to matter."""
+    """Serve one timer. A refusal means that it came too late to matter; one that a hook vetoes comes due again."""
     order = yield from load(shop, timer.order_id)
     try:
         return (yield from _SERVE[timer.key.kind](_Serving(shop, timer, order, now), order))
+    except Vetoed:
+        return False
     except NotAllowed:
         return True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from ordercore.journal.telling import LISTED_MAX
@@ -24,7 +25,7 @@ CONTEXT: Final = "journal"
 _FIELD: Final = re.compile(r"\{(\w+)(?::(\w+))?\}")
 # Control characters, marks that turn the direction of writing, and what UTF-8 or XML cannot hold.
 _UNSEEN: Final = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]+"
+    "[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u061c\u2066-\u2069\ud800-\udfff\ufffe\uffff]+"
 )
 _TEXT_MAX: Final = 2_000
 _NAME_MAX: Final = 60
@@ -56,6 +57,12 @@ WORDS: Final = (
 """What the texts need beside `SENTENCES`: the English words that catalogs translate (context ``journal``)."""
 
 
+@lru_cache(maxsize=512)
+def _kinds_of(template: str) -> Mapping[str, str]:
+    """How each field of an English template is shown."""
+    return dict(_FIELD.findall(template))
+
+
 def clean(text: str) -> str:
     """Somebody's words on one line, without characters that could change how the rest is read."""
     return _UNSEEN.sub(" ", text[:_TEXT_MAX]).strip()
@@ -78,10 +85,10 @@ class Speech:
     ) -> None:
         self.lifecycle = lifecycle
         self.currency = currency
-        self.locale = locale
+        self.locale = locale if isinstance(locale, str) else ENGLISH  # a browser may name none
         self.zone = zone
         self.wording = wording if wording is not None else Wording()
-        self.formats = _formats(locale) if self.word("Total") != "Total" else ENGLISH
+        self.formats = _formats(self.locale) if self.word("Total") != "Total" else ENGLISH
         self._kinds: Mapping[str, Callable[[Any], str]] = {
             "": lambda found: clean(str(found)),
             "money": self.money,
@@ -107,10 +114,18 @@ class Speech:
         return self.fill(sentence.template, dict(sentence.fields))
 
     def fill(self, template: str, fields: Mapping[str, Any]) -> str:
-        """A template in the language, with its fields."""
-        return _FIELD.sub(
-            lambda met: self._kinds[met[2] or ""](fields[met[1]]), self.word(template)
-        )
+        """A template in the language, with its fields.
+
+        A translation names fields in any order; how each is shown is the template's to say.
+        A field that the template does not have stays as it is written.
+        """
+        kinds = _kinds_of(template)
+
+        def shown(met: re.Match[str]) -> str:
+            kind = kinds.get(met[1])
+            return met[0] if kind is None else self._kinds[kind](fields[met[1]])
+
+        return _FIELD.sub(shown, self.word(template))
 
     def money(self, amount: int) -> str:
         """Minor units of the order's currency."""

@@ -102,7 +102,11 @@ def read_document(
         format = _format_of(source, text)  # noqa: A001 - the plain word
     try:
         found = _json(text) if format is DocumentFormat.JSON else _yaml(text)
-    except (ValueError, RecursionError) as error:
+    except (
+        ValueError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:  # 1:59:59...0 is a number of YAML
         first = str(error).partition("\n")[0][:200]
         _refuse(f"this is no {format.name} document: {first}", where)
     if not isinstance(found, Mapping):
@@ -173,8 +177,9 @@ def _yaml(text: str) -> object:
 
 
 def _check_yaml(yaml: Any, text: str) -> None:
-    """Refuse what YAML has beyond plain data: anchors (a short text can mean a huge tree), keys
-    that stand twice (the last would win in silence), and depth beyond reason.
+    """Refuse what YAML has beyond plain data: anchors (a short text can mean a huge tree), tags (a
+    constructor may fail in any way on what it is given), keys that stand twice (the last would win
+    in silence), and depth beyond reason.
     """
     keys: list[set[str] | None] = []  # for each open mapping its keys; None for a sequence
     expects_key: list[bool] = []
@@ -182,6 +187,9 @@ def _check_yaml(yaml: Any, text: str) -> None:
         line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             reason = f"anchors and references are not read, line {line}"
+            raise ValueError(reason)
+        if getattr(event, "tag", None) is not None:
+            reason = f"tags are not read, line {line}"
             raise ValueError(reason)
         if count > _YAML_EVENTS_MAX or len(keys) > DEPTH_MAX:
             reason = f"it is too large or too deep, line {line}"

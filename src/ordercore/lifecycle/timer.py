@@ -14,7 +14,18 @@ if TYPE_CHECKING:
 
     from ordercore.calendar import WorkingHours
 
-__all__ = ["DEFAULT_SENDS", "Since", "TimerAction", "TimerRule", "duration", "spoken", "timing"]
+__all__ = [
+    "DEFAULT_SENDS",
+    "MICROSECONDS",
+    "PART",
+    "UNITS",
+    "Since",
+    "TimerAction",
+    "TimerRule",
+    "duration",
+    "spoken",
+    "timing",
+]
 
 
 class TimerAction(enum.Enum):
@@ -91,7 +102,7 @@ LONGEST: Final = timedelta(days=3_660)
 """Ten years: no date that an order meets can overflow."""
 
 # The largest first; a policy document speaks of time in the same words.
-_MICROSECONDS: Final[Mapping[str, int]] = {
+MICROSECONDS: Final[Mapping[str, int]] = {
     "day": 86_400_000_000,
     "h": 3_600_000_000,
     "min": 60_000_000,
@@ -99,15 +110,15 @@ _MICROSECONDS: Final[Mapping[str, int]] = {
     "ms": 1_000,
     "us": 1,
 }
-_UNITS: Final[Mapping[str, int]] = {
-    **_MICROSECONDS,
-    **dict.fromkeys(("d", "days"), _MICROSECONDS["day"]),
-    **dict.fromkeys(("hour", "hours"), _MICROSECONDS["h"]),
-    **dict.fromkeys(("minute", "minutes"), _MICROSECONDS["min"]),
-    **dict.fromkeys(("sec", "second", "seconds"), _MICROSECONDS["s"]),
-    **dict.fromkeys(("week", "weeks"), 7 * _MICROSECONDS["day"]),
+UNITS: Final[Mapping[str, int]] = {
+    **MICROSECONDS,
+    **dict.fromkeys(("d", "days"), MICROSECONDS["day"]),
+    **dict.fromkeys(("hour", "hours"), MICROSECONDS["h"]),
+    **dict.fromkeys(("minute", "minutes"), MICROSECONDS["min"]),
+    **dict.fromkeys(("sec", "second", "seconds"), MICROSECONDS["s"]),
+    **dict.fromkeys(("week", "weeks"), 7 * MICROSECONDS["day"]),
 }
-_PART = re.compile(r"([0-9]{1,15}) ?([A-Za-z]{1,12})(?: |$)")
+PART = re.compile(r"([0-9]{1,15}) ?([A-Za-z]{1,12})(?: |$)")
 
 
 def duration(text: str) -> timedelta | None:
@@ -115,10 +126,10 @@ def duration(text: str) -> timedelta | None:
     words = " ".join(text.split()) if len(text) <= 100 else ""
     sign = -1 if words.startswith("-") else 1
     words = words.removeprefix("-").lstrip()
-    parts = _PART.findall(words)
-    if not parts or _PART.sub("", words) or any(unit not in _UNITS for _, unit in parts):
+    parts = PART.findall(words)
+    if not parts or PART.sub("", words) or any(unit not in UNITS for _, unit in parts):
         return None
-    micros = sum(int(number) * _UNITS[unit] for number, unit in parts)
+    micros = sum(int(number) * UNITS[unit] for number, unit in parts)
     if micros > LONGEST // timedelta(microseconds=1):
         return None
     return sign * timedelta(microseconds=micros)
@@ -129,7 +140,7 @@ def spoken(span: timedelta) -> str:
     sign = "-" if span < timedelta(0) else ""
     micros = abs(span) // timedelta(microseconds=1)
     parts = []
-    for unit, size in _MICROSECONDS.items():
+    for unit, size in MICROSECONDS.items():
         count, micros = divmod(micros, size)
         if count:
             parts.append(f"{count} {unit}{'s' * (unit == 'day' and count != 1)}")

@@ -118,8 +118,8 @@ WHO: Mapping[type[Any], frozenset[ActorKind]] = {
     Tag: _STAFF,
     Assign: _STAFF,
     MarkItem: _STAFF,
-    PauseClocks: _ALL,
-    ResumeClocks: _ALL,
+    PauseClocks: _STAFF,
+    ResumeClocks: _STAFF,
     ExtendClock: _SHOPPER,
 }
 """Who may send a command; one that is not here comes from gateways and timers."""
@@ -180,8 +180,13 @@ def _refusal(
     situation: Situation,
     guards: Mapping[type[Any], Guard],
     via: str = "",
+    *,
+    timed: bool = False,
 ) -> Refusal | None:
-    """The one guard that both the question and the act ask. ``via`` is an event other than the usual one."""
+    """The one guard that both the question and the act ask. ``via`` is an event other than the usual one.
+
+    What a timer sends is not held to the chart's senders: the clock is nobody whom a chart could name.
+    """
     by = situation.by
     if order.handling.sealed and command not in _AFTER_SEALING:
         return Refusal("the order is closed for good: it can only be exported")
@@ -189,7 +194,8 @@ def _refusal(
     lifecycle = situation.lifecycle
     sends = via or _SENDS.get(command)
     said = None
-    if who is not None and sends is not None:
+    timed = timed or (command is Cancel and by.kind is ActorKind.SYSTEM)
+    if who is not None and sends is not None and not timed:
         senders = lifecycle.senders.get((order.state, sends))
         if senders is not None:
             said = (ActorKind.STAFF if by.kind is ActorKind.SYSTEM else by.kind) in senders
@@ -221,7 +227,8 @@ def decide(order: Order, command: Command, situation: Situation) -> Decision:
         situation.lifecycle.state(order.state)  # says what the chart knows instead
     via = getattr(command, "via", "")
     other = via if via and via != _SENDS.get(kind) else ""
-    refusal = _refusal(kind, order, situation, _GUARDS, other)
+    timed = situation.by.kind is ActorKind.SYSTEM and getattr(command, "by_timer", False)
+    refusal = _refusal(kind, order, situation, _GUARDS, other, timed=timed)
     if refusal is not None:
         raise _refused(refusal, kind, order, situation)
     deciding = Deciding(order, situation)
@@ -291,10 +298,19 @@ def allowed_events(order: Order, situation: Situation) -> tuple[EventPermission,
         if not reason and not advancing.may_send(order, situation, event):
             reason = f"a {situation.by.kind.value} may not send {event!r}"
         if not reason:
-            unmet = _guarded(order, situation, event)
+            unmet = _hindered(order, situation, event)
             reason = "" if unmet is None else unmet.reason
         found.append(EventPermission(event, not reason, reason))
     return tuple(found)
+
+
+def _hindered(order: Order, situation: Situation, event: str) -> Refusal | None:
+    """Whether the chart's guards let an event through, and nothing else keeps the order where it is."""
+    try:
+        to = situation.lifecycle.fire(order.state, event, order)
+    except NotAllowed as error:
+        return Refusal(error.reason)
+    return advancing.hindered(order, situation, to)
 
 
 def _guarded(order: Order, situation: Situation, event: str) -> Refusal | None:

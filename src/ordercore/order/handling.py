@@ -6,12 +6,14 @@ Nothing here moves goods or money. The order holds one `Handling`; most orders n
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import attrs
 
 from ordercore.errors import InvalidPolicy
 from ordercore.party import Actor
+from ordercore.pricing import OrderKind
 from ordercore.value import value
 
 __all__ = [
@@ -115,12 +117,14 @@ class HandlingPolicy:
 
     ``refund_canceled``: what was paid goes back when an order is canceled; otherwise staff refund it later.
     ``recover_within`` is how long a canceled order may be recovered. ``overrules`` lists the rules
-    that staff may set aside with a reason.
+    that staff may set aside with a reason. ``lifecycles`` names the lifecycle of orders of a kind,
+    where the shop names none when it places one; a kind that is not there follows *standard*.
     """
 
     refund_canceled: bool = True
     recover_within: timedelta = timedelta(days=30)
     overrules: tuple[Rule, ...] = ()
+    lifecycles: Mapping[OrderKind, str] = attrs.field(factory=dict, hash=False)
 
     def check(self, path: str = "handling") -> None:
         """Raise `InvalidPolicy` for a window that is not positive."""

@@ -448,6 +448,7 @@ def rooms(rules: Mapping[str, PromotionRule]) -> dict[str, Any]:
             refund_canceled=Flag(),
             recover_within=Span(),
             overrules=Many(Choice(HandlingRule), len(HandlingRule)),
+            lifecycles=ByKind(_NAME),
         ),
         "numbers": Table(
             NumberTemplate, (("template", "text", _NAME), ("zone", "zone", _NAME)), NumberTemplate

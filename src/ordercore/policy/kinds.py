@@ -12,12 +12,12 @@ import enum
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import attrs
 
 from ordercore.errors import InvalidMoney, InvalidPolicy, Plain
-from ordercore.lifecycle.timer import spoken
+from ordercore.lifecycle.timer import PART, UNITS, spoken
 from ordercore.money import (
     EXPONENTS,
     MINOR_MAX,
@@ -252,25 +252,6 @@ def _fourths(number: str) -> int:
     return int(number.partition(".")[2].ljust(4, "0"))
 
 
-_MICROSECONDS: Final[Mapping[str, int]] = {
-    "day": 86_400_000_000,
-    "h": 3_600_000_000,
-    "min": 60_000_000,
-    "s": 1_000_000,
-    "ms": 1_000,
-    "us": 1,
-}
-_UNITS: Final[Mapping[str, int]] = {
-    **_MICROSECONDS,
-    **dict.fromkeys(("d", "days"), _MICROSECONDS["day"]),
-    **dict.fromkeys(("hour", "hours"), _MICROSECONDS["h"]),
-    **dict.fromkeys(("minute", "minutes"), _MICROSECONDS["min"]),
-    **dict.fromkeys(("sec", "second", "seconds"), _MICROSECONDS["s"]),
-    **dict.fromkeys(("week", "weeks"), 7 * _MICROSECONDS["day"]),
-}
-_PART = re.compile(r"([0-9]{1,15}) ?([A-Za-z]{1,12})(?: |$)")
-
-
 @value
 class Span(Kind):
     """A duration as text: ``"30 min"``, ``"1 h 30 min"``. A month has no fixed length, so none here.
@@ -291,15 +272,15 @@ class Span(Kind):
         ahead = self.least < _NOTHING and text.startswith("-")
         if ahead:
             text = text[1:].lstrip()
-        parts = _PART.findall(text)
-        if not parts or _PART.sub("", text):
+        parts = PART.findall(text)
+        if not parts or PART.sub("", text):
             reason = f"{raw[:40]!r} is no duration: whole numbers with units, such as '1 h 30 min'"
-            raise InvalidPolicy(reason, path=path, allowed=tuple(_UNITS))
+            raise InvalidPolicy(reason, path=path, allowed=tuple(UNITS))
         micros = 0
         for number, unit in parts:
-            if unit not in _UNITS:
-                unknown("unit of time", unit, tuple(_UNITS), path)
-            micros += int(number) * _UNITS[unit]
+            if unit not in UNITS:
+                unknown("unit of time", unit, tuple(UNITS), path)
+            micros += int(number) * UNITS[unit]
         if micros > _LONGEST // timedelta(microseconds=1):
             self._outside(path)
         found = timedelta(microseconds=-micros if ahead else micros)

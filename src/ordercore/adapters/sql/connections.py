@@ -113,6 +113,14 @@ class Link(Protocol):
         """Let nobody else pass under these names until the transaction ends."""
         ...
 
+    def settle(self) -> None:
+        """Set what the database itself keeps for whoever opens it later; for a store that makes tables."""
+        ...
+
+    def listing(self, table: str) -> tuple[str, tuple[str, ...]]:
+        """A look that finds a row where a table of this name is there, with its parameters."""
+        ...
+
     def close(self) -> None:
         """Close what is ours."""
         ...
@@ -185,6 +193,13 @@ class _File:
     def lock(self, cursor: Cursor, names: Sequence[str]) -> None:
         """Nothing to do: a transaction that writes is alone."""
 
+    def settle(self) -> None:
+        """Nothing to do: the journal of a host's file is the host's."""
+
+    def listing(self, table: str) -> tuple[str, tuple[str, ...]]:
+        """By the file's own list."""
+        return "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)
+
 
 class OwnFile(_File):
     """The store's own connections to a file, as many as threads use it at once; or one in memory.
@@ -250,6 +265,15 @@ class OwnFile(_File):
         if writing or self._alone:
             self._writing.release()
 
+    def settle(self) -> None:
+        """Keep the journal as a write-ahead log. The file remembers, so a store that only looks leaves it alone."""
+        cursor = self.take(writing=True)
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            cursor.fetchall()
+        finally:
+            self.give(cursor, writing=True)
+
     def close(self) -> None:
         """Close every connection; those in use, when they are given back."""
         self._closed = True
@@ -308,7 +332,6 @@ def _engine(url: URL, synchronous: Synchronous) -> Engine:
 
     def prepare(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute(f"PRAGMA synchronous = {synchronous}")
@@ -380,6 +403,13 @@ class _Server:
             digest = blake2b(name.encode(), digest_size=8).digest()
             number = int.from_bytes(digest, "big", signed=True)
             cursor.execute("SELECT pg_advisory_xact_lock(%s::BIGINT)", (number,))
+
+    def settle(self) -> None:
+        """Nothing to do: a server keeps its own settings."""
+
+    def listing(self, table: str) -> tuple[str, tuple[str, ...]]:
+        """Along the search path, as the statements find it."""
+        return "SELECT 1 WHERE to_regclass(quote_ident(%s)) IS NOT NULL", (table,)
 
 
 class OwnServer(_Server):

@@ -208,7 +208,8 @@ class SqlCouponBook:
     `void` withdraws them.
 
     On a store inside the host's transaction it writes there too. It makes its tables where they are
-    missing, but not in the host's transaction: call `create` there. ``prefix`` is the store's.
+    missing, if its store may (``create``) and is not in the host's transaction: there, call `create`.
+    ``prefix`` is the store's.
     Codes are compared as they are written. A hold looks at uses and limits and not at the validity of a
     code: a price that was shown while it was valid is kept. Raises `StoreError` as the store does.
     """
@@ -222,10 +223,10 @@ class SqlCouponBook:
         # the store's two ways in are the book's too
         self._read, self._write = store._read, store._write  # noqa: SLF001
         self._tables = store._sql  # noqa: SLF001
-        if store.joined:
-            self._check_schema()
-        else:
+        if store._creates and not store.joined:  # noqa: SLF001
             self.create()
+        else:
+            self._check_schema()
 
     @property
     def joins(self) -> bool:
@@ -236,23 +237,25 @@ class SqlCouponBook:
 
     def create(self) -> None:
         """Make the tables that are not there; raises `NewerDocument` for those of a later version."""
-        self._write(self._create, None)
+        if not self._store._peek(self._look):  # noqa: SLF001 - no lock where there is nothing to make
+            self._write(self._create, None)
 
     def _create(self, cursor: Cursor, _: None) -> None:
         self._link.lock(cursor, ("ordercore",))
         cursor.execute(self._tables.create_meta)
         cursor.execute(self._tables.meta, (_META,))
-        if not _known_schema(cursor.fetchall()):
-            cursor.execute(self._tables.insert_meta, (_META, COUPON_SCHEMA))
+        if _known_schema(cursor.fetchall()):
+            return  # somebody else was first
+        cursor.execute(self._tables.insert_meta, (_META, COUPON_SCHEMA))
         for statement in self._sql.create:
             cursor.execute(statement)
 
     def _check_schema(self) -> None:
         self._store._peek(self._look)  # noqa: SLF001 - no tables yet: whoever uses them is told
 
-    def _look(self, cursor: Cursor) -> None:
+    def _look(self, cursor: Cursor) -> bool:
         cursor.execute(self._tables.meta, (_META,))
-        _known_schema(cursor.fetchall())
+        return _known_schema(cursor.fetchall())
 
     def _lock(self, cursor: Cursor, names: Iterable[str]) -> None:
         """Let nobody else look at these names until the transaction ends."""

@@ -44,6 +44,7 @@ __all__ = [
     "recorded_of",
     "state_of",
     "timer_of",
+    "unfit",
     "unreadable_timer",
 ]
 
@@ -198,6 +199,60 @@ class Batch:
                 last[key] = (*key, micros(timer.due), timer.visit, timer.tries)
         self.timers = [row for row in last.values() if row is not None]
         self.cleared = [key for key, row in last.items() if row is None]
+
+
+_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "receipts": ("shop", "key", "command", "digest", "order_id"),
+    "inserts": (
+        "id", "number", "number", "shop", "customer", "state", "", "", "", "", "", "",
+        "site", "channel", "campaign",
+    ),
+    "items": ("order_id", "line", "", "sku", "status"),
+    "tags": ("order_id", "tag"),
+    "updates": (),
+    "events": ("order_id", "", "name", "", "", "", "by", "command"),
+    "timers": ("order_id", "kind", "subject"),
+    "entries": ("order_id", "", "", "", "account"),
+}  # fmt: skip
+"""What a caller calls the texts in the rows of a batch."""
+_SHOWN = 30
+"""Signs that are shown on either side of one that is not text."""
+
+
+def unfit(what: object, names: Sequence[str] = ()) -> tuple[str, str] | None:
+    """The first text among parameters or in a `Batch` that a database cannot keep: what it is, and why."""
+    if isinstance(what, Batch):
+        for room, columns in _COLUMNS.items():
+            rows = getattr(what, room)
+            if isinstance(rows, dict):
+                rows = [row for its in rows.values() for row in its]
+            for row in rows:
+                found = unfit(row, columns)
+                if found is not None:
+                    return found
+    elif isinstance(what, list | tuple):
+        for i, one in enumerate(what):
+            name = names[i] if i < len(names) else ""
+            if isinstance(one, str):
+                reason = _unstorable(one)
+                found = (name, reason) if reason else None
+            else:
+                found = unfit(one)
+            if found is not None:
+                return found
+    elif isinstance(what, str):
+        return unfit((what,), names)
+    return None
+
+
+def _unstorable(text: str) -> str:
+    for at, sign in enumerate(text):
+        if sign == "\0" or "\ud800" <= sign <= "\udfff":
+            shown = text[max(0, at - _SHOWN) : at + _SHOWN]
+            if sign == "\0":
+                return f"{shown!r} has a NUL, which a database does not keep"
+            return f"{shown!r} has half of a pair of surrogates, which is no text"
+    return ""
 
 
 def item_rows(order: Order) -> list[Row]:

@@ -32,6 +32,7 @@ from ordercore.adapters.sql.rows import (
     recorded_of,
     state_of,
     timer_of,
+    unfit,
     unreadable_timer,
 )
 from ordercore.adapters.sql.schema import SCHEMA, Statements, Tables
@@ -43,6 +44,7 @@ from ordercore.errors import (
     InvalidInput,
     KeyReused,
     NewerDocument,
+    OrdercoreError,
     Refused,
     Stale,
     StoreError,
@@ -99,11 +101,12 @@ class SqlStore:
     ``SqlStore("sqlite:///orders.db")`` opens a file, ``sqlite://`` lives in memory,
     ``postgresql://user@host/base`` is a database on a server (extra ``postgres``). The tables are
     made if they are not there, and those of an earlier version are brought up to this one; with
-    ``create=False`` they must be there.
+    ``create=False`` they must be there, and nothing of the database is changed by opening it.
     With ``synchronous="NORMAL"`` a commit does not wait for the disk and
     a power cut may lose the last ones; money asks for ``FULL``, the default.
     ``connections`` to a server are open at most; further threads wait for one.
-    `StoreError` is raised for whatever the database refuses; then nothing was written. Only where a server is lost
+    `StoreError` is raised for whatever the database refuses, `InvalidInput` for a text that it cannot keep
+    (with a NUL or half of a pair of surrogates); then nothing was written. Only where a server is lost
     in the very moment of a commit nobody knows, and the error says so: ask again with the same key.
     """
 
@@ -145,6 +148,7 @@ class SqlStore:
         self._errors = link.faults
         self._link = link
         self._recent = Recent()
+        self._creates = False
         self._numbers: dict[str, tuple[int, int]] = {}
         self._numbering = threading.Lock()
 
@@ -173,7 +177,9 @@ class SqlStore:
 
     # The two ways in: a look, and a transaction.
 
-    def _read(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+    def _read(
+        self, sql: str, parameters: Sequence[Any] = (), names: Sequence[str] = ()
+    ) -> list[Row]:
         link = self._link
         for left in (1, 0):
             lost = False
@@ -187,7 +193,7 @@ class SqlStore:
                     link.give(cursor, writing=False)
             except self._errors as error:
                 if not (left and lost and not link.joined):
-                    raise self._failed("read", error) from error
+                    raise self._failed("read", error, parameters, names) from error
         raise AssertionError
 
     def _peek(self, look: Callable[[Cursor], T]) -> T | None:
@@ -233,7 +239,7 @@ class SqlStore:
             except self._errors as error:
                 again = link.again(error) or (lost and not link.joined)
                 if not (left and again):
-                    raise self._failed("written", error) from error
+                    raise self._failed("written", error, what) from error
         raise AssertionError
 
     def _end(self, cursor: Cursor) -> None:
@@ -254,7 +260,14 @@ class SqlStore:
         except self._errors:
             return  # the database has undone it all by itself
 
-    def _failed(self, verb: str, error: Exception) -> StoreError:
+    def _failed(
+        self, verb: str, error: Exception, what: object = None, names: Sequence[str] = ()
+    ) -> OrdercoreError:
+        """The error to raise; for a text that no database keeps, one that says so: it will never pass."""
+        wrong = unfit(what, names)
+        if wrong is not None:
+            name, reason = wrong
+            return InvalidInput(reason, path=name)
         return StoreError(f"the database cannot be {verb}: {self._link.told(error)}")
 
     # Tables.
@@ -262,22 +275,35 @@ class SqlStore:
     def create(self) -> None:
         """Make the tables that are not there, and bring those of an earlier version up to this one.
 
-        All in one transaction; that of a large store takes its time and keeps everybody else out.
-        Raises `NewerDocument` for tables of a later version.
+        All in one transaction; that of a large store takes its time and keeps everybody else out. Where the tables are
+        those of this version it only looks. Raises `NewerDocument` for tables of a later version.
         """
-        self._write(self._create, None)
+        found = self._peek(self._schema)
+        try:
+            self._link.settle()
+        except self._errors as error:
+            raise self._failed("written", error) from error
+        # even IF NOT EXISTS, an index is made under a lock that waits for all who write, and stops the next
+        if found != SCHEMA:
+            self._write(self._create, None)
+        self._creates = True
+
+    def exists(self) -> bool:
+        """Whether its tables are there, of whatever version."""
+        return bool(self._read(*self._link.listing(self._sql.tables.meta.name)))
 
     def _create(self, cursor: Cursor, _: None) -> None:
         sql = self._sql
         self._link.lock(cursor, ("ordercore",))  # of two that create, one waits
         cursor.execute(sql.create_meta)
         found = self._schema(cursor)
-        if found == 0:
-            cursor.execute(sql.insert_meta, ("schema", SCHEMA))
-        elif found < SCHEMA:
+        if found == SCHEMA:
+            return  # somebody else was first
+        if found:
             upgrade(cursor, sql, found)
             cursor.execute(sql.update_meta, (SCHEMA, "schema"))
             return
+        cursor.execute(sql.insert_meta, ("schema", SCHEMA))
         for statement in sql.create_rest:
             cursor.execute(statement)
 
@@ -392,9 +418,9 @@ class SqlStore:
     def open(self, order_id: str, shop: str, key: str) -> Opened:
         """The order, and the receipt of the key, in one look."""
         if not order_id:
-            rows = self._read(self._sql.receipt, (shop, key)) if key else []
+            rows = self._read(self._sql.receipt, (shop, key), ("shop", "key")) if key else []
             return Opened(None, Receipt(shop, key, *rows[0]) if rows else None)
-        row = self._read(self._sql.open, (order_id, shop, key))[0]
+        row = self._read(self._sql.open, (order_id, shop, key), ("order_id", "shop", "key"))[0]
         order = None if row[0] is None else self._recent.order(row[:6])
         receipt = None if not key or row[6] is None else Receipt(shop, key, *row[6:])
         return Opened(order, receipt)

@@ -17,6 +17,7 @@ from ordercore.order.handling import Rule as HandlingRule
 from ordercore.order.rules.closing import end
 from ordercore.order.rules.deciding import Refusal
 from ordercore.order.rules.marking import TEXT_MAX, named
+from ordercore.order.rules.paying import CLOSING, may_leave
 from ordercore.party import ActorKind
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ordercore.order.order import Order
     from ordercore.order.rules.deciding import Deciding, Guard, Rule, Situation
 
-__all__ = ["GUARDS", "RULES"]
+__all__ = ["GUARDS", "RULES", "hindered", "may_send"]
 
 CHECKS_MAX = 50
 """Most points of a checklist."""
@@ -38,6 +39,13 @@ def may_send(order: Order, situation: Situation, event: str) -> bool:
     kind = situation.by.kind
     kind = ActorKind.STAFF if kind is ActorKind.SYSTEM else kind
     return bool(situation.lifecycle.may_send(order.state, event, kind))
+
+
+def hindered(order: Order, situation: Situation, to: str) -> Refusal | None:
+    """Why the order cannot go on to a state now. To its end it can: there attempts first have their last word."""
+    if to in situation.lifecycle.releases and not order.handling.released:
+        return None
+    return may_leave(order, situation, to)
 
 
 def advance(deciding: Deciding, command: Advance) -> None:
@@ -54,6 +62,9 @@ def advance(deciding: Deciding, command: Advance) -> None:
             f"a {who} may not send {event!r}", order=order.id, state=order.state, event=event,
             allowed=lifecycle.allowed(order.state, order),
         )  # fmt: skip
+    refusal = hindered(order, situation, to)
+    if refusal is not None:
+        raise NotAllowed(refusal.reason, order=order.id, state=order.state, event=event)
     if to in lifecycle.releases and not order.handling.released:
         end(deciding, event, command.reason, command.refund_id)
     else:
@@ -65,7 +76,7 @@ def may_review(order: Order, situation: Situation) -> Refusal | None:
     lifecycle = situation.lifecycle
     row = lifecycle.table[order.state]
     if "confirm" in row or "reject" in row:
-        return None
+        return Refusal(CLOSING) if order.closing is not None else None
     allowed = lifecycle.allowed(order.state, order)
     return Refusal(f"an order in state {order.state!r} is not to be reviewed", allowed)
 

@@ -15,7 +15,7 @@ from ordercore.order.commands import AnswerRefund, NoteRefundDelay, RefundOrder
 from ordercore.order.events import RefundDelayed
 from ordercore.order.facts import everything_refunded
 from ordercore.order.rules.deciding import Refusal
-from ordercore.order.rules.paying import give_all_back
+from ordercore.order.rules.paying import give_all_back, planned_today
 from ordercore.tender import RefundStatus, refund, refundable
 from ordercore.tender.attempt import REFUNDS_MAX
 from ordercore.tender.events import RefundAnswered, RefundRequested
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from ordercore.order.order import Order
     from ordercore.order.rules.deciding import Deciding, Guard, Rule, Situation
 
-__all__ = ["GUARDS", "RULES", "give_back"]
-
+__all__ = ["GUARDS", "RULES", "give_back", "matrix_holds"]
 
 _OPEN = frozenset({None, RefundStatus.UNKNOWN})
 
@@ -107,7 +106,9 @@ def refund_order(deciding: Deciding, command: RefundOrder) -> None:
 def matrix_holds(order: Order) -> bool:
     """Whether what was paid is allotted to the goods of today: then units have their exact share of it."""
     payments = order.payments
-    return payments.captured - payments.refunded + payments.refunded_now == order.content.total
+    if payments.captured - payments.refunded + payments.refunded_now != order.content.total:
+        return False
+    return planned_today(order) or not payments.captured
 
 
 def _after_refund(deciding: Deciding, reason: str) -> None:

@@ -17,10 +17,12 @@ from ordercore.allocation import draw
 from ordercore.errors import InvalidInput, NotAllowed
 from ordercore.order.commands import Amend, Recover
 from ordercore.order.events import Amended, Overruled, Recovered
+from ordercore.order.facts import has_payment
 from ordercore.order.handling import Rule as HandlingRule
 from ordercore.order.rules.deciding import Refusal
+from ordercore.order.rules.paying import CLOSING
 from ordercore.party import ActorKind
-from ordercore.tender import Refund, RefundLeg, carried_tenders, reallotment
+from ordercore.tender import AttemptState, Refund, RefundLeg, carried_tenders, reallotment
 from ordercore.tender.attempt import REFUNDS_MAX
 from ordercore.tender.events import Reallotted, RefundRequested
 
@@ -29,9 +31,21 @@ if TYPE_CHECKING:
 
     from ordercore.order.order import Order, OrderContent
     from ordercore.order.rules.deciding import Deciding, Guard, Rule, Situation
-    from ordercore.tender import Payments
+    from ordercore.tender import Attempt, Payments
 
-__all__ = ["GUARDS", "RULES", "amend_by", "back_over", "may_amend", "may_recover", "overruled"]
+__all__ = [
+    "GUARDS",
+    "RULES",
+    "amend_by",
+    "back_over",
+    "may_amend",
+    "may_begin",
+    "may_recover",
+    "overruled",
+]
+
+
+_UNDER_WAY = "a payment is under way: wait for its end, or give it up"
 
 
 def overruled(deciding: Deciding, rule: HandlingRule, refusal: Refusal, reason: str) -> None:
@@ -43,26 +57,40 @@ def overruled(deciding: Deciding, rule: HandlingRule, refusal: Refusal, reason: 
         order = deciding.order
         raise NotAllowed(
             refusal.reason, order=order.id, state=order.state, rule=rule.value,
-            overrule=allowed and staff,
+            overrule=allowed and staff, allowed=situation.lifecycle.allowed(order.state, order),
         )  # fmt: skip
     deciding.apply(Overruled(rule.value, reason))
 
 
-def may_amend(order: Order, _situation: Situation) -> Refusal | None:
+def may_amend(order: Order, situation: Situation) -> Refusal | None:
     """What was agreed is changed only before anything left, and while no payment is in the middle."""
+    refusal = may_begin(order, situation)
+    if refusal is None and order.payments.in_flight:
+        refusal = Refusal(_UNDER_WAY)
+    return refusal
+
+
+def may_begin(order: Order, situation: Situation) -> Refusal | None:
+    """The same of who only begins: a payment that waits for its payer is no hindrance, it is given up."""
     if order.delivery.shipments:
         return Refusal("part of the order has left: return or refund it instead")
     if order.handling.released:
         return Refusal(f"an order in state {order.state!r} is over")
     if order.closing is not None:
-        return Refusal("the order is closing")
-    if order.payments.in_flight:
-        return Refusal("a payment is under way: wait for its end, or give it up")
+        return Refusal(CLOSING)
+    if any([a.live and not _waits(order, situation, a) for a in order.payments.attempts]):
+        return Refusal(_UNDER_WAY)
     if order.recognized:
         return Refusal("the sale is booked already")
     if order.content.cart is None:
         return Refusal("nothing is known of what it was priced from")
     return None
+
+
+def _waits(order: Order, situation: Situation, attempt: Attempt) -> bool:
+    """Whether an attempt only waits for its payer, where it can be given up."""
+    table = situation.lifecycle.table
+    return attempt.state is AttemptState.WAITING and "pay" in table[order.state]
 
 
 def amend_by(order: Order, situation: Situation) -> Refusal | None:
@@ -76,7 +104,7 @@ def amend_by(order: Order, situation: Situation) -> Refusal | None:
 
 def may_ask_amend(order: Order, situation: Situation) -> Refusal | None:
     """Both of them, for who asks what may be done."""
-    return may_amend(order, situation) or amend_by(order, situation)
+    return may_begin(order, situation) or amend_by(order, situation)
 
 
 def back_over(payments: Payments, amount: int) -> tuple[RefundLeg, ...]:
@@ -129,13 +157,13 @@ def amend(deciding: Deciding, command: Amend) -> None:
     if refusal is not None:
         overruled(deciding, HandlingRule.AMEND_STATE, refusal, command.overrule)
     _same_order(order.content, command.content)
-    was = order.content.total
+    was, settled = order.content.total, not order.due or has_payment(order)
     give_above(deciding, command.refund_id, command.content.total, "the order was amended")
     deciding.apply(Amended(command.content, command.changed, was))
     reallot(deciding)
     after = deciding.order
     if after.due:
-        if after.payments.captured > after.payments.refunded and deciding.lists("due"):
+        if settled and deciding.lists("due"):
             deciding.move("due", "amended")
         elif not deciding.lists("pay") and deciding.situation.lifecycle.prepaid:
             reason = (

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ordercore.errors import NotAllowed
 from ordercore.fulfillment import Withdrawn
 from ordercore.goods import Manifest, Quantity
 from ordercore.order.commands import Cancel, Close, Seal
 from ordercore.order.facts import has_payment
 from ordercore.order.handling import Rule as HandlingRule
-from ordercore.order.rules.aftercare import give_back
+from ordercore.order.rules.aftercare import give_back, matrix_holds
 from ordercore.order.rules.amending import overruled
 from ordercore.order.rules.deciding import Refusal
-from ordercore.order.rules.paying import close_unpaid, give_all_back
+from ordercore.order.rules.paying import close_unpaid, give_all_back, gives_back, paid_in_time
 from ordercore.tender import refundable
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GUARDS", "RULES", "end"]
 
+CANCEL = "cancel"
 CLOSE = "close"
 """The event that closes: by time-out where it does not seal, for good where it does."""
 
@@ -35,7 +37,7 @@ def may_cancel(order: Order, situation: Situation) -> Refusal | None:
         return Refusal(f"an order in state {order.state!r} cannot be canceled", allowed)
     if order.delivery.shipments:
         return Refusal("part of the order has left: refund the rest instead")
-    return None
+    return paid_in_time(order, situation, CANCEL)
 
 
 def may_close(order: Order, situation: Situation) -> Refusal | None:
@@ -48,7 +50,14 @@ def may_close(order: Order, situation: Situation) -> Refusal | None:
 
 
 def cancel(deciding: Deciding, command: Cancel) -> None:
-    """End the order: an unpaid one closes, a paid one gives everything back and closes."""
+    """End the order: an unpaid one closes, a paid one gives everything back and closes.
+
+    By another event than ``cancel`` it is the clock that ends it.
+    """
+    order = deciding.order
+    refusal = paid_in_time(order, deciding.situation, command.via)
+    if refusal is not None:
+        raise NotAllowed(refusal.reason, order=order.id, state=order.state)
     end(deciding, command.via, command.reason, command.refund_id)
 
 
@@ -62,7 +71,7 @@ def end(deciding: Deciding, via: str, reason: str, refund_id: str) -> None:
     if payments.in_flight and not _settled_round(order):
         close_unpaid(deciding, via, reason)
         return
-    if deciding.situation.handling.refund_canceled:
+    if gives_back(order, deciding.situation, via):
         _give_everything(deciding, reason, refund_id)
     if deciding.order.shippable():
         deciding.apply(Withdrawn(deciding.order.shippable()))
@@ -78,7 +87,7 @@ def _give_everything(deciding: Deciding, reason: str, refund_id: str) -> None:
     """Ask all back: by the matrix where it holds, else whatever each tender holds."""
     order = deciding.order
     content = order.content
-    if order.due:
+    if order.due or not matrix_holds(order):
         give_all_back(deciding, refund_id, reason)
         return
     units, charges = refundable(content.lines, content.charges, order.payments)

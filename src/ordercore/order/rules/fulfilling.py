@@ -9,6 +9,7 @@ from ordercore.fulfillment import Received, Shipment, Shipped
 from ordercore.fulfillment.delivery import SHIPMENTS_MAX
 from ordercore.order.commands import Accept, Complete, Deliver, Ship
 from ordercore.order.rules.deciding import Refusal
+from ordercore.order.rules.paying import CLOSING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,19 +20,19 @@ if TYPE_CHECKING:
 __all__ = ["GUARDS", "RULES"]
 
 
-def _needs(event: str, what: str) -> Guard:
-    """A guard: the state lists ``event``."""
+def _needs(event: str, what: str, *, stays: bool = False) -> Guard:
+    """A guard: the state lists ``event``. With ``stays``, and the order is not about to end."""
 
     def may(order: Order, situation: Situation) -> Refusal | None:
         if event in situation.lifecycle.table[order.state]:
-            return None
+            return Refusal(CLOSING) if stays and order.closing is not None else None
         allowed = situation.lifecycle.allowed(order.state, order)
         return Refusal(f"an order in state {order.state!r} cannot be {what}", allowed)
 
     return may
 
 
-_may_leave = _needs("ship", "shipped")
+_may_leave = _needs("ship", "shipped", stays=True)
 
 
 def may_ship(order: Order, situation: Situation) -> Refusal | None:
@@ -82,8 +83,8 @@ def complete(deciding: Deciding, _command: Complete) -> None:
 
 RULES: Mapping[type[Any], Rule] = {Accept: accept, Ship: ship, Deliver: deliver, Complete: complete}
 GUARDS: Mapping[type[Any], Guard] = {
-    Accept: _needs("accept", "accepted"),
+    Accept: _needs("accept", "accepted", stays=True),
     Ship: may_ship,
     Deliver: _needs("receive", "received"),
-    Complete: _needs("complete", "completed"),
+    Complete: _needs("complete", "completed", stays=True),
 }

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ordercore.errors import InvalidTenders
+from ordercore.errors import InvalidTenders, NotAllowed
+from ordercore.fulfillment import Withdrawn
+from ordercore.lifecycle.timer import Since, TimerAction
 from ordercore.order.commands import AnswerAttempts, Pay, Remind, UndoPayment
 from ordercore.order.events import ClosingAsked, Reminded
 from ordercore.order.facts import has_payment, paid_in_full
 from ordercore.order.rules.deciding import Refusal
+from ordercore.party import ActorKind
 from ordercore.tender import (
     Attempt,
     AttemptState,
@@ -35,12 +38,27 @@ from ordercore.tender.events import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
+    from ordercore.lifecycle import Lifecycle, TimerRule
     from ordercore.order.order import Order
     from ordercore.order.rules.deciding import Deciding, Guard, Rule, Situation
     from ordercore.tender import Outcome
 
-__all__ = ["GUARDS", "RULES", "close_unpaid", "conclude", "give_all_back", "may_start"]
+__all__ = [
+    "CLOSING",
+    "GUARDS",
+    "RULES",
+    "close_unpaid",
+    "conclude",
+    "deadline",
+    "gives_back",
+    "give_all_back",
+    "may_leave",
+    "may_start",
+    "paid_in_time",
+    "planned_today",
+]
 
 _S = AttemptState
 _HELD = frozenset({_S.AUTHORIZED, _S.CAPTURING, _S.CAPTURED})
@@ -48,6 +66,65 @@ _WAITS = frozenset({_S.OPEN, _S.WAITING})
 _LOST = frozenset({_S.DECLINED, _S.RETURNED, _S.RETURNING})
 _UNDER_WAY = "a payment is under way: wait for its end"
 _LATE = frozenset({_S.DECLINED, _S.RETURNED})
+CLOSING = "the order is closing"
+
+
+def deadline(order: Order, lifecycle: Lifecycle[Order]) -> datetime | None:
+    """Until when the order may be paid as it stands; ``None`` where no such moment was agreed.
+
+    The moment agreed when it was placed or recovered binds where the lifecycle closes an order for it.
+    What is collected elsewhere is a difference or a later part, and comes when it comes. Where the
+    deadline was put off, or stood still, the timer that closes is the judge.
+    """
+    pay_by = order.content.pay_by
+    if pay_by is None or order.handling.extended or order.handling.pauses:
+        return None
+    rules = [rule for rule in lifecycle.timers if _closes(rule)]
+    if rules:
+        return pay_by if any([order.state in rule.states for rule in rules]) else None
+    return None if order.payments.keeps() else pay_by
+
+
+def _closes(rule: TimerRule) -> bool:
+    """Whether a rule closes an order that is not paid by its moment."""
+    return rule.does is TimerAction.CLOSE and rule.since is Since.PAY_BY
+
+
+def paid_in_time(order: Order, situation: Situation, via: str) -> Refusal | None:
+    """The clock ends no order that is paid: where its deadline closes it, something must be due."""
+    if situation.by.kind is not ActorKind.SYSTEM or order.due or not has_payment(order):
+        return None
+    for rule in situation.lifecycle.timers:
+        if _closes(rule) and rule.event == via and order.state in rule.states:
+            return Refusal("the order is paid: its deadline does not concern it")
+    return None
+
+
+def may_leave(order: Order, situation: Situation, to: str) -> Refusal | None:
+    """Whether the order may go on to another state.
+
+    Not while it is closing, nor while money may still arrive that nobody would take in there.
+    """
+    if order.closing is not None:
+        return Refusal(CLOSING)
+    table = situation.lifecycle.table
+    if "pay" not in table[order.state] or "pay" in table[to]:
+        return None
+    if any([a.live and a.state is not _S.RETURNING for a in order.payments.attempts]):
+        return Refusal(_UNDER_WAY)
+    return None
+
+
+def gives_back(order: Order, situation: Situation, via: str) -> bool:
+    """Whether a canceled order gives its money back at once: by policy, or because it could not do so later."""
+    lifecycle = situation.lifecycle
+    if situation.handling.refund_canceled:
+        return True
+    try:
+        to = lifecycle.fire(order.state, via, order)
+    except NotAllowed:
+        return True  # the way out is open only to an order that holds nothing
+    return "refund" not in lifecycle.table[to]
 
 
 def may_start(order: Order, situation: Situation) -> Refusal | None:
@@ -60,8 +137,8 @@ def may_start(order: Order, situation: Situation) -> Refusal | None:
         allowed = lifecycle.allowed(order.state, order)
         return Refusal(f"an order in state {order.state!r} is not to be paid", allowed)
     if order.closing is not None:
-        return Refusal("the order is closing")
-    pay_by = None if order.payments.keeps() else order.content.pay_by  # a difference may come later
+        return Refusal(CLOSING)
+    pay_by = deadline(order, lifecycle)
     if pay_by is not None and situation.at > pay_by:
         return Refusal(f"the time to pay ended at {pay_by.isoformat()}")
     if any(attempt.live and attempt.state is not _S.WAITING for attempt in order.payments.attempts):
@@ -83,7 +160,8 @@ def may_remind(order: Order, situation: Situation) -> Refusal | None:
     """A reminder is for an order that still waits for its payment, and has time for it."""
     if "pay" not in situation.lifecycle.table[order.state] or order.closing is not None:
         return Refusal("the order does not wait for a payment")
-    if order.content.pay_by is not None and situation.at >= order.content.pay_by:
+    pay_by = deadline(order, situation.lifecycle)
+    if pay_by is not None and situation.at >= pay_by:
         return Refusal("the time to pay is over")
     return None
 
@@ -140,23 +218,32 @@ def _answer_late(deciding: Deciding, name: str, outcome: Outcome) -> None:
     after = settled(before, outcome.status, taken=attempt.captured > attempt.returned)
     if after is None:
         return
+    due = deciding.order.due
     deciding.apply(_told(name, after, outcome))
-    if before in _LATE and after in _HELD and not _welcome(deciding, attempt):
+    if before in _LATE and after in _HELD and not _welcome(deciding, attempt, due):
         reason = f"money came for an attempt that was {before.value}"
         deciding.apply(UndoAsked((name,), reason))
 
 
-def _welcome(deciding: Deciding, attempt: Attempt) -> bool:
-    """Whether money that comes after a *declined* still pays the plan in force."""
+def _welcome(deciding: Deciding, attempt: Attempt, due: int) -> bool:
+    """Whether money that comes after a *declined* still pays the plan in force, and just what was due."""
     order = deciding.order
     payments = order.payments
     return (
         attempt.state is _S.DECLINED
         and attempt.round == payments.round
         and order.closing is None
+        and due == attempt.amount
+        and planned_today(order)
         and deciding.lists("pay")
         and all(a.state in _HELD or a.id == attempt.id for a in payments.current())
     )
+
+
+def planned_today(order: Order) -> bool:
+    """Whether the plan in force is for the rows of today: an amendment may have changed them since."""
+    plan, rows = order.payments.plan, order.content.rows()
+    return plan is not None and plan.rows == tuple([(row.id, row.total) for row in rows])
 
 
 def _gone(order: Order) -> str:
@@ -203,6 +290,8 @@ def conclude(deciding: Deciding) -> None:
     """What follows from the attempts as they now stand: capture, paid, undo, close."""
     order = deciding.order
     if not deciding.lists("pay"):
+        if order.closing is not None:
+            _finish_closing(deciding)
         return
     current = order.payments.current()
     states = {attempt.state for attempt in current}
@@ -243,9 +332,17 @@ def _finish_closing(deciding: Deciding) -> None:
     if undo:
         deciding.apply(UndoAsked(undo, closing.reason))
     elif not order.payments.in_flight:
-        if deciding.situation.handling.refund_canceled:
+        if gives_back(order, deciding.situation, closing.via):
             give_all_back(deciding, f"{order.id}/v{order.visit}", closing.reason)
-        deciding.move(closing.via, closing.reason)
+        _end(deciding, closing.via, closing.reason)
+
+
+def _end(deciding: Deciding, via: str, reason: str) -> None:
+    """Move to the end; goods that have not left, while others have, go back to the stock."""
+    deciding.move(via, reason)
+    order = deciding.order
+    if order.handling.released and order.delivery.shipments and order.shippable():
+        deciding.apply(Withdrawn(order.shippable()))
 
 
 def close_unpaid(deciding: Deciding, via: str, reason: str, *, timed_out: bool = False) -> None:
@@ -264,7 +361,7 @@ def close_unpaid(deciding: Deciding, via: str, reason: str, *, timed_out: bool =
     current = order.payments.attempts
     waits = tuple([a.id for a in current if a.state in _WAITS])
     if not waits and not order.payments.in_flight and not has_payment(order):
-        deciding.move(via, reason)
+        _end(deciding, via, reason)
         return
     deciding.apply(ClosingAsked(via, reason, waits, timed_out))
     conclude(deciding)

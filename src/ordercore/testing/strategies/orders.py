@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from ordercore.errors import InvalidTenders, OrdercoreError
 from ordercore.goods import LineId, Manifest, Quantity
 from ordercore.lifecycle import TimerAction
-from ordercore.lifecycle.vocabulary import VOCABULARY
 from ordercore.money import from_minor
 from ordercore.order import (
     Accept,
@@ -51,6 +50,7 @@ from ordercore.order import (
     Tag,
     UndoPayment,
     allowed,
+    allowed_events,
     decide,
 )
 from ordercore.order.rules.aftercare import matrix_holds
@@ -322,11 +322,8 @@ class _Chooser:
 
     def _words(self) -> list[str]:
         """Events of the lifecycle that people send by name, possible now."""
-        lifecycle, order = self.story.lifecycle, self.story.order
-        events = lifecycle.allowed(order.state, order)
-        return [
-            e for e in events if e not in VOCABULARY and lifecycle.may_send(order.state, e, _STAFF)
-        ]
+        found = allowed_events(self.story.order, self.story.situation())
+        return [permission.event for permission in found if permission.possible]
 
     def _timed(self) -> list[Callable[[], Command]]:
         """What timers send, and what ends or delays a payment."""
