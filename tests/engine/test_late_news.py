@@ -356,3 +356,16 @@ def test_money_goes_back_at_once_where_it_could_not_later() -> None:
     shop.pay()
     assert shop.cancel().state == "closed"
     assert shop.taken() == {}
+
+
+def test_a_code_that_nobody_pays_does_not_keep_a_balance_from_being_forfeited() -> None:
+    """The window of the balance ends: the code is given up at its channel first, then the order ends."""
+    shop = Shop(lifecycle="presale", asks_payer=True)
+    shop.engine.advance(shop.id, "pay_deposit", key="d", by=STAFF)
+    shop.engine.advance(shop.id, "open_balance", key="o", by=STAFF)
+    shop.pay()
+    for days in (8, 15, 31, 62):
+        shop.sweep(60 * 24 * days)
+
+    assert shop.now().state == "forfeited"
+    assert not shop.now().payments.in_flight

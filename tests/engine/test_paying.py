@@ -238,7 +238,7 @@ def test_a_waiting_payment_that_failed_unheard_makes_room_for_another() -> None:
 def _request(order: Any, place: int) -> Any:
     from ordercore.engine.discharging import charge_request
 
-    return charge_request(order, order.payments.attempts[place])
+    return charge_request(world.engine.shop, order, order.payments.attempts[place])
 
 
 # --- Declines -----------------------------------------------------------------------------------

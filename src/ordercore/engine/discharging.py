@@ -29,6 +29,7 @@ from ordercore.errors import (
     PortFailed,
 )
 from ordercore.order import AnswerAttempts, AnswerRefund, Moved, decide
+from ordercore.order.rules.paying import deadline
 from ordercore.tender import (
     AttemptState,
     ChargeRequest,
@@ -73,12 +74,13 @@ def order_of_key(key: str) -> str:
     return key.partition("/")[0]
 
 
-def charge_request(order: Order, attempt: Attempt) -> ChargeRequest:
+def charge_request(shop: Shop, order: Order, attempt: Attempt) -> ChargeRequest:
     """The attempt as its gateway is asked about it. A difference that an amendment left has no deadline."""
-    pay_by = None if order.payments.carried else order.content.pay_by
+    content = order.content
+    pay_by = deadline(order, shop.lifecycles.get(content.lifecycle, content.lifecycle_version))
     return ChargeRequest(
-        attempt.id, order.content.id, attempt.amount, order.content.currency, attempt.account,
-        attempt.points, pay_by, attempt.reference, order.content.customer.id,
+        attempt.id, content.id, attempt.amount, content.currency, attempt.account,
+        attempt.points, pay_by, attempt.reference, content.customer.id,
     )  # fmt: skip
 
 
@@ -160,7 +162,7 @@ def _answers(
             continue  # else the decision undoes it
         asked.add((attempt.id, state))
         gateway = shop.gateway(attempt.gateway)
-        port, request = _owed(gateway, state), charge_request(order, attempt)
+        port, request = _owed(gateway, state), charge_request(shop, order, attempt)
         try:
             outcome = _sound((yield from call(port, request)), gateway)
             if (
@@ -349,7 +351,7 @@ def pull(shop: Shop, order: Order, by: Actor) -> Flow[Order]:
             continue
         gateway = shop.gateway(attempt.gateway)
         try:
-            outcome = yield from call(gateway.lookup, charge_request(order, attempt))
+            outcome = yield from call(gateway.lookup, charge_request(shop, order, attempt))
         except PortFailed as error:
             _unanswered(error)
             continue

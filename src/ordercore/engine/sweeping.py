@@ -49,6 +49,7 @@ from ordercore.order import (
     NoteRefundDelay,
     Placed,
     Remind,
+    UndoPayment,
 )
 from ordercore.order.events import Adopted
 from ordercore.order.facts import has_payment
@@ -200,7 +201,12 @@ def _forfeit(serving: _Serving, order: Order) -> Flow[Served]:
     rule = serving.rule
     if verdict is not None or rule is None:
         return True if verdict is None else verdict
+    shop = serving.shop
     if order.payments.in_flight:
+        chart = shop.lifecycles.get(order.content.lifecycle, order.content.lifecycle_version)
+        if "pay" in chart.table[order.state]:  # a code that nobody pays must not hold the order
+            ended = yield from record(shop, order, UndoPayment("its time was up"), SYSTEM)
+            yield from discharge(shop, ended.order, SYSTEM, made=ended)
         return False
     made = yield from serving.act(order, Forfeit(rule.event, f"its time was up ({rule.name})"))
     yield from discharge(serving.shop, made.order, SYSTEM, made=made)
