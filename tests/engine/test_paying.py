@@ -229,13 +229,13 @@ def test_a_waiting_payment_that_failed_unheard_makes_room_for_another() -> None:
     world = World(asks_payer=True)
     order = world.placed()
     world.pay(order, THREE)
-    world.channel.void(_request(world.get(order), 2))
+    world.channel.void(_request(world, world.get(order), 2))
     world.channel._asks_payer = False
     assert world.pay(order, CASH).order.state == "paid"
     world.check()
 
 
-def _request(order: Any, place: int) -> Any:
+def _request(world: World, order: Any, place: int) -> Any:
     from ordercore.engine.discharging import charge_request
 
     return charge_request(world.engine.shop, order, order.payments.attempts[place])
