@@ -85,6 +85,20 @@ def test_the_report_is_json_where_that_is_asked(tmp_path: Path, capsys: Out) -> 
     assert [fault["number"] for fault in found["faults"]] == ["2"]
 
 
+def test_an_order_whose_rows_stand_apart_is_not_half_adopted(tmp_path: Path, capsys: Out) -> None:
+    """Nothing of it is taken over, and the report says what to do."""
+    unpaid = MAP.partition("[[payment]]")[0]
+    text = """no,at,state,sku,qty,price
+1,2026-05-01,pending_payment,TEA,2,5.00
+2,2026-05-01,pending_payment,TEA,1,5.00
+1,2026-05-01,pending_payment,CUP,1,7.00
+"""
+    assert adopt_file(job(tmp_path, text, map_text=unpaid)) == 1
+    assert "rows do not stand together" in " ".join(capsys.readouterr().out.split())
+    with SqlStore(f"sqlite:///{tmp_path / 'orders.db'}") as store:
+        assert [order.number for order in store.find(OrderQuery())] == ["2"]
+
+
 def test_a_dry_run_makes_no_store(tmp_path: Path, capsys: Out) -> None:
     """Nothing is written, not even the file of the store."""
     assert adopt_file(job(tmp_path, dry_run=True)) == 1

@@ -23,7 +23,7 @@ from ordercore.adoption.snapshot import (
 )
 
 if TYPE_CHECKING:
-    from ordercore.adoption.columns import ColumnMap, read_csv, read_json_lines
+    from ordercore.adoption.columns import ColumnMap, apart, read_csv, read_json_lines
 
 __all__ = [
     "GRACE",
@@ -43,11 +43,12 @@ __all__ = [
     "Tally",
     "check_types",
     "opening",
+    "apart",
     "read_csv",
     "read_json_lines",
 ]
 
-_COLUMNS = frozenset({"ColumnMap", "read_csv", "read_json_lines"})
+_COLUMNS = frozenset({"ColumnMap", "apart", "read_csv", "read_json_lines"})
 
 
 def __getattr__(name: str) -> Any:

@@ -236,8 +236,33 @@ Told = Snapshot | OrdercoreError
 """An order as it was read, or why it could not be; then ``data["number"]`` names it."""
 
 
-def read_csv(lines: Iterable[str], columns: ColumnMap) -> Iterator[Told]:
-    """Orders from rows of lines; the rows of an order stand together.
+def apart(lines: Iterable[str], columns: ColumnMap) -> frozenset[str]:
+    """Numbers whose rows do not stand together: of such an order a part alone would be read.
+
+    One look through the file; `read_csv` refuses what it finds.
+    """
+    number = columns.order["number"].column
+    seen: set[str] = set()
+    found: set[str] = set()
+    last = ""
+    try:
+        for row in csv.DictReader(_bounded(lines), delimiter=columns.format.delimiter, strict=True):
+            name = row.get(number) or ""
+            if name != last:
+                if name in seen:
+                    found.add(name)
+                seen.add(name)
+                last = name
+    except csv.Error:
+        pass  # told by whoever reads the orders
+    return frozenset(found)
+
+
+def read_csv(
+    lines: Iterable[str], columns: ColumnMap, apart: frozenset[str] = frozenset()
+) -> Iterator[Told]:
+    """Orders from rows of lines; the rows of an order stand together. Those of ``apart`` do not,
+    so none of them is read.
 
     Raises `InvalidDocument` for a file that is no CSV or lacks a column that the map names.
     """
@@ -254,7 +279,7 @@ def read_csv(lines: Iterable[str], columns: ColumnMap) -> Iterator[Told]:
                 raise InvalidDocument(reason, path=column, allowed=head)
         for row in reader:
             if rows and row[number] != rows[0][number]:
-                yield _order(rows, columns)
+                yield _order(rows, columns, apart)
                 rows = []
             rows.append(row)
             if len(rows) > ROWS_MAX:
@@ -263,7 +288,7 @@ def read_csv(lines: Iterable[str], columns: ColumnMap) -> Iterator[Told]:
     except csv.Error as error:
         raise InvalidDocument(f"not CSV: {error}", path=f"line {reader.reader.line_num}") from None
     if rows:
-        yield _order(rows, columns)
+        yield _order(rows, columns, apart)
 
 
 def _bounded(lines: Iterable[str]) -> Iterator[str]:
@@ -289,9 +314,13 @@ def read_json_lines(lines: Iterable[str], columns: ColumnMap) -> Iterator[Told]:
         yield _order([raw], columns)
 
 
-def _order(rows: list[dict[str, Any]], columns: ColumnMap) -> Told:
+def _order(
+    rows: list[dict[str, Any]], columns: ColumnMap, apart: frozenset[str] = frozenset()
+) -> Told:
     read = _Row(rows[0], columns.order, columns.format)
     try:
+        if rows[0].get(columns.order["number"].column) in apart:
+            raise InvalidSnapshot("its rows do not stand together: sort the file by the number")
         return _Order(rows, columns, read).snapshot()
     except OrdercoreError as error:
         cell = columns.order["number"]

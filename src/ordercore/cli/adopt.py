@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ordercore.adapters.memory import MemoryStore
-from ordercore.adoption import ColumnMap, read_csv, read_json_lines
+from ordercore.adoption import ColumnMap, apart, read_csv, read_json_lines
 from ordercore.cli.sections import Section, show
 from ordercore.cli.stores import MEMORY, existing, opened
 from ordercore.engine import OrderEngine
@@ -66,11 +66,19 @@ def adopt_file(job: AdoptJob) -> int:
         raise InvalidInput(f"0 to {GRACE_DAYS_MAX} days", path="--grace-days")
     columns = _columns(job.map)
     policies, lifecycles = _policies(job.policies), [_lifecycle(path) for path in job.lifecycles]
+    json_lines = _suffix(job.file) in _JSON
+    scattered: frozenset[str] = frozenset()
+    if not json_lines:
+        with _lines(job.file) as lines:
+            scattered = apart(lines, columns)
     with _store(job) as store, _lines(job.file) as lines:
         from ordercore.lifecycle.charts import BUILT_IN
 
         engine = OrderEngine(store, policies=policies, lifecycles=[*BUILT_IN, *lifecycles])
-        told = (read_json_lines if _suffix(job.file) in _JSON else read_csv)(lines, columns)
+        if json_lines:
+            told = read_json_lines(lines, columns)
+        else:
+            told = read_csv(lines, columns, scattered)
         flow = adopt_many(
             engine.shop, told, statuses=columns.statuses, dry_run=job.dry_run,
             grace=timedelta(days=job.grace_days),

@@ -158,7 +158,7 @@ def _json(text: str) -> object:
 
 def _yaml(text: str) -> object:
     try:
-        import yaml  # type: ignore[import-untyped]
+        import yaml
     except ModuleNotFoundError as error:
         if error.name != "yaml":
             raise
