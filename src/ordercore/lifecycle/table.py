@@ -133,6 +133,7 @@ class Lifecycle(Generic[S]):
         "table",
         "timers",
         "version",
+        "windows",
     )
 
     def __init__(
@@ -184,6 +185,8 @@ class Lifecycle(Generic[S]):
             if info.senders
             for state in states
         }
+        rules = [rule for rule in timers if rule.closes_unpaid]
+        self.windows: Final = frozenset(s for r in rules for s in r.states) if rules else None
         self.steps: Final[dict[str, VisibleStep | None]] = {info.id: info.step for info in states}
 
     def __eq__(self, other: object) -> bool:

@@ -93,6 +93,11 @@ class TimerRule:
     extension: timedelta | None = None
 
     @property
+    def closes_unpaid(self) -> bool:
+        """Whether it closes an order that is not paid by its deadline."""
+        return self.does is TimerAction.CLOSE and self.since is Since.PAY_BY
+
+    @property
     def event(self) -> str:
         """The event that it fires when its time is up; empty for one that only tells somebody."""
         return self.sends or DEFAULT_SENDS.get(self.does, "")

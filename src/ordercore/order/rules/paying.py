@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from ordercore.errors import InvalidTenders, NotAllowed
 from ordercore.fulfillment import Withdrawn
-from ordercore.lifecycle.timer import Since, TimerAction
 from ordercore.order.commands import AnswerAttempts, Pay, Remind, UndoPayment
 from ordercore.order.events import ClosingAsked, Reminded
 from ordercore.order.facts import has_payment, paid_in_full
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from ordercore.lifecycle import Lifecycle, TimerRule
+    from ordercore.lifecycle import Lifecycle
     from ordercore.order.order import Order
     from ordercore.order.rules.deciding import Deciding, Guard, Rule, Situation
     from ordercore.tender import Outcome
@@ -79,15 +78,10 @@ def deadline(order: Order, lifecycle: Lifecycle[Order]) -> datetime | None:
     pay_by = order.content.pay_by
     if pay_by is None or order.handling.extended or order.handling.pauses:
         return None
-    rules = [rule for rule in lifecycle.timers if _closes(rule)]
-    if rules:
-        return pay_by if any([order.state in rule.states for rule in rules]) else None
+    windows = lifecycle.windows
+    if windows is not None:
+        return pay_by if order.state in windows else None
     return None if order.payments.keeps() else pay_by
-
-
-def _closes(rule: TimerRule) -> bool:
-    """Whether a rule closes an order that is not paid by its moment."""
-    return rule.does is TimerAction.CLOSE and rule.since is Since.PAY_BY
 
 
 def paid_in_time(order: Order, situation: Situation, via: str) -> Refusal | None:
@@ -95,7 +89,7 @@ def paid_in_time(order: Order, situation: Situation, via: str) -> Refusal | None
     if situation.by.kind is not ActorKind.SYSTEM or order.due or not has_payment(order):
         return None
     for rule in situation.lifecycle.timers:
-        if _closes(rule) and rule.event == via and order.state in rule.states:
+        if rule.closes_unpaid and rule.event == via and order.state in rule.states:
             return Refusal("the order is paid: its deadline does not concern it")
     return None
 
