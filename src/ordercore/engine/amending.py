@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ordercore.change import Receipt, change
-from ordercore.codec import FAULTS, to_plain
 from ordercore.engine.discharging import discharge
 from ordercore.engine.flow import call
 from ordercore.engine.paying import give_up
@@ -272,6 +271,8 @@ def _text(order_id: str, changes: Sequence[Any], overrule: str) -> str:
 
 def _plain(change: Any) -> Any:
     """A change as its key stands for it; one of wrong types as it shows itself: the cart's check names it later."""
+    from ordercore.codec import FAULTS, to_plain  # loaded when somebody amends
+
     try:
         return to_plain(change)
     except (*FAULTS, OrdercoreError):
