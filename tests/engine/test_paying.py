@@ -236,9 +236,10 @@ def test_a_waiting_payment_that_failed_unheard_makes_room_for_another() -> None:
 
 
 def _request(world: World, order: Any, place: int) -> Any:
-    from ordercore.engine.discharging import charge_request
+    from ordercore.engine.discharging import charge_request, pay_until
 
-    return charge_request(world.engine.shop, order, order.payments.attempts[place])
+    pay_by = pay_until(world.engine.shop, order)
+    return charge_request(order, order.payments.attempts[place], pay_by)
 
 
 # --- Declines -----------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ordercore.adapters.memory import MemoryStore
 from ordercore.adoption import ColumnMap, apart, read_csv, read_json_lines
+from ordercore.cli.given import lifecycle_of, policies_of
 from ordercore.cli.sections import Section, show
 from ordercore.cli.stores import MEMORY, existing, opened
 from ordercore.engine import OrderEngine
@@ -22,7 +23,6 @@ from ordercore.engine.adopting import adopt_many
 from ordercore.engine.flow import run
 from ordercore.errors import InvalidDocument, InvalidInput
 from ordercore.money import decimal_text
-from ordercore.policy import Policies, Preset
 from ordercore.value import value
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from ordercore.adoption import AdoptionReport
     from ordercore.cli.stores import Store
-    from ordercore.lifecycle import Lifecycle
-    from ordercore.order import Order
 
 __all__ = ["AdoptJob", "adopt_file"]
 
@@ -65,7 +63,10 @@ def adopt_file(job: AdoptJob) -> int:
     if not 0 <= job.grace_days <= GRACE_DAYS_MAX:
         raise InvalidInput(f"0 to {GRACE_DAYS_MAX} days", path="--grace-days")
     columns = _columns(job.map)
-    policies, lifecycles = _policies(job.policies), [_lifecycle(path) for path in job.lifecycles]
+    policies, lifecycles = (
+        policies_of(job.policies),
+        [lifecycle_of(path) for path in job.lifecycles],
+    )
     json_lines = _suffix(job.file) in _JSON
     scattered: frozenset[str] = frozenset()
     if not json_lines:
@@ -151,21 +152,6 @@ def _store(job: AdoptJob) -> Iterator[Store]:
     with existing(job.store) as store:
         # a database of the host's, without our tables, holds no order yet
         yield store if isinstance(store, MemoryStore) or store.exists() else MemoryStore()
-
-
-def _policies(name: str | None) -> Policies:
-    if name is None:
-        return Policies()
-    if name in {one.value for one in Preset} and not Path(name).is_file():
-        return Policies.preset(name)
-    return Policies.load(name)
-
-
-def _lifecycle(path: Path) -> Lifecycle[Order]:
-    from ordercore.lifecycle import load_lifecycle
-    from ordercore.order import FACTS
-
-    return load_lifecycle(path, FACTS)
 
 
 # What is told ---------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ordercore.adapters.memory import MemoryGateway
+from ordercore.cli.given import lifecycle_of, policies_of
 from ordercore.cli.sections import json_text, one_line
 from ordercore.cli.stores import MEMORY, existing, opened
 from ordercore.clock import SystemClock
@@ -13,13 +14,11 @@ from ordercore.engine import OrderEngine
 from ordercore.engine.doctor import Finding, FindingKind, Severity, diagnose
 from ordercore.engine.flow import run
 from ordercore.errors import InvalidInput
-from ordercore.policy import Policies, Preset, preset
+from ordercore.policy import preset
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ordercore.lifecycle import Lifecycle
-    from ordercore.order import Order
 
 __all__ = ["examine", "show_preset"]
 
@@ -81,27 +80,11 @@ def _findings(
         engine = OrderEngine(
             place,
             {name: MemoryGateway(name, clock) for name in names},
-            policies=_policies(policies),
-            lifecycles=[*BUILT_IN, *[_lifecycle(path) for path in lifecycles]],
+            policies=policies_of(policies),
+            lifecycles=[*BUILT_IN, *[lifecycle_of(path) for path in lifecycles]],
         )
         found = run(diagnose(engine.shop), "doctor")
     return tuple(finding for finding in found if finding.kind not in hidden)
-
-
-def _policies(name: str | None) -> Policies:
-    """The policies of a preset or a file."""
-    if name is None:
-        return Policies()
-    if name in {one.value for one in Preset} and not Path(name).is_file():
-        return Policies.preset(name)
-    return Policies.load(name)
-
-
-def _lifecycle(path: Path) -> Lifecycle[Order]:
-    from ordercore.lifecycle import load_lifecycle
-    from ordercore.order import FACTS
-
-    return load_lifecycle(path, FACTS)
 
 
 def _plain(finding: Finding) -> dict[str, Any]:

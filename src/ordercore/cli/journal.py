@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ordercore.cli.given import lifecycle_of
 from ordercore.cli.sections import json_text
 from ordercore.cli.stores import existing
 from ordercore.clock import SystemClock
@@ -61,7 +62,7 @@ def print_journal(
         raise InvalidInput("name an order by its id or its number", path="ORDER")
     if picture is not None and picture.suffix.lower() != ".svg":
         raise InvalidInput(f"a picture is .svg, not {picture.name[:60]!r}", path="--svg")
-    known = [_document(path) for path in lifecycles]
+    known = [lifecycle_of(path) for path in lifecycles]
     with existing(url) as store:
         recorded = store.journal(_found(store, wanted).id)
     bare = journal_of(recorded)
@@ -107,12 +108,6 @@ def _tail(number: str) -> str:
 
 
 # Its lifecycle and its targets -----------------------------------------------------------------
-
-
-def _document(path: Path) -> Lifecycle[Order]:
-    from ordercore.lifecycle import load_lifecycle
-
-    return load_lifecycle(path, FACTS)
 
 
 def _lifecycle(order: Order, known: Sequence[Lifecycle[Order]]) -> Lifecycle[Order] | None:

@@ -92,12 +92,17 @@ def optional(hint: Any) -> Any:
 
 
 def union_members(hint: Any) -> tuple[Any, ...]:
-    """The classes of a closed union of values; none where ``hint`` is something else."""
+    """The classes of a closed union of values, ``None`` aside; none where ``hint`` is something else."""
     if typing.get_origin(hint) not in {types.UnionType, typing.Union}:
         return ()
-    members = typing.get_args(hint)
+    members = tuple([part for part in typing.get_args(hint) if part is not type(None)])
     closed = len(members) > 1 and all(attrs.has(member) for member in members)
     return members if closed else ()
+
+
+def _always(hint: Any) -> tuple[Any, ...]:
+    """The same for a field that always holds one of them; one that may hold ``None`` is not compiled."""
+    return () if type(None) in typing.get_args(hint) else union_members(hint)
 
 
 def tag(cls: type[Any]) -> str:
@@ -304,7 +309,7 @@ class Compiler:
             return self._class_writer(hint, "")
         if is_tuple(hint):
             return self._make("write", hint, "", lambda me: self._tuple_writer(me, hint))
-        members = union_members(hint)
+        members = _always(hint)
         if members:
             return self._make("write", hint, "", lambda me: self._union_writer(me, members))
         inner = optional(hint)
@@ -421,7 +426,7 @@ class Compiler:
             return self._class_reader(hint, "")
         if is_tuple(hint):
             return self._make("read", hint, "", lambda me: self._tuple_reader(me, hint))
-        members = union_members(hint)
+        members = _always(hint)
         if members:
             return self._make("read", hint, "", lambda me: self._union_reader(me, members))
         inner = optional(hint)

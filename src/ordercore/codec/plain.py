@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import enum
 import sys
-import types
 import typing
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
@@ -24,7 +23,7 @@ import attrs
 
 from ordercore import fulfillment, ledger, pricing, tender
 from ordercore.calendar import WorkingHours
-from ordercore.codec.compiled import is_money, is_tuple, micros, moment, tag
+from ordercore.codec.compiled import is_money, is_tuple, micros, moment, tag, union_members
 from ordercore.errors import CorruptDocument, InvalidMoney
 from ordercore.goods import LineId, Manifest, Sku
 from ordercore.money import Percent, Rounding, decimal_text, money, to_minor
@@ -86,15 +85,8 @@ def _resolve(cls: type[Any]) -> None:
     attrs.resolve_types(cls, {**hint_names(cls), **vars(sys.modules[cls.__module__])})
 
 
-def _members(hint: Any) -> tuple[Any, ...]:
-    if typing.get_origin(hint) not in {types.UnionType, typing.Union}:
-        return ()
-    return tuple(part for part in typing.get_args(hint) if part is not type(None))
-
-
 def _is_closed_union(hint: Any) -> bool:
-    members = _members(hint)
-    return len(members) > 1 and all(attrs.has(member) for member in members)
+    return bool(union_members(hint))
 
 
 def _add_scalars(converter: Converter) -> None:
@@ -160,7 +152,7 @@ def _add_unions(converter: Converter) -> None:
         return {"type": tag(type(member)), **converter.unstructure(member)}
 
     def structuring(hint: Any) -> Any:
-        members = {tag(member): member for member in _members(hint)}
+        members = {tag(member): member for member in union_members(hint)}
         absent = type(None) in typing.get_args(hint)
 
         def structure(found: Any, _: Any) -> Any:

@@ -16,7 +16,7 @@ from ordercore.change import Receipt, change
 from ordercore.engine.discharging import discharge
 from ordercore.engine.flow import call
 from ordercore.engine.paying import give_up
-from ordercore.engine.placing import checked_key, content_again, hold_codes
+from ordercore.engine.placing import Promises, checked_key, codes_of, content_again, hold_codes
 from ordercore.engine.quoting import quote_cart
 from ordercore.engine.shop import (
     AMENDED,
@@ -54,9 +54,10 @@ from ordercore.order import (
     Recover,
     amended_cart,
 )
+from ordercore.order.amendment import cart_with, line_as
 from ordercore.order.events import RevenueRecognized, Reviewed
 from ordercore.order.rules.amending import may_amend, may_recover
-from ordercore.pricing import Cart, CartLine
+from ordercore.pricing import Cart
 from ordercore.tender import refunded_units
 from ordercore.tender.events import RefundRequested
 from ordercore.value import value
@@ -70,7 +71,7 @@ if TYPE_CHECKING:
     from ordercore.engine.shop import Shop
     from ordercore.event import Event
     from ordercore.money import Money
-    from ordercore.order import CartChange, Command, Decision, Order
+    from ordercore.order import CartChange, Command, Order
     from ordercore.party import Actor
     from ordercore.pricing import Quote
 
@@ -112,24 +113,8 @@ def cart_of(order: Order, gone: Mapping[LineId, int] | None = None) -> Cart:
         name = line.id or str(i + 1)
         left = line.quantity - gone.get(LineId(name), 0)
         if left > 0:
-            lines.append(_line(line, name, left, line.unit_price))
-    return _cart(cart, tuple(lines))
-
-
-def _line(line: CartLine, name: str, quantity: int, price: Money) -> CartLine:
-    return CartLine(
-        line.sku, quantity, price, line.name, name, line.discounts, line.tax_category,
-        line.tax_included, line.category, line.weight_grams, line.source_url, line.domestic_freight,
-        line.attributes, line.extra, line.brand, line.kind, line.customs, line.components,
-        line.floor_price, line.points,
-    )  # fmt: skip
-
-
-def _cart(cart: Cart, lines: tuple[CartLine, ...]) -> Cart:
-    return Cart(
-        cart.currency, lines, cart.discounts, cart.shipping, cart.kind, cart.shop, cart.customer,
-        cart.address, cart.extra, cart.codes, cart.shopper, cart.fees, cart.attribution,
-    )  # fmt: skip
+            lines.append(line_as(line, name, left))
+    return cart_with(cart, tuple(lines))
 
 
 class _Draft:
@@ -150,9 +135,9 @@ class _Draft:
         self.codes = codes
 
 
-def _units(content: OrderContent) -> dict[str, int]:
+def _units(quote: Quote) -> dict[str, int]:
     units: dict[str, int] = {}
-    for line in content.lines:
+    for line in quote.lines:
         units[line.sku] = units.get(line.sku, 0) + line.quantity
     return units
 
@@ -222,9 +207,8 @@ def _drafted(
     old = order.content
     held = () if anew else old.coupons
     quote = yield from quote_cart(shop, cart, held)
-    fresh = content_again(quote, old, pay_by)
     had = {} if anew else dict(order.stock_kept())
-    wanted = _units(fresh)
+    wanted = _units(quote)
     more = tuple([(sku, n - had.get(sku, 0)) for sku, n in wanted.items() if n > had.get(sku, 0)])
     reservation, goods = ("" if anew else old.reservation), None
     added = () if anew else _shrunk(_kept(order), had, wanted)
@@ -235,15 +219,9 @@ def _drafted(
             added = (*added, goods)
         else:
             reservation = goods.name
-    holding, added_codes, codes = _held(shop, order, fresh.coupons, origin, anew=anew)
-    content = OrderContent(
-        fresh.id, fresh.number, fresh.shop, fresh.kind, fresh.lifecycle, fresh.lifecycle_version,
-        fresh.currency, fresh.customer, fresh.address, fresh.lines, fresh.charges, fresh.discounts,
-        fresh.taxes, fresh.subtotal, fresh.discount, fresh.tax, fresh.net, fresh.total,
-        fresh.rounding, fresh.scope, fresh.priced_at, fresh.placed_at, fresh.pay_by, reservation,
-        fresh.extra, fresh.coupons, holding, fresh.points, fresh.border, fresh.settlement,
-        fresh.ledger, fresh.attribution, fresh.cart, added, added_codes,
-    )  # fmt: skip
+    holding, added_codes, codes = _held(shop, order, codes_of(quote), origin, anew=anew)
+    promises = Promises(reservation, holding, added, added_codes)
+    content = content_again(quote, old, pay_by, promises)
     return _Draft(quote, content, goods, codes)
 
 
@@ -287,7 +265,7 @@ def preview_amendment(
     order = without_waiting(shop, (yield from load(shop, order_id)), by)
     draft, command = yield from _drawn(shop, order, wanted, "preview", by, overrule)
     decision = yield from decided(shop, order, command, situation(shop, order, by))
-    return _amendment(order, decision, draft)
+    return _amendment(order, decision.order, decision.order, draft)
 
 
 def _drawn(
@@ -320,12 +298,12 @@ def _ask(shop: Shop, order: Order, by: Actor) -> None:
         raise NotAllowed(refusal.reason, order=order.id, state=order.state)
 
 
-def _amendment(before: Order, decision: Decision, draft: _Draft) -> Amendment:
-    after = decision.order
-    back = after.payments.refunded - before.payments.refunded
+def _amendment(before: Order, made: Order, now: Order, draft: _Draft) -> Amendment:
+    """What an amendment came to: the order before it, as it was decided, and as it stands now."""
+    back = made.payments.refunded - before.payments.refunded
     return Amendment(
-        after, draft.quote, _changed(before.content, draft.content), before.content.total,
-        draft.content.total, after.due, back,
+        now, draft.quote, _changed(before.content, draft.content), before.content.total,
+        draft.content.total, now.due, back,
     )  # fmt: skip
 
 
@@ -362,11 +340,7 @@ def amend(
     if made is None or draft is None:
         return _as_it_stands(before)
     order = yield from discharge(shop, made.order, by, made=made)
-    back = made.order.payments.refunded - before.payments.refunded
-    return Amendment(
-        order, draft.quote, _changed(before.content, draft.content), before.content.total,
-        draft.content.total, order.due, back,
-    )  # fmt: skip
+    return _amendment(before, made.order, order, draft)
 
 
 def _cleared(
@@ -519,14 +493,11 @@ def recover(
         if recoverable:
             yield from _free_former(shop, now)
         lines = tuple(
-            [
-                _line(line, line.id, line.quantity, prices.get(line.sku, line.unit_price))
-                for line in cart.lines
-            ]
+            [line_as(line, line.id, line.quantity, prices.get(line.sku)) for line in cart.lines]
         )
         within = shop.policies.timeouts.of(now.content.kind).pay_within
         pay_by = None if now.content.pay_by is None else shop.clock.now() + within
-        draft = yield from _drafted(shop, now, _cart(cart, lines), origin, pay_by, anew=True)
+        draft = yield from _drafted(shop, now, cart_with(cart, lines), origin, pay_by, anew=True)
         return draft, checked_texts(Recover(draft.content, overrule))
 
     made, _, before = yield from _committed(shop, order, receipt, by, draw)

@@ -74,10 +74,15 @@ def order_of_key(key: str) -> str:
     return key.partition("/")[0]
 
 
-def charge_request(shop: Shop, order: Order, attempt: Attempt) -> ChargeRequest:
-    """The attempt as its gateway is asked about it. A difference that an amendment left has no deadline."""
+def pay_until(shop: Shop, order: Order) -> datetime | None:
+    """Until when channels may take money for an order: a difference that an amendment left has no deadline."""
     content = order.content
-    pay_by = deadline(order, shop.lifecycles.get(content.lifecycle, content.lifecycle_version))
+    return deadline(order, shop.lifecycles.get(content.lifecycle, content.lifecycle_version))
+
+
+def charge_request(order: Order, attempt: Attempt, pay_by: datetime | None) -> ChargeRequest:
+    """The attempt as its gateway is asked about it; ``pay_by`` is that of `pay_until`."""
+    content = order.content
     return ChargeRequest(
         attempt.id, content.id, attempt.amount, content.currency, attempt.account,
         attempt.points, pay_by, attempt.reference, content.customer.id,
@@ -151,6 +156,7 @@ def _answers(
     After a decline no further tender of the payment is sent.
     """
     answers: list[tuple[str, Outcome]] = []
+    pay_by = pay_until(shop, order)
     failed = False
     for attempt in order.payments.attempts:
         state = attempt.state
@@ -162,7 +168,7 @@ def _answers(
             continue  # else the decision undoes it
         asked.add((attempt.id, state))
         gateway = shop.gateway(attempt.gateway)
-        port, request = _owed(gateway, state), charge_request(shop, order, attempt)
+        port, request = _owed(gateway, state), charge_request(order, attempt, pay_by)
         try:
             outcome = _sound((yield from call(port, request)), gateway)
             if (
@@ -346,12 +352,13 @@ def discharge(
 def pull(shop: Shop, order: Order, by: Actor) -> Flow[Order]:
     """Ask the gateways what became of attempts that wait, and record it."""
     answers: list[tuple[str, Outcome]] = []
+    pay_by = pay_until(shop, order)
     for attempt in order.payments.attempts:
         if attempt.state is not _S.WAITING:
             continue
         gateway = shop.gateway(attempt.gateway)
         try:
-            outcome = yield from call(gateway.lookup, charge_request(shop, order, attempt))
+            outcome = yield from call(gateway.lookup, charge_request(order, attempt, pay_by))
         except PortFailed as error:
             _unanswered(error)
             continue

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ordercore.change import Receipt, change
 from ordercore.engine.discharging import release
 from ordercore.engine.flow import call
 from ordercore.engine.quoting import quote_cart
-from ordercore.engine.shop import digest, owing_coupons, repeated, text_digest, told
+from ordercore.engine.shop import COUPONS, digest, owing, repeated, text_digest, told
 from ordercore.errors import (
     CouponUnavailable,
     InsideTransaction,
@@ -22,7 +22,7 @@ from ordercore.errors import (
     UnknownLifecycle,
 )
 from ordercore.money import decimal_text
-from ordercore.order import AddedHolding, Moved, OrderContent, Situation, place
+from ordercore.order import AddedHolding, AddedReservation, Moved, OrderContent, Situation, place
 from ordercore.party import ActorKind, Party
 from ordercore.pricing.checking import check_types
 from ordercore.pricing.priced import extra_text
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ordercore.ports import CouponBook
     from ordercore.pricing import Quote
 
-__all__ = ["content_again", "hold_codes", "locked", "place_order"]
+__all__ = ["Promises", "codes_of", "content_again", "hold_codes", "locked", "place_order"]
 
 KEY_MAX = 200
 """Longest idempotency key."""
@@ -84,26 +84,40 @@ def _content(
         quote.currency, owner, cart.address, quote.lines, quote.charges, quote.discounts, quote.taxes,
         quote.subtotal, quote.discount, quote.tax, quote.net, quote.total, quote.rounding,
         quote.scope, quote.at, now, now + window.pay_within if chart.prepaid else None, reservation,
-        extra_text(cart.extra, "cart.extra") if cart.extra else "", _codes(quote),
+        extra_text(cart.extra, "cart.extra") if cart.extra else "", codes_of(quote),
         held[0].name if held else "", quote.points, quote.border, quote.settlement, quote.ledger,
         cart.attribution, cart, (), held[1:],
     )  # fmt: skip
 
 
-def content_again(quote: Quote, old: OrderContent, pay_by: datetime | None) -> OrderContent:
-    """What is agreed from now on: the same order at another quote. What is held for it stays as it was named."""
+class Promises(NamedTuple):
+    """The names under which goods and codes are held for an order."""
+
+    reservation: str
+    holding: str
+    added: tuple[AddedReservation, ...]
+    added_codes: tuple[AddedHolding, ...]
+
+
+def content_again(
+    quote: Quote, old: OrderContent, pay_by: datetime | None, held: Promises | None = None
+) -> OrderContent:
+    """What is agreed from now on: the same order at another quote. Without ``held``, what is held for it
+    stays as it was named."""
     cart = quote.cart
+    if held is None:
+        held = Promises(old.reservation, old.coupon_holding, old.added, old.added_codes)
     return OrderContent(
         old.id, old.number, old.shop, old.kind, old.lifecycle, old.lifecycle_version,
         quote.currency, old.customer, cart.address, quote.lines, quote.charges, quote.discounts,
         quote.taxes, quote.subtotal, quote.discount, quote.tax, quote.net, quote.total,
-        quote.rounding, quote.scope, quote.at, old.placed_at, pay_by, old.reservation, old.extra,
-        _codes(quote), old.coupon_holding, quote.points, quote.border, quote.settlement,
-        quote.ledger, old.attribution, cart, old.added, old.added_codes,
+        quote.rounding, quote.scope, quote.at, old.placed_at, pay_by, held.reservation, old.extra,
+        codes_of(quote), held.holding, quote.points, quote.border, quote.settlement,
+        quote.ledger, old.attribution, cart, held.added, held.added_codes,
     )  # fmt: skip
 
 
-def _codes(quote: Quote) -> tuple[str, ...]:
+def codes_of(quote: Quote) -> tuple[str, ...]:
     """The coupon codes that its price counts on, each once; a code that did nothing is none of them."""
     return tuple(dict.fromkeys([off.code for off in quote.discounts if off.code]))
 
@@ -149,7 +163,7 @@ def _digested(quote: Quote, owner: Party, lifecycle: str) -> str:
             for line in quote.lines
         ],
         *[f"{charge.id}:{charge.name}={charge.total}/{charge.tax}" for charge in quote.charges],
-        *[f"coupon:{code}" for code in _codes(quote)],
+        *[f"coupon:{code}" for code in codes_of(quote)],
     )  # fmt: skip
 
 
@@ -193,7 +207,7 @@ def _promised(
     The names follow from ``origin``, the shop, the key and the content: a key whose first order was never
     written may come with other goods.
     """
-    policies, stock, book, codes = shop.policies, shop.stock, shop.coupons, _codes(quote)
+    policies, stock, book, codes = shop.policies, shop.stock, shop.coupons, codes_of(quote)
     until = now + policies.timeouts.of(quote.kind).pay_within + policies.stock.reserve_slack
     if codes and book is None:
         reason = "this engine has no coupon book, so nobody would hold the codes"
@@ -226,7 +240,7 @@ def place_order(shop: Shop, quote: Quote, key: str, by: Actor, lifecycle: str) -
     owner = _owner(quote, by)
     content_digest = _digest(quote, owner, lifecycle)
     receipt = Receipt(quote.shop, checked_key(key), "Place", content_digest, "")
-    stock, coupons = shop.stock, shop.coupons is not None and bool(_codes(quote))
+    stock, coupons = shop.stock, shop.coupons is not None and bool(codes_of(quote))
     _check_joined(shop, coupons=coupons)
     if stock is not None or coupons:
         earlier = yield from repeated(shop, receipt, by)
@@ -263,7 +277,7 @@ def _written(shop: Shop, made: Change, by: Actor, *, final: bool) -> Flow[Order]
     if stock is not None and final:
         yield from call(stock.deduct, reservation)
     if final and holding:
-        made = owing_coupons(made)
+        made = owing(made, COUPONS)
     try:
         yield from call(shop.store.commit, (made,))
     except (KeyReused, Stale):  # stale: this very order was written, and the answer was lost

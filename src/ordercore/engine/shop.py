@@ -277,7 +277,7 @@ def record(
             where.lifecycle,
         )  # fmt: skip
         if _codes_of(order) and _coupons_back(made):
-            made = owing_coupons(made)
+            made = owing(made, COUPONS)
         if clear is not None:
             made = _served(made, clear)
         if not made.events and not made.timers_cleared:
@@ -293,11 +293,6 @@ def record(
                 yield from told(shop, made)
             return made
         order = yield from load(shop, order.id)
-
-
-def owing_coupons(made: Change) -> Change:
-    """The change, with a timer for the order's coupon codes."""
-    return owing(made, COUPONS)
 
 
 def owing(made: Change, key: TimerKey) -> Change:
@@ -380,7 +375,7 @@ def once(
                 where.lifecycle, receipt,
             )  # fmt: skip
             if _codes_of(order) and _coupons_back(made):
-                made = owing_coupons(made)
+                made = owing(made, COUPONS)
             yield Step(shop.store.commit, ((made,),))
         except Stale:
             tries += 1

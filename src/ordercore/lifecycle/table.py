@@ -78,11 +78,9 @@ class EventInfo:
     seals: bool = False
     description: str = ""
 
-    def may_send(self, state: str, kind: ActorKind) -> bool | None:
-        """Whether such an actor may send it from ``state``; ``None`` where the chart says nothing."""
-        if not self.senders:
-            return None
-        return kind in self.senders.get(state, self.senders.get("", frozenset()))
+    def kinds(self, state: str) -> frozenset[ActorKind]:
+        """Who may send it from ``state``; empty too where the chart says nothing at all."""
+        return self.senders.get(state, self.senders.get("", frozenset()))
 
 
 @value
@@ -180,7 +178,7 @@ class Lifecycle(Generic[S]):
         self.releases: Final = frozenset(info.id for info in states if info.releases)
         self.sealing: Final = frozenset(info.id for info in about if info.seals)
         self.senders: Final = {
-            (state.id, info.id): info.senders.get(state.id, info.senders.get("", frozenset()))
+            (state.id, info.id): info.kinds(state.id)
             for info in about
             if info.senders
             for state in states
@@ -267,8 +265,8 @@ class Lifecycle(Generic[S]):
 
     def may_send(self, state: str, event: str, kind: ActorKind) -> bool | None:
         """Whether such an actor may send the event from ``state``; ``None`` where the chart says nothing."""
-        found = self._infos.get(event)
-        return None if found is None else found.may_send(state, kind)
+        kinds = self.senders.get((state, event))
+        return None if kinds is None else kind in kinds
 
     def _row(self, state: str) -> Mapping[str, tuple[Move[S], ...]]:
         row = self.table.get(state)

@@ -17,6 +17,8 @@ from ordercore.value import value
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from ordercore.money import Money
+
 __all__ = [
     "CHANGES_MAX",
     "AddLine",
@@ -88,12 +90,23 @@ def _place(lines: list[CartLine], name: str, path: str) -> int:
     raise InvalidManifest(f"the order has no line {name!r}", path=f"{path}.line", known=known)
 
 
-def _renamed(line: CartLine, name: str, quantity: int) -> CartLine:
+def line_as(line: CartLine, name: str, quantity: int, price: Money | None = None) -> CartLine:
+    """A line under another id, with so many units, and at another unit price where one is given."""
     return CartLine(
-        line.sku, quantity, line.unit_price, line.name, name, line.discounts, line.tax_category,
-        line.tax_included, line.category, line.weight_grams, line.source_url, line.domestic_freight,
-        line.attributes, line.extra, line.brand, line.kind, line.customs, line.components,
-        line.floor_price, line.points,
+        line.sku, quantity, line.unit_price if price is None else price, line.name, name,
+        line.discounts, line.tax_category, line.tax_included, line.category, line.weight_grams,
+        line.source_url, line.domestic_freight, line.attributes, line.extra, line.brand, line.kind,
+        line.customs, line.components, line.floor_price, line.points,
+    )  # fmt: skip
+
+
+def cart_with(cart: Cart, lines: tuple[CartLine, ...], draft: _Draft | None = None) -> Cart:
+    """A cart with other lines, and what else a draft has changed."""
+    changed = cart if draft is None else draft
+    return Cart(
+        cart.currency, lines, cart.discounts, changed.shipping, cart.kind, cart.shop,
+        cart.customer, changed.address, cart.extra, changed.codes, cart.shopper, cart.fees,
+        cart.attribution,
     )  # fmt: skip
 
 
@@ -104,7 +117,7 @@ class _Draft:
 
     def __init__(self, cart: Cart) -> None:
         self.lines = [
-            line if line.id else _renamed(line, str(i + 1), line.quantity)
+            line if line.id else line_as(line, str(i + 1), line.quantity)
             for i, line in enumerate(cart.lines)
         ]
         ids = [line.id for line in self.lines]
@@ -118,7 +131,7 @@ class _Draft:
             reason = f"a {type(line).__name__} is no line"
             raise InvalidInput(reason, path=f"{path}.line")
         if not line.id:  # a name that no line of the order has, nor had until this change
-            line = _renamed(line, str(next(self.numbers)), line.quantity)
+            line = line_as(line, str(next(self.numbers)), line.quantity)
         if any(known.id == line.id for known in self.lines):
             reason = f"the order has a line {line.id!r} already"
             raise InvalidCart(reason, path=f"{path}.line.id")
@@ -130,7 +143,7 @@ class _Draft:
     def requantify(self, change: ChangeQuantity, path: str) -> None:
         at = _place(self.lines, change.line, path)
         line = self.lines[at]
-        self.lines[at] = _renamed(line, line.id, change.quantity)
+        self.lines[at] = line_as(line, line.id, change.quantity)
 
     def readdress(self, change: ChangeAddress, _path: str) -> None:
         self.address = change.address
@@ -175,8 +188,4 @@ def amended_cart(cart: Cart, changes: tuple[CartChange, ...]) -> Cart:
     if not draft.lines:
         reason = "no line is left: cancel the order instead"
         raise InvalidCart(reason, path="changes")
-    return Cart(
-        cart.currency, tuple(draft.lines), cart.discounts, draft.shipping, cart.kind, cart.shop,
-        cart.customer, draft.address, cart.extra, draft.codes, cart.shopper, cart.fees,
-        cart.attribution,
-    )  # fmt: skip
+    return cart_with(cart, tuple(draft.lines), draft)

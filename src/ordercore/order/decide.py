@@ -198,7 +198,7 @@ def _refusal(
     if who is not None and sends is not None and not timed:
         senders = lifecycle.senders.get((order.state, sends))
         if senders is not None:
-            said = (ActorKind.STAFF if by.kind is ActorKind.SYSTEM else by.kind) in senders
+            said = situation.speaker in senders
     if said is None:
         said = who is None or by.kind in who
     if not said:

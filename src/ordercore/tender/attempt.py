@@ -223,8 +223,10 @@ class Payments:
 
     def keeps(self) -> bool:
         """Whether a payment has come to its end and its money counts."""
-        if self.carried:
-            return True
+        return bool(self.carried) or self.taken()
+
+    def taken(self) -> bool:
+        """Whether all of the payment in force was taken."""
         current = self.current()
         return bool(current) and all([a.state is AttemptState.CAPTURED for a in current])
 

@@ -282,13 +282,17 @@ class OwnFile(_File):
         self.engine.dispose()
 
 
-class JoinedFile(_File):
-    """The host's own connection to SQLite, in the transaction that the host has open."""
+class _Savepoint:
+    """How a change begins and ends inside the host's transaction."""
 
     joined = True
     begin = "SAVEPOINT ordercore"
     end = "RELEASE SAVEPOINT ordercore"
     undo: tuple[str, ...] = ("ROLLBACK TO SAVEPOINT ordercore", "RELEASE SAVEPOINT ordercore")
+
+
+class JoinedFile(_Savepoint, _File):
+    """The host's own connection to SQLite, in the transaction that the host has open."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__()
@@ -507,13 +511,8 @@ class OwnServer(_Server):
         self._forget()
 
 
-class JoinedServer(_Server):
+class JoinedServer(_Savepoint, _Server):
     """The host's own connection to PostgreSQL, in the transaction that the host has open."""
-
-    joined = True
-    begin = "SAVEPOINT ordercore"
-    end = "RELEASE SAVEPOINT ordercore"
-    undo: tuple[str, ...] = ("ROLLBACK TO SAVEPOINT ordercore", "RELEASE SAVEPOINT ordercore")
 
     def __init__(self, connection: Connection) -> None:
         super().__init__()

@@ -18,7 +18,6 @@ from ordercore.order.rules.closing import end
 from ordercore.order.rules.deciding import Refusal
 from ordercore.order.rules.marking import TEXT_MAX, named
 from ordercore.order.rules.paying import CLOSING, may_leave
-from ordercore.party import ActorKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,9 +35,7 @@ OVERRIDE = "override"
 
 def may_send(order: Order, situation: Situation, event: str) -> bool:
     """Whether the chart lets this actor send an event; the shop's own process may what staff may."""
-    kind = situation.by.kind
-    kind = ActorKind.STAFF if kind is ActorKind.SYSTEM else kind
-    return bool(situation.lifecycle.may_send(order.state, event, kind))
+    return bool(situation.lifecycle.may_send(order.state, event, situation.speaker))
 
 
 def hindered(order: Order, situation: Situation, to: str) -> Refusal | None:

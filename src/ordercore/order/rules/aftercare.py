@@ -14,7 +14,7 @@ from ordercore.goods import LineId, Manifest, Quantity
 from ordercore.order.commands import AnswerRefund, NoteRefundDelay, RefundOrder
 from ordercore.order.events import RefundDelayed
 from ordercore.order.facts import everything_refunded
-from ordercore.order.rules.deciding import Refusal
+from ordercore.order.rules.deciding import Refusal, unlisted
 from ordercore.order.rules.paying import give_all_back, planned_today
 from ordercore.tender import RefundStatus, refund, refundable
 from ordercore.tender.attempt import REFUNDS_MAX
@@ -33,10 +33,9 @@ _OPEN = frozenset({None, RefundStatus.UNKNOWN})
 
 def may_refund(order: Order, situation: Situation) -> Refusal | None:
     """Money goes back while the state lists ``refund`` and some is left to go back."""
-    lifecycle = situation.lifecycle
-    if "refund" not in lifecycle.table[order.state]:
-        allowed = lifecycle.allowed(order.state, order)
-        return Refusal(f"an order in state {order.state!r} has nothing to refund", allowed)
+    refusal = unlisted("refund", "has nothing to refund", order, situation)
+    if refusal is not None:
+        return refusal
     if order.payments.captured <= order.payments.refunded:
         return Refusal("all that was paid has been refunded")
     if any([attempt.live for attempt in order.payments.current()]):

@@ -19,7 +19,7 @@ from ordercore.order.commands import Amend, Recover
 from ordercore.order.events import Amended, Overruled, Recovered
 from ordercore.order.facts import has_payment
 from ordercore.order.handling import Rule as HandlingRule
-from ordercore.order.rules.deciding import Refusal
+from ordercore.order.rules.deciding import Refusal, unlisted
 from ordercore.order.rules.paying import CLOSING
 from ordercore.party import ActorKind
 from ordercore.tender import AttemptState, Refund, RefundLeg, carried_tenders, reallotment
@@ -52,7 +52,7 @@ def overruled(deciding: Deciding, rule: HandlingRule, refusal: Refusal, reason: 
     """Set a rule aside for a reason, where the policy lets staff do so; otherwise refuse."""
     situation = deciding.situation
     allowed = rule in situation.handling.overrules
-    staff = situation.by.kind in {ActorKind.STAFF, ActorKind.SYSTEM}
+    staff = situation.speaker is ActorKind.STAFF
     if not (reason and allowed and staff):
         order = deciding.order
         raise NotAllowed(
@@ -95,8 +95,7 @@ def _waits(order: Order, situation: Situation, attempt: Attempt) -> bool:
 
 def amend_by(order: Order, situation: Situation) -> Refusal | None:
     """Whether the lifecycle lets this actor change an order in this state."""
-    kind = situation.by.kind
-    kind = ActorKind.STAFF if kind is ActorKind.SYSTEM else kind
+    kind = situation.speaker
     if kind in situation.lifecycle.state(order.state).amend:
         return None
     return Refusal(f"a {kind.value} cannot change an order in state {order.state!r}")
@@ -182,10 +181,9 @@ def _same_order(old: OrderContent, new: OrderContent) -> None:
 
 def may_recover(order: Order, situation: Situation) -> Refusal | None:
     """An order comes back while its state lists ``recover``."""
-    lifecycle = situation.lifecycle
-    if "recover" not in lifecycle.table[order.state]:
-        allowed = lifecycle.allowed(order.state, order)
-        return Refusal(f"an order in state {order.state!r} cannot be recovered", allowed)
+    refusal = unlisted("recover", "cannot be recovered", order, situation)
+    if refusal is not None:
+        return refusal
     if order.payments.in_flight:
         return Refusal("a payment is still being undone: wait for its end")
     if order.recognized:

@@ -12,7 +12,7 @@ from ordercore.order.facts import has_payment
 from ordercore.order.handling import Rule as HandlingRule
 from ordercore.order.rules.aftercare import give_back, matrix_holds
 from ordercore.order.rules.amending import overruled
-from ordercore.order.rules.deciding import Refusal
+from ordercore.order.rules.deciding import Refusal, unlisted
 from ordercore.order.rules.paying import close_unpaid, give_all_back, gives_back, paid_in_time
 from ordercore.tender import refundable
 
@@ -31,10 +31,9 @@ CLOSE = "close"
 
 def may_cancel(order: Order, situation: Situation) -> Refusal | None:
     """An order is canceled while its state lists ``cancel`` and nothing has left."""
-    lifecycle = situation.lifecycle
-    if "cancel" not in lifecycle.table[order.state]:
-        allowed = lifecycle.allowed(order.state, order)
-        return Refusal(f"an order in state {order.state!r} cannot be canceled", allowed)
+    refusal = unlisted(CANCEL, "cannot be canceled", order, situation)
+    if refusal is not None:
+        return refusal
     if order.delivery.shipments:
         return Refusal("part of the order has left: refund the rest instead")
     return paid_in_time(order, situation, CANCEL)
@@ -42,11 +41,7 @@ def may_cancel(order: Order, situation: Situation) -> Refusal | None:
 
 def may_close(order: Order, situation: Situation) -> Refusal | None:
     """An unpaid order is closed while its state lists an event for it."""
-    lifecycle = situation.lifecycle
-    if "close" in lifecycle.table[order.state]:
-        return None
-    allowed = lifecycle.allowed(order.state, order)
-    return Refusal(f"an order in state {order.state!r} is not to be closed", allowed)
+    return unlisted(CLOSE, "is not to be closed", order, situation)
 
 
 def cancel(deciding: Deciding, command: Cancel) -> None:
@@ -103,12 +98,11 @@ def close(deciding: Deciding, command: Close) -> None:
 
 def may_seal(order: Order, situation: Situation) -> Refusal | None:
     """An order is closed for good while its state lists ``close`` and no attempt is open."""
-    lifecycle = situation.lifecycle
-    if CLOSE not in lifecycle.sealing:
+    if CLOSE not in situation.lifecycle.sealing:
         return Refusal("the lifecycle closes no order for good")
-    if CLOSE not in lifecycle.table[order.state]:
-        allowed = lifecycle.allowed(order.state, order)
-        return Refusal(f"an order in state {order.state!r} cannot be closed", allowed)
+    refusal = unlisted(CLOSE, "cannot be closed", order, situation)
+    if refusal is not None:
+        return refusal
     if order.payments.in_flight:
         return Refusal("a payment is under way: wait for its end")
     return None

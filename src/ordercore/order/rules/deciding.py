@@ -8,6 +8,7 @@ from ordercore.order.events import FundedShare, Moved, RevenueRecognized
 from ordercore.order.evolve import FOLDS, answered
 from ordercore.order.handling import HandlingPolicy
 from ordercore.order.order import row_taxes
+from ordercore.party import ActorKind
 from ordercore.pricing import BORDER_CHARGES, ChargeKind, TaxTotal
 from ordercore.tender import refunded_units
 from ordercore.value import value
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ordercore.pricing import Funder
     from ordercore.tender.events import AttemptAnswered
 
-__all__ = ["Deciding", "Guard", "Refusal", "Rule", "Situation"]
+__all__ = ["Deciding", "Guard", "Refusal", "Rule", "Situation", "unlisted"]
 
 
 @value
@@ -37,6 +38,12 @@ class Situation:
     posting: PostingPolicy
     handling: HandlingPolicy = HandlingPolicy()
 
+    @property
+    def speaker(self) -> ActorKind:
+        """As whom the actor is heard: the shop's own process may what staff may."""
+        kind = self.by.kind
+        return ActorKind.STAFF if kind is ActorKind.SYSTEM else kind
+
 
 @value
 class Refusal:
@@ -44,6 +51,15 @@ class Refusal:
 
     reason: str
     allowed: tuple[str, ...] = ()
+
+
+def unlisted(event: str, said: str, order: Order, situation: Situation) -> Refusal | None:
+    """The refusal of a command whose event the state does not list; ``said`` ends *an order in state 'x' ...*."""
+    lifecycle = situation.lifecycle
+    if event in lifecycle.table[order.state]:
+        return None
+    allowed = lifecycle.allowed(order.state, order)
+    return Refusal(f"an order in state {order.state!r} {said}", allowed)
 
 
 class Deciding:

@@ -8,7 +8,7 @@ from ordercore.errors import InvalidManifest
 from ordercore.fulfillment import Received, Shipment, Shipped
 from ordercore.fulfillment.delivery import SHIPMENTS_MAX
 from ordercore.order.commands import Accept, Complete, Deliver, Ship
-from ordercore.order.rules.deciding import Refusal
+from ordercore.order.rules.deciding import Refusal, unlisted
 from ordercore.order.rules.paying import CLOSING
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ def _needs(event: str, what: str, *, stays: bool = False) -> Guard:
     """A guard: the state lists ``event``. With ``stays``, and the order is not about to end."""
 
     def may(order: Order, situation: Situation) -> Refusal | None:
-        if event in situation.lifecycle.table[order.state]:
-            return Refusal(CLOSING) if stays and order.closing is not None else None
-        allowed = situation.lifecycle.allowed(order.state, order)
-        return Refusal(f"an order in state {order.state!r} cannot be {what}", allowed)
+        refusal = unlisted(event, f"cannot be {what}", order, situation)
+        if refusal is None and stays and order.closing is not None:
+            return Refusal(CLOSING)
+        return refusal
 
     return may
 

@@ -15,7 +15,7 @@ from ordercore.fulfillment import Withdrawn
 from ordercore.order.commands import AnswerAttempts, Pay, Remind, UndoPayment
 from ordercore.order.events import ClosingAsked, Reminded
 from ordercore.order.facts import has_payment, paid_in_full
-from ordercore.order.rules.deciding import Refusal
+from ordercore.order.rules.deciding import Refusal, unlisted
 from ordercore.party import ActorKind
 from ordercore.tender import (
     Attempt,
@@ -26,7 +26,7 @@ from ordercore.tender import (
     carried_tenders,
     settled,
 )
-from ordercore.tender.attempt import ATTEMPTS_MAX
+from ordercore.tender.attempt import ATTEMPTS_MAX, HELD
 from ordercore.tender.events import (
     AttemptAnswered,
     CaptureAsked,
@@ -60,7 +60,6 @@ __all__ = [
 ]
 
 _S = AttemptState
-_HELD = frozenset({_S.AUTHORIZED, _S.CAPTURING, _S.CAPTURED})
 _WAITS = frozenset({_S.OPEN, _S.WAITING})
 _LOST = frozenset({_S.DECLINED, _S.RETURNED, _S.RETURNING})
 _UNDER_WAY = "a payment is under way: wait for its end"
@@ -126,13 +125,12 @@ def may_start(order: Order, situation: Situation) -> Refusal | None:
 
     A payment that only waits for its payer is no hindrance: the new one takes its place.
     """
-    lifecycle = situation.lifecycle
-    if "pay" not in lifecycle.table[order.state]:
-        allowed = lifecycle.allowed(order.state, order)
-        return Refusal(f"an order in state {order.state!r} is not to be paid", allowed)
+    refusal = unlisted("pay", "is not to be paid", order, situation)
+    if refusal is not None:
+        return refusal
     if order.closing is not None:
         return Refusal(CLOSING)
-    pay_by = deadline(order, lifecycle)
+    pay_by = deadline(order, situation.lifecycle)
     if pay_by is not None and situation.at > pay_by:
         return Refusal(f"the time to pay ended at {pay_by.isoformat()}")
     if any(attempt.live and attempt.state is not _S.WAITING for attempt in order.payments.attempts):
@@ -163,16 +161,10 @@ def may_remind(order: Order, situation: Situation) -> Refusal | None:
 def may_undo(order: Order, situation: Situation) -> Refusal | None:
     """A payment is given up only while the order waits for it: a paid order keeps its money (law L20)."""
     lifecycle = situation.lifecycle
-    current = order.payments.current()
-    if "pay" in lifecycle.table[order.state] and not _complete(current):
+    if "pay" in lifecycle.table[order.state] and not order.payments.taken():
         return None
     allowed = lifecycle.allowed(order.state, order)
     return Refusal(f"an order in state {order.state!r} has no payment to give up", allowed)
-
-
-def _complete(current: tuple[Attempt, ...]) -> bool:
-    """Whether a payment has come to its end: all of it was taken."""
-    return bool(current) and all([attempt.state is _S.CAPTURED for attempt in current])
 
 
 def pay(deciding: Deciding, command: Pay) -> None:
@@ -214,7 +206,7 @@ def _answer_late(deciding: Deciding, name: str, outcome: Outcome) -> None:
         return
     due = deciding.order.due
     deciding.apply(_told(name, after, outcome))
-    if before in _LATE and after in _HELD and not _welcome(deciding, attempt, due):
+    if before in _LATE and after in HELD and not _welcome(deciding, attempt, due):
         reason = f"money came for an attempt that was {before.value}"
         deciding.apply(UndoAsked((name,), reason))
 
@@ -230,7 +222,7 @@ def _welcome(deciding: Deciding, attempt: Attempt, due: int) -> bool:
         and due == attempt.amount
         and planned_today(order)
         and deciding.lists("pay")
-        and all(a.state in _HELD or a.id == attempt.id for a in payments.current())
+        and all(a.state in HELD or a.id == attempt.id for a in payments.current())
     )
 
 
@@ -290,7 +282,7 @@ def conclude(deciding: Deciding) -> None:
     current = order.payments.current()
     states = {attempt.state for attempt in current}
     canceled = order.closing is not None and not order.closing.timed_out
-    if current and states <= _HELD and not canceled and not order.due:
+    if current and states <= HELD and not canceled and not order.due:
         authorized = tuple([a.id for a in current if a.state is _S.AUTHORIZED])
         if authorized:
             deciding.apply(CaptureAsked(authorized))
@@ -298,7 +290,7 @@ def conclude(deciding: Deciding) -> None:
             deciding.move("pay")
         return
     if states & _LOST:
-        undo = tuple([a.id for a in current if a.state in _HELD or a.state in _WAITS])
+        undo = tuple([a.id for a in current if a.state in HELD or a.state in _WAITS])
         if undo:
             deciding.apply(UndoAsked(undo, "another tender of the payment failed"))
     if deciding.order.closing is not None:
@@ -322,7 +314,7 @@ def _finish_closing(deciding: Deciding) -> None:
     if closing is None or any(a.state in _WAITS or a.state is _S.CLOSING for a in current):
         return
     kept = _ended(order)
-    undo = tuple([a.id for a in current if a.state in _HELD and a.id not in kept])
+    undo = tuple([a.id for a in current if a.state in HELD and a.id not in kept])
     if undo:
         deciding.apply(UndoAsked(undo, closing.reason))
     elif not order.payments.in_flight:
@@ -380,7 +372,7 @@ def undo(deciding: Deciding, command: UndoPayment) -> None:
     if command.round not in {None, deciding.order.payments.round}:
         return
     attempts = deciding.order.payments.current()
-    names = tuple([a.id for a in attempts if a.state in _HELD or a.state in _WAITS])
+    names = tuple([a.id for a in attempts if a.state in HELD or a.state in _WAITS])
     if names:
         deciding.apply(UndoAsked(names, command.reason))
 
