@@ -7,6 +7,7 @@ importing this module loads neither, nor any extra.
 
 from __future__ import annotations
 
+from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
 from ordercore import lifecycle as _lifecycle
@@ -17,11 +18,13 @@ from ordercore.clock import Clock, SettableClock, SystemClock
 from ordercore.engine import (
     Amendment,
     AsyncOrderEngine,
+    CompensationResult,
     OrderEngine,
     PaymentResult,
     RefundResult,
     Sweep,
 )
+from ordercore.engine.traffic import ChannelTraffic
 from ordercore.errors import (
     InvalidInput,
     KeyReused,
@@ -37,6 +40,17 @@ from ordercore.errors import (
 )
 from ordercore.goods import Manifest
 from ordercore.identity import CountedIds, IdSource, NumberTemplate, SystemIds
+from ordercore.ledger import (
+    AccountKind,
+    CommissionRule,
+    Difference,
+    MovementKind,
+    ReconciliationClass,
+    ReconciliationReport,
+    SettlementPolicy,
+    StatementPeriod,
+    StatementRow,
+)
 from ordercore.lifecycle import Lifecycle, TimerAction, TimerRule, VisibleStep
 from ordercore.money import CashRounding, Percent, Rounding
 from ordercore.order import (
@@ -66,8 +80,11 @@ from ordercore.party import (
 from ordercore.policy import Policies, Preset
 from ordercore.ports import (
     CouponBook,
+    CreditGateway,
     Hook,
     ItemPage,
+    LedgerPage,
+    LedgerQuery,
     OrderPage,
     OrderQuery,
     OrderStore,
@@ -83,12 +100,14 @@ from ordercore.pricing import (
     AmountOff,
     Cart,
     CartLine,
+    DepositKind,
     Explanation,
     Fee,
     Funder,
     Layer,
     OrderKind,
     PercentOff,
+    Presale,
     PricingFacts,
     PricingPolicy,
     Promotion,
@@ -100,9 +119,32 @@ from ordercore.pricing import (
     TaxRate,
     explain,
 )
-from ordercore.tender import PaymentAction, PointsRate, TenderPlan, TenderPolicy, TenderRule
+from ordercore.tender import (
+    CapBase,
+    CaptureMoment,
+    ChannelChoice,
+    ChannelPolicy,
+    ChannelRule,
+    CreditRequest,
+    Failure,
+    LateMoney,
+    Overpaid,
+    PaymentAction,
+    PaymentPolicy,
+    PaymentPreview,
+    PointsRate,
+    RefundSplit,
+    StrandedRefund,
+    TenderEffect,
+    TenderLimit,
+    TenderPlan,
+    TenderPolicy,
+    TenderReason,
+    TenderRule,
+)
 
 if TYPE_CHECKING:
+    from ordercore.engine.reconciling import DayClose, DayRow, Patched
     from ordercore.lifecycle import load_lifecycle
     from ordercore.money import Money
 
@@ -150,14 +192,50 @@ __all__ = [
     "Destination",
     "Party",
     # how it is paid
+    "CapBase",
     "PaymentAction",
+    "PaymentPreview",
     "PaymentResult",
     "PointsRate",
-    "RefundResult",
+    "TenderEffect",
+    "TenderLimit",
     "TenderPlan",
     "TenderPolicy",
+    "TenderReason",
     "TenderRule",
     "tenders",
+    # over which channel, and when
+    "CaptureMoment",
+    "ChannelChoice",
+    "ChannelPolicy",
+    "ChannelRule",
+    "ChannelTraffic",
+    "DepositKind",
+    "Failure",
+    "Presale",
+    # what becomes of money
+    "CompensationResult",
+    "LateMoney",
+    "Overpaid",
+    "PaymentPolicy",
+    "RefundResult",
+    "RefundSplit",
+    "StrandedRefund",
+    # the books
+    "AccountKind",
+    "CommissionRule",
+    "DayClose",
+    "DayRow",
+    "Difference",
+    "LedgerPage",
+    "LedgerQuery",
+    "MovementKind",
+    "Patched",
+    "ReconciliationClass",
+    "ReconciliationReport",
+    "SettlementPolicy",
+    "StatementPeriod",
+    "StatementRow",
     # the order
     "CommandKind",
     "HandlingPolicy",
@@ -191,6 +269,8 @@ __all__ = [
     "Clock",
     "CountedIds",
     "CouponBook",
+    "CreditGateway",
+    "CreditRequest",
     "Hook",
     "IdSource",
     "OrderStore",
@@ -219,7 +299,12 @@ __all__ = [
 ]
 
 
+_BOOKS = ("DayClose", "DayRow", "Patched")
+
+
 def __getattr__(name: str) -> Any:
+    if name in _BOOKS:  # reconciling is loaded when somebody reconciles, or names what it gives
+        return getattr(_import_module("ordercore.engine.reconciling"), name)
     if name == "Money":
         return _money.Money  # py-moneyed is loaded when first asked for
     if name == "load_lifecycle":

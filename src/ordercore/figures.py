@@ -34,8 +34,14 @@ class Sales:
     """Sales of one group in one currency, amounts in minor units.
 
     ``orders`` counts all of them, ``released`` those that will not be fulfilled (canceled, never paid).
-    ``units`` and ``total`` are of the others; ``paid`` and ``refunded`` are the money that moved, for all.
-    ``group`` is empty for orders that do not say.
+    ``units`` and ``total`` are of the others; ``paid`` and ``refunded`` are of all. ``group`` is empty for orders
+    that do not say.
+
+    ``paid`` is what counts as paid: taken and not undone, or held to be taken later as agreed (on shipment, on
+    delivery); ``received`` is what of it was really taken, cash as it was handed over. ``refunded`` was asked back,
+    arrived or not, what was paid above the price and what was only held and is let go included. So
+    ``paid - refunded`` is what the shop keeps or will get, a forfeited deposit with it. What payers' banks took
+    back, what channels kept, and what was granted beside refunds are figures of the books, and not in here.
     """
 
     group: str
@@ -46,6 +52,7 @@ class Sales:
     total: int
     paid: int
     refunded: int
+    received: int
 
 
 _GROUPS: Final[Mapping[SalesBy, Callable[[Order], str]]] = {
@@ -67,7 +74,7 @@ def sales_by(orders: Iterable[Order], by: SalesBy) -> tuple[Sales, ...]:
     sums: dict[tuple[str, str], list[int]] = {}
     for order in orders:
         content, payments = order.content, order.payments
-        found = sums.setdefault((group_of(order), content.currency), [0] * 6)
+        found = sums.setdefault((group_of(order), content.currency), [0] * 7)
         found[0] += 1
         if order.handling.released:
             found[1] += 1
@@ -76,4 +83,5 @@ def sales_by(orders: Iterable[Order], by: SalesBy) -> tuple[Sales, ...]:
             found[3] += content.total
         found[4] += payments.captured
         found[5] += payments.refunded
+        found[6] += payments.received
     return tuple([Sales(*key, *sums[key]) for key in sorted(sums)])

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar, Union
+from typing import Protocol, TypeVar, Union, runtime_checkable
 
 from ordercore.change import Change, Receipt, Recorded
 from ordercore.clock import Clock
 from ordercore.identity import IdSource
-from ordercore.ledger import Balance
+from ordercore.ledger import AccountKind, Balance, Entry, Turnover
 from ordercore.order import Command, DeliveryStanding, Order, PaymentStanding
 from ordercore.party import Actor, Attribution
 from ordercore.pricing import (
@@ -32,7 +32,11 @@ from ordercore.tender import (
     ActionKind,
     Capabilities,
     ChannelReply,
+    Chargeback,
     ChargeRequest,
+    CreditRequest,
+    Failure,
+    FundShare,
     Notification,
     Outcome,
     OutcomeStatus,
@@ -49,6 +53,7 @@ __all__ = [
     "Answer",
     "Clock",
     "CouponBook",
+    "CreditGateway",
     "Hook",
     "IdSource",
     "OrderStore",
@@ -64,7 +69,12 @@ __all__ = [
     "Balance",
     "Change",
     "FoundItem",
+    "HistoryPage",
+    "HistoryQuery",
     "ItemPage",
+    "LedgerLine",
+    "LedgerPage",
+    "LedgerQuery",
     "Opened",
     "OrderPage",
     "OrderQuery",
@@ -73,6 +83,7 @@ __all__ = [
     "Receipt",
     "Recorded",
     "Timer",
+    "Turnover",
     # what the sources of prices take and give
     "Coupon",
     "ExchangeRate",
@@ -86,7 +97,11 @@ __all__ = [
     "ActionKind",
     "Capabilities",
     "ChannelReply",
+    "Chargeback",
     "ChargeRequest",
+    "CreditRequest",
+    "Failure",
+    "FundShare",
     "Notification",
     "Outcome",
     "OutcomeStatus",
@@ -195,6 +210,65 @@ class OutboxItem:
     recorded: Recorded
 
 
+@value
+class HistoryQuery:
+    """Events by name and by when they were recorded, of one shop or of all, oldest first.
+
+    ``after`` is the cursor of the page before.
+    """
+
+    names: tuple[str, ...]
+    since: datetime
+    before: datetime
+    shop: str = ""
+    after: str = ""
+    limit: int = 1_000
+
+
+@value
+class HistoryPage:
+    """Some events, and the cursor of the next page; empty when there is none."""
+
+    events: tuple[Recorded, ...]
+    next: str = ""
+
+
+@value
+class LedgerQuery:
+    """Entries of the books by time of record, account and shop; what is ``None`` or empty is any.
+
+    ``after`` is the cursor of the page before.
+    """
+
+    since: datetime | None = None
+    before: datetime | None = None
+    account: AccountKind | None = None
+    detail: str | None = None
+    currency: str = ""
+    shop: str = ""
+    after: str = ""
+    limit: int = 1_000
+
+
+@value
+class LedgerLine:
+    """One entry with its place: which order, which event of it (its change's last), when."""
+
+    order_id: str
+    sequence: int
+    at: datetime
+    currency: str
+    entry: Entry
+
+
+@value
+class LedgerPage:
+    """Some entries, oldest first, and the cursor of the next page; empty when there is none."""
+
+    lines: tuple[LedgerLine, ...]
+    next: str = ""
+
+
 class OrderStore(Protocol):
     """Keeps orders, their events, timers, ledger entries and receipts.
 
@@ -268,6 +342,18 @@ class OrderStore(Protocol):
 
     def trial_balance(self, order_id: str | None = None) -> Answer[tuple[Balance, ...]]: ...
 
+    def history(self, query: HistoryQuery) -> Answer[HistoryPage]:
+        """Events of all orders, in the order in which they were recorded."""
+        ...
+
+    def entries(self, query: LedgerQuery) -> Answer[LedgerPage]:
+        """Entries of the books, oldest first."""
+        ...
+
+    def turnover(self, query: LedgerQuery) -> Answer[tuple[Turnover, ...]]:
+        """Debits and credits of each account in a span of time, by account, detail and currency; no paging."""
+        ...
+
 
 class PaymentGateway(Protocol):
     """Moves money. The same key never moves money twice, and answers as the first time.
@@ -309,6 +395,15 @@ class PaymentGateway(Protocol):
         ...
 
 
+@runtime_checkable
+class CreditGateway(Protocol):
+    """A gateway that also puts money on accounts: a balance, points. It declares `Capabilities.credits`."""
+
+    def credit(self, request: CreditRequest) -> Answer[RefundOutcome]:
+        """Put money on an account; the same key credits once, and answers as the first time."""
+        ...
+
+
 class StockKeeper(Protocol):
     """Promises goods, never more than there are. The same id is the same reservation."""
 
@@ -320,7 +415,10 @@ class StockKeeper(Protocol):
     def reserve(
         self, reservation: str, goods: Sequence[tuple[str, int]], until: datetime
     ) -> Answer[None]:
-        """Promise (sku, units) until a moment; raises `OutOfStock` and promises nothing."""
+        """Promise (sku, units) until a moment; raises `OutOfStock` and promises nothing.
+
+        The same promise again with a later moment lasts until then.
+        """
         ...
 
     def deduct(self, reservation: str) -> Answer[None]:

@@ -46,11 +46,13 @@ from ordercore.pricing import (
     ChargeKind,
     Component,
     Customs,
+    DepositKind,
     Fee,
     Funder,
     GoodsKind,
     OrderKind,
     PercentOff,
+    Presale,
     PricingFacts,
     PricingPolicy,
     ShippingCharge,
@@ -72,12 +74,14 @@ E = TypeVar("E", bound="enum.Enum")
 KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "cart": (
         "$schema", "currency", "lines", "discounts", "shipping", "fees", "codes", "kind", "shop",
-        "customer", "shopper", "address", "attribution", "extra", "at", "pricing", "facts",
+        "customer", "shopper", "address", "attribution", "presale", "extra", "at", "pricing",
+        "facts",
     ),
     "line": (
         "sku", "quantity", "unit_price", "name", "id", "discounts", "tax_category",
         "tax_included", "category", "brand", "kind", "customs", "components", "floor_price",
-        "points", "weight_grams", "source_url", "domestic_freight", "attributes", "extra",
+        "points", "merchant", "weight_grams", "source_url", "domestic_freight", "attributes",
+        "extra",
     ),
     "component": (
         "sku", "quantity", "list_price", "name", "tax_category", "category", "brand",
@@ -91,6 +95,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "shopper": ("groups", "tier", "first_order", "exempt"),
     "address": ("name", "lines", "city", "region", "postcode", "country", "phone"),
     "attribution": ("site", "channel", "campaign"),
+    "presale": ("deposit", "balance_from", "balance_until", "kind", "counts"),
 }  # fmt: skip
 """The keys of each object of the document."""
 
@@ -279,8 +284,9 @@ def _cart(raw: object) -> CartDocument:
         _shopper(table.get("shopper", {})),
         _each(table.get("fees", []), "fees", lambda item, path: _fee(item, currency, path)),
         Attribution(**_texts(table.get("attribution", {}), "attribution", "attribution")),
+        _presale(table["presale"], currency) if "presale" in table else None,
     )
-    at = _moment(table["at"]) if "at" in table else None
+    at = _moment(table["at"], "at") if "at" in table else None
     pricing = _plain(table["pricing"], "pricing") if "pricing" in table else None
     return CartDocument(cart, at, pricing, _facts(table.get("facts", {})))
 
@@ -320,6 +326,7 @@ def _line(raw: object, currency: str, path: str) -> CartLine:
         ),
         amount("floor_price"),
         _whole(table.get("points", 0), f"{path}.points"),
+        text("merchant"),
     )
 
 
@@ -416,19 +423,30 @@ def _facts(raw: object) -> PricingFacts:
         raise InvalidDocument(error.reason, path=error.path) from None
 
 
-def _moment(raw: object) -> datetime:
-    text = _text(raw, "at")
+def _presale(raw: object, currency: str) -> Presale:
+    table = _table(raw, "presale", "presale", ("deposit", "balance_from", "balance_until"))
+    return Presale(
+        _money(table["deposit"], currency, "presale.deposit"),
+        _moment(table["balance_from"], "presale.balance_from"),
+        _moment(table["balance_until"], "presale.balance_until"),
+        _word(table.get("kind", "earnest"), DepositKind, "kind", "presale.kind"),
+        _money(table["counts"], currency, "presale.counts") if "counts" in table else None,
+    )
+
+
+def _moment(raw: object, path: str) -> datetime:
+    text = _text(raw, path)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         reason = f"{text[:40]!r} is no moment like 2026-05-20T12:00:00Z"
-        raise InvalidDocument(reason, path="at") from None
+        raise InvalidDocument(reason, path=path) from None
     try:
-        utc(moment, "at")
+        utc(moment, path)
     except OrdercoreError as error:
-        raise InvalidDocument(error.reason, path="at") from None
+        raise InvalidDocument(error.reason, path=path) from None
     except OverflowError:
-        raise InvalidDocument("it is beyond the calendar", path="at") from None
+        raise InvalidDocument("it is beyond the calendar", path=path) from None
     return moment  # whose day it is, the zone of the policy says
 
 
@@ -467,6 +485,7 @@ def write_cart(quote: Quote) -> str:
             }
         ),
         "attribution": _told({key: getattr(cart.attribution, key) for key in KEYS["attribution"]}),
+        "presale": cart.presale and _presale_plain(cart.presale, currency),
         "extra": dict(cart.extra),
         "at": quote.at.isoformat(),
         "pricing": Policies(pricing=quote.policy).to_plain()["pricing"],
@@ -515,6 +534,7 @@ def _line_plain(line: CartLine, currency: str) -> dict[str, Any]:
         "components": [_component_plain(part, currency) for part in line.components],
         "floor_price": _some(line.floor_price, currency),
         "points": line.points,
+        "merchant": line.merchant,
         "weight_grams": line.weight_grams,
         "source_url": line.source_url,
         "domestic_freight": _some(line.domestic_freight, currency),
@@ -563,6 +583,17 @@ def _shipping_plain(charge: ShippingCharge, currency: str) -> dict[str, Any]:
     plain = {key: getattr(charge, key) for key in KEYS["shipping"]}
     plain["amount"] = _amount(charge.amount, currency)
     return _told(plain, name="Shipping", tax_category="shipping", tax_included=None)
+
+
+def _presale_plain(presale: Presale, currency: str) -> dict[str, Any]:
+    plain = {
+        "deposit": _amount(presale.deposit, currency),
+        "balance_from": presale.balance_from.isoformat(),
+        "balance_until": presale.balance_until.isoformat(),
+        "kind": presale.kind.value,
+        "counts": _some(presale.counts, currency),
+    }
+    return _told(plain, kind=DepositKind.EARNEST.value)
 
 
 def _fee_plain(fee: Fee, currency: str) -> dict[str, Any]:

@@ -6,11 +6,12 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from attrs import evolve
 from hypothesis import strategies as st
 
 from ordercore.change import Recorded
-from ordercore.fulfillment import Shipment, Shipped, Withdrawn
-from ordercore.goods import Manifest
+from ordercore.fulfillment import Received, Shipment, Shipped, Withdrawn
+from ordercore.goods import LineId, Manifest
 from ordercore.lifecycle import VisibleStep
 from ordercore.lifecycle.charts import built_in
 from ordercore.money import money
@@ -37,11 +38,22 @@ from ordercore.order import (
     replay,
 )
 from ordercore.order import events as happened
+from ordercore.order.events import FundedShare
 from ordercore.order.handling import HandlingPolicy
 from ordercore.order.order import Order
 from ordercore.party import SYSTEM, Actor, Address, Party
-from ordercore.pricing import Cart, CartLine, PricingPolicy, quote
-from ordercore.tender import AttemptState, OutcomeStatus, RefundStatus
+from ordercore.pricing import Cart, CartLine, Funder, PricingPolicy, TaxTotal, quote
+from ordercore.tender import (
+    AttemptState,
+    CaptureMoment,
+    Compensation,
+    Failure,
+    MerchantShare,
+    OutcomeStatus,
+    Refund,
+    RefundLeg,
+    RefundStatus,
+)
 from ordercore.tender import events as paid
 from ordercore.tender.tenders import Channel, Points
 from ordercore.testing import START, Story, order_content
@@ -59,7 +71,7 @@ BOB = Actor.staff("bob")
 PERSONAL = "Lovelace"
 """Stands in every personal field of the histories here, and in nothing else."""
 FREELY = "Countess"
-"""Stands in what customers and hosts add as they like, and is a VAT number."""
+"""Stands in what customers and hosts add as they like, in what they agreed to, and is a VAT number."""
 
 
 def cart() -> Cart:
@@ -150,6 +162,7 @@ def with_every_event() -> tuple[Recorded, ...]:
         *[paid.RefundAnswered(back.id, 0, status, reason="so it is") for status in RefundStatus],
         paid.RefundRequested(type(back)("r-9", (), (), 100, "goodwill")),
         happened.RefundDelayed(back.id, 0),
+        *_money(order),
         Withdrawn(Manifest.of({"2": 1})),
         Shipped(Shipment("s-9", Manifest.of({"1": 1}))),
         happened.Moved("override", order.state, "closed", "asked for", releases=True),
@@ -161,6 +174,74 @@ def with_every_event() -> tuple[Recorded, ...]:
         for i, event in enumerate(later, start=1)
     ]
     return tuple(told)
+
+
+def _money(order: Order) -> list[Event]:
+    """What may become of money that was held, taken or asked back; each event in each way it is told."""
+    payments = order.payments
+    points, card = payments.attempts[:2]
+    plan, back = payments.plan, payments.refunds[0]
+    assert plan is not None
+    later = {
+        moment: evolve(card, id=f"o-1/{moment.value}", account=PERSONAL, capture=moment)
+        for moment in CaptureMoment
+    }
+    fresh = evolve(later[CaptureMoment.BY_HAND], state=AttemptState.OPEN, captured=0, several=True)
+    held, once = evolve(fresh, id="o-1/held", rounding=2), evolve(fresh, id="o-1/once")
+    tax = TaxTotal(130_000, 100, 13)
+    asked = held.amount + held.rounding
+    grant = Compensation("c-1", 100, "balance", PERSONAL, "it came late", "staff:bob")
+    share = MerchantShare(LineId("1"), "farm", 0, 1, 100, 10, 5, 5)
+    legs = (
+        RefundLeg(held.id, 50, 0, released=True),
+        RefundLeg(card.id, 40, 0, gateway="balance", account=PERSONAL, rounding=1),
+        RefundLeg(card.id, 1, 0, rounding=-1),
+        RefundLeg(card.id, 9, 0),
+    )
+    arrived = RefundStatus.ARRIVED
+    return [
+        paid.PaymentStarted(plan, (*later.values(), held, once)),
+        paid.AttemptAnswered(held.id, AttemptState.DECLINED, failure=Failure.SOFT),
+        paid.AttemptAnswered(held.id, AttemptState.DECLINED, failure=Failure.NOT_SENT),
+        paid.Rerouted(held.id, evolve(held, id="o-1/next", gateway="other")),
+        paid.AttemptAnswered(held.id, AttemptState.AUTHORIZED, amount=held.amount - 10),
+        paid.AttemptAnswered(once.id, AttemptState.AUTHORIZED),
+        paid.AttemptAnswered(once.id, AttemptState.CAPTURED, amount=once.amount - 7),
+        paid.AttemptAnswered("o-1/next", AttemptState.RETURNED),
+        paid.AttemptAnswered("o-1/next", AttemptState.AUTHORIZED, expires_at=START),
+        paid.AuthorizationEnding("o-1/next", START),
+        paid.CaptureAsked(("o-1/next",), (200,)),
+        paid.AttemptAnswered("o-1/next", AttemptState.AUTHORIZED, amount=200, moved=200),
+        paid.AttemptAnswered("o-1/next", AttemptState.CAPTURED, moved=asked - 200),
+        paid.CaptureAsked(("o-1/next",)),
+        paid.AttemptAnswered("o-1/next", AttemptState.CAPTURED, amount=asked),
+        paid.AttemptAnswered("o-1/next", AttemptState.RETURNED, moved=-asked),
+        paid.AttemptAnswered("o-1/next", AttemptState.CAPTURED, amount=asked + 5),
+        paid.MoneyHeld(once.id, once.amount - 7),
+        paid.MatrixResolved(plan.matrix),
+        paid.RefundRequested(Refund("r-8", (), legs, 100, "goodwill", consent=FREELY)),
+        paid.RefundAnswered("r-8", 0, arrived, reason="it was only held"),
+        paid.RefundAnswered("r-8", 2, arrived, reason="there is no coin for it"),
+        paid.RefundRequested(Refund("r-7", (), legs[3:], 9, "too much", surplus=True)),
+        paid.RefundSent((("r-7", 0),), START),
+        paid.RefundSent((("r-8", 3), ("r-7", 0)), START),
+        paid.RefundAnswered("r-7", 0, RefundStatus.FAILED, reason="the card is gone"),
+        happened.RefundDelayed("r-7", 0),
+        paid.RefundRerouted("r-7", 0, "balance", PERSONAL, FREELY, "the card is gone"),
+        paid.RefundRerouted(back.id, 0, "", "", ""),
+        paid.ChargedBack(points.id, points.amount + 9, 15),
+        paid.FeeCharged("card", 12),
+        paid.FeeCharged("card", -2),
+        paid.Remitted(card.id, 100),
+        paid.Remitted(card.id, 100, 3),
+        happened.RevenueRecognized((tax,), (), (FundedShare(Funder.PLATFORM, 5),), 3),
+        Received(START, confirmed_by_timer=True),
+        paid.FundsShared((share,)),
+        paid.FundsShared((share,), "r-8"),
+        paid.Forfeited(30, 3, 130_000, "the balance did not come"),
+        paid.CompensationGranted(grant),
+        *[paid.CompensationAnswered("c-1", status) for status in RefundStatus],
+    ]
 
 
 def adopted(state: str = "shipped", *, released: bool = False) -> tuple[Recorded, ...]:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.journal.histories import ADA, FREELY, PERSONAL, STANDARD, cart
+from tests.journal.histories import ADA, FREELY, PERSONAL, STANDARD, cart, with_every_event
 
 from ordercore.adapters.sql import SqlStore
-from ordercore.cli.journal import print_journal
+from ordercore.cli.journal import _content, print_journal
 from ordercore.errors import InvalidInput, OrderNotFound, UnknownLifecycle
 from ordercore.lifecycle.charts import document
 from ordercore.order import AddNote
@@ -78,6 +78,14 @@ def test_json_tells_the_content_of_events_without_what_is_personal(shop: str, ca
     notes = [e["content"]["note"] for e in found["events"] if e["event"] == "order.noted"]
     assert [note.get("text") for note in notes] == ["leave it at the door", None]
     assert found["progress"]["current"] == "receive"
+
+
+def test_no_event_has_something_personal_in_its_content() -> None:
+    """Of every event there is, what is stored is told without what is personal or may hold anything."""
+    for one in with_every_event():
+        told = json.dumps(_content(one.event), ensure_ascii=False)
+        assert PERSONAL not in told, one.event.name
+        assert FREELY not in told, one.event.name
 
 
 def test_steps_are_told_instead_of_events(shop: str, tmp_path: Path, capsys: Out) -> None:

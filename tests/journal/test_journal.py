@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -23,15 +24,20 @@ from tests.journal.histories import (
     recorded_of,
     with_every_event,
 )
+from tests.stored import paid
 
+from ordercore.change import Change
 from ordercore.errors import CorruptDocument
 from ordercore.journal import SENTENCES, journal_of, plain, rendering, telling, text, what
+from ordercore.journal.rendering import account_name
 from ordercore.journal.speech import WORDS, Speech, clean
 from ordercore.journal.telling import TOLD, why_of
-from ordercore.ledger import check_balanced
-from ordercore.order import EVENTS
+from ordercore.ledger import AccountKind, check_balanced
+from ordercore.lifecycle.charts import BUILT_IN, built_in, versions
+from ordercore.lifecycle.table import titled
+from ordercore.order import EVENTS, FACTS
 from ordercore.order.events import Moved, Reviewed
-from ordercore.tender.events import RefundRequested
+from ordercore.tender.events import CompensationGranted, RefundRequested
 from ordercore.testing import Story, laws, stories
 from ordercore.wording import Wording
 
@@ -98,6 +104,21 @@ def test_l9_the_journal_tells_what_was_booked(story: Story) -> None:
     assert [one for entry in journal for one in entry.booked] == list(story.entries)
 
 
+@pytest.mark.parametrize(
+    "told", [paid.held_story, paid.presale_story, paid.late_story, paid.till_story]
+)
+def test_l9_the_journal_of_money_tells_what_was_booked(told: Callable[[], list[Change]]) -> None:
+    """Whatever became of money, an event told by itself books what it booked among the others of its change."""
+    changes = told()
+    journal = journal_of([one for change in changes for one in change.recorded()])
+    assert journal.order == changes[-1].order
+    for entry in journal:
+        check_balanced(entry.booked)
+    assert [one for entry in journal for one in entry.booked] == [
+        one for change in changes for one in change.entries
+    ]
+
+
 def test_the_journal_is_a_sequence_of_what_was_recorded() -> None:
     """An entry answers as the stored event does, and the journal as the sequence of them."""
     recorded = with_every_event()
@@ -160,7 +181,7 @@ def test_a_reason_is_told_as_why() -> None:
     """Whatever event has a reason, the journal says why it happened."""
     reasoned = {cls for cls in TOLD if "reason" in {field.name for field in attrs.fields(cls)}}
     told = {type(one.event) for one in with_every_event() if why_of(one.event)}
-    assert told == reasoned | {RefundRequested, Reviewed}
+    assert told == reasoned | {CompensationGranted, RefundRequested, Reviewed}
 
 
 def test_each_sentence_is_said_somewhere() -> None:
@@ -169,6 +190,20 @@ def test_each_sentence_is_said_somewhere() -> None:
     said = {name for name in re.findall(r'"(\w+)"', code) if name in SENTENCES}
     assert said == set(SENTENCES)
     assert set(re.findall(r'_(?:say|sentence|asked)\("(\w+)"', code)) <= set(SENTENCES)
+
+
+def test_each_sentence_is_told_of_something() -> None:
+    """The history that these tests tell says each sentence of an event, so each is seen in text and picture."""
+    told = {one.name for entry in journal_of(with_every_event()) for one in entry.told}
+    told |= {one.name for entry in journal_of(adopted()) for one in entry.told}
+    assert told == {n for n in SENTENCES if n == "step_overran" or not n.startswith("step_")}
+
+
+def test_accounts_and_the_timers_of_built_in_lifecycles_have_words() -> None:
+    """What a sentence may name by itself is among the words that catalogs translate."""
+    charts = [built_in(name, FACTS, version) for name in BUILT_IN for version in versions(name)]
+    timers = {titled(rule.name) for chart in charts for rule in chart.timers}
+    assert timers | {account_name(account) for account in AccountKind} <= set(WORDS)
 
 
 def test_each_sentence_can_be_shown() -> None:
@@ -198,6 +233,55 @@ def test_the_text_tells_every_event() -> None:
         "Why: for good",
     ):
         assert sentence in told
+
+
+def test_the_text_tells_money_that_is_held_and_taken_in_parts() -> None:
+    """What was asked, held, taken in part, taken at last and let go are told with their own amounts."""
+    changes = paid.held_story()
+    told = text(journal_of([one for change in changes for one in change.recorded()]))
+    for sentence in (
+        "To be held, and taken when goods leave: CN¥300.97 (card).",
+        "card cannot take CN¥300.97 now, and took nothing.\n   Why: try again later",
+        "other takes over from card: CN¥300.97 asked.",
+        "CN¥12.69 is to go back: 1 × Article 2. Only held, so nothing has to be paid back: CN¥11.91.",
+        "other: CN¥11.91 is let go, it was only held.",
+        "other: CN¥289.06 is held until 2026-05-27 09:30:00 and was not taken; somebody must look.",
+        "To be taken: CN¥80.48 (other).",
+        "other: CN¥80.48 taken, CN¥208.58 still held.",
+        "other: CN¥208.58 taken, CN¥289.06 in all.",
+    ):
+        assert sentence in told
+    assert "other: CN¥300.97 taken." not in told
+
+
+def test_the_text_tells_money_that_goes_another_way() -> None:
+    """A refund that was sent, failed, went another way, and what channels and the shop did beside it."""
+    changes = paid.held_story()
+    told = text(journal_of([one for change in changes for one in change.recorded()]))
+    for sentence in (
+        "other: CN¥145.76 is asked back, 2 parts as one.",
+        "other: CN¥63.27 cannot go back this way; somebody must look.",
+        "CN¥63.27 goes to balance instead of other, as the customer agreed.",
+        "balance: CN¥63.27 arrived back.",
+        "other: CN¥82.49 is tried once more.",
+        "other keeps CN¥1.20 as its fee.",
+        "other: CN¥49.70 paid out to the bank, CN¥0.30 kept as a fee.",
+        "other: the payer's bank took CN¥10.00 back. other keeps CN¥1.50 for it.",
+        "balance: CN¥5.00 is granted to the customer, beside any refund. Approved by staff:clerk-7.",
+        "Owed to merchants: CN¥249.22 (farm). Kept as commission: CN¥21.67.",
+        "No longer owed to merchants: CN¥75.89 (farm). Commission given up: CN¥6.60.",
+    ):
+        assert sentence in told
+
+
+def test_what_is_held_as_agreed_counts_as_paid() -> None:
+    """The figure of what was paid counts money that is to be taken later, and does not change when it is taken."""
+    changes = paid.held_story()
+    journal = journal_of([one for change in changes for one in change.recorded()])
+    held = next(entry for entry in journal if ": CN¥300.97 held." in what(journal, entry))
+    assert held.before is not None
+    assert (held.before.paid, held.after.paid, held.after.due) == (2_000, 32_097, 0)
+    assert {entry.after.paid for entry in journal if entry.sequence > held.sequence} == {32_097}
 
 
 def test_the_text_tells_figures_that_changed() -> None:

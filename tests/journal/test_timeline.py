@@ -6,6 +6,7 @@ import re
 from itertools import pairwise
 from xml.etree import ElementTree as ET
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.journal.histories import (
@@ -16,11 +17,23 @@ from tests.journal.histories import (
     recorded_of,
     with_every_event,
 )
+from tests.stored import paid
 
-from ordercore.journal import journal_of, svg
-from ordercore.journal.timeline import _cut, _width, _wrapped
+from ordercore.event import Event
+from ordercore.journal import journal_of, svg, what
+from ordercore.journal.timeline import _cut, _mark, _width, _wrapped
 from ordercore.order import AddNote
-from ordercore.testing import Story, stories
+from ordercore.tender import AttemptState, RefundStatus
+from ordercore.tender.events import FOLDS as PAYMENT_EVENTS
+from ordercore.tender.events import (
+    AttemptAnswered,
+    ChargedBack,
+    CompensationAnswered,
+    MoneyHeld,
+    RefundSent,
+    Remitted,
+)
+from ordercore.testing import START, Story, stories
 
 SPACE = "{http://www.w3.org/2000/svg}"
 EDGES = (20, 170, 480, 815, 1_110)
@@ -69,6 +82,37 @@ def test_a_long_life_can_be_read() -> None:
     assert len(journal) > 50
     for locale in ("en", "zh_CN"):
         check(svg(journal, locale))
+
+
+def test_money_that_takes_its_own_way_can_be_read() -> None:
+    """Parts, refunds by another way, fees and grants stand in the lane of money; what moved is filled."""
+    for told in (paid.held_story(), paid.presale_story(), paid.late_story(), paid.till_story()):
+        journal = journal_of([one for change in told for one in change.recorded()])
+        for locale in ("en", "zh_CN"):
+            picture = svg(journal, locale)
+            check(picture)
+        column = {words: left for left, *_, words in boxes(svg(journal))}
+        for entry in journal:
+            if type(entry.event) in PAYMENT_EVENTS:
+                first = _wrapped(what(journal, entry), 284)[0]
+                assert 480 < column[first] < 815, first
+
+
+@pytest.mark.parametrize(
+    ("event", "color", "filled"),
+    [
+        (AttemptAnswered("a", AttemptState.AUTHORIZED), "#2f855a", False),
+        (AttemptAnswered("a", AttemptState.AUTHORIZED, amount=5, moved=5), "#2f855a", True),
+        (CompensationAnswered("c", RefundStatus.ARRIVED), "#c05621", True),
+        (RefundSent((("r", 0),), START), "#c05621", False),
+        (ChargedBack("a", 5), "#c53030", True),
+        (MoneyHeld("a", 5), "#c53030", True),
+        (Remitted("a", 5), "#2f855a", True),
+    ],
+)
+def test_a_mark_says_whether_money_moved(event: Event, color: str, *, filled: bool) -> None:
+    """A filled mark is money that moved, or something that somebody must see; one that is not, what was asked."""
+    assert _mark(event) == (color, filled)
 
 
 def test_the_lanes_tell_states_money_and_goods() -> None:

@@ -44,7 +44,21 @@ STANDARD = """
     refunding: refunded>refunded
     refunded:
 """
-REFUNDABLE = STANDARD.replace("closed:", "closed: refund=")
+REFUNDABLE = STANDARD.replace("closed:", "closed: revive>pending_payment refund=")
+PRESALE = """
+    awaiting_deposit: pay_deposit>deposit_paid pay>paid close>closed cancel>closed
+    deposit_paid: open_balance>awaiting_balance cancel>closed
+    awaiting_balance: pay>paid cancel>closed forfeit>forfeited
+    paid: accept>awaiting_shipment cancel>closed refund>refunding
+    awaiting_shipment: ship>shipped cancel>closed refund>refunding
+    shipped: receive>received refund>refunding
+    received: complete>completed refund>refunding
+    completed: refund>refunding
+    closed: refund=
+    forfeited: refund=
+    refunding: refunded>refunded
+    refunded:
+"""
 PERMITTED = {
     ("standard", 1): STANDARD,
     ("standard", 2): REFUNDABLE.replace("paid: accept", "paid: pay= accept").replace(
@@ -76,29 +90,17 @@ PERMITTED = {
         ready_to_ship: ship>shipped refund= close>completed
         shipped: receive>completed refund= close>completed
         completed: refund=
-        canceled: recover>awaiting_payment refund=
+        canceled: recover>awaiting_payment revive>awaiting_payment refund=
     """,
-    ("presale", 1): """
-        awaiting_deposit: pay_deposit>deposit_paid pay>paid close>closed cancel>closed
-        deposit_paid: open_balance>awaiting_balance cancel>closed
-        awaiting_balance: pay>paid cancel>closed forfeit>forfeited
-        paid: accept>awaiting_shipment cancel>closed refund>refunding
-        awaiting_shipment: ship>shipped cancel>closed refund>refunding
-        shipped: receive>received refund>refunding
-        received: complete>completed refund>refunding
-        completed: refund>refunding
-        closed: refund=
-        forfeited: refund=
-        refunding: refunded>refunded
-        refunded:
-    """,
+    ("presale", 1): PRESALE,
+    ("presale", 2): PRESALE,
     ("pickup", 1): """
         pending_payment: pay>paid close>closed cancel>closed
         paid: accept>preparing cancel>closed refund>refunding
         preparing: make_ready>ready_for_pickup cancel>closed refund>refunding
         ready_for_pickup: ship>completed cancel>closed refund>refunding
         completed: refund>refunding
-        closed: refund=
+        closed: revive>pending_payment refund=
         refunding: refunded>refunded
         refunded:
     """,
@@ -118,7 +120,7 @@ PERMITTED = {
         paid: ship>delivered cancel>closed refund>refunding
         delivered: complete>completed refund>refunding
         completed: refund>refunding
-        closed: refund=
+        closed: revive>pending_payment refund=
         refunding: refunded>refunded
         refunded:
     """,
@@ -329,11 +331,11 @@ def test_visible_steps_follow_each_other(name: str, version: int) -> None:
         step = lifecycle.steps[state]
         for event, target in row.items():
             after = lifecycle.steps[target]
-            if step is not None and after is not None and event not in {"due", "recover"}:
+            if step is not None and after is not None and event not in {"due", "recover", "revive"}:
                 assert order.index(after) >= order.index(step), (state, event)
         if step is None:
             goes_on = {lifecycle.steps[target] for event, target in row.items()} - {None}
-            assert not goes_on or state == "canceled", state
+            assert not goes_on or not row.keys().isdisjoint({"recover", "revive"}), state
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
@@ -367,7 +369,7 @@ def test_a_diagram_can_be_made_of_each(name: str) -> None:
 def test_every_event_says_who_sends_it(name: str) -> None:
     """An event is the engine's own, or somebody may send it in each state that lists it."""
     lifecycle = chart(name)
-    engine_alone = {"pay", "close", "due", "forfeit", "refunded"}
+    engine_alone = {"pay", "close", "due", "forfeit", "refunded", "revive"}
     for event in lifecycle.events:
         for state, row in lifecycle.table.items():
             senders = [kind for kind in ActorKind if lifecycle.may_send(state, event, kind)]
@@ -386,6 +388,26 @@ def test_an_unknown_name_or_version_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UnknownLifecycle) as unknown:
         built_in("standard", ASKED, 3)
     assert unknown.value.data["known"] == ("1", "2")
+
+
+def test_version_2_of_a_presale_keeps_the_windows_that_were_agreed() -> None:
+    """Its clocks count from the windows of the order, its deposit waits for its money, and it is paid ahead."""
+    first, second = chart("presale", 1), chart("presale", 2)
+    since = {rule.name: rule.since.value for rule in second.timers}
+
+    assert {rule.since.value for rule in first.timers} == {"entered", "shipped"}
+    assert since == {
+        "close": "pay_by",
+        "remind": "pay_by",
+        "open_balance": "balance_from",
+        "remind_opening": "balance_from",
+        "remind_balance": "balance_until",
+        "forfeit": "balance_until",
+        "confirm": "shipped",
+    }
+    (guard,) = second.table["awaiting_deposit"]["pay_deposit"][0].guards
+    assert str(guard) == "deposit_taken"
+    assert (first.prepaid, second.prepaid) == (False, True)
 
 
 @pytest.mark.parametrize(("name", "version"), EVERY)

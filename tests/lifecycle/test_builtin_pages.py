@@ -6,6 +6,7 @@ run ``python tests/lifecycle/test_builtin_pages.py`` to make it anew.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,8 @@ SINCE = {
     Since.PAY_BY: "the deadline of payment",
     Since.SHIPPED: "the last shipment",
     Since.RECEIVED: "the goods arrived",
+    Since.BALANCE_FROM: "the balance opens",
+    Since.BALANCE_UNTIL: "the time for the balance ends",
 }
 POLICY = {
     TimerAction.CLOSE: "at the deadline of payment",
@@ -102,7 +105,10 @@ def when(rule: TimerRule) -> str:
     """When a timer comes due."""
     if rule.after is None:
         return POLICY[rule.does]
-    return f"{spoken(rule.after)} after {SINCE[rule.since]}"
+    if not rule.after:
+        return f"when {SINCE[rule.since]}"
+    side = "before" if rule.after < timedelta(0) else "after"
+    return f"{spoken(abs(rule.after))} {side} {SINCE[rule.since]}"
 
 
 def timers(lifecycle: Lifecycle[Order]) -> str:

@@ -32,10 +32,13 @@ from ordercore.order import (
     AnswerAttempts,
     AnswerRefund,
     Cancel,
+    CaptureMoney,
     Close,
     Command,
     CommandKind,
+    Compensate,
     Complete,
+    ConfirmPayment,
     Deliver,
     NoteRefundDelay,
     OrderEvent,
@@ -57,11 +60,13 @@ from ordercore.order import (
 )
 from ordercore.order.decide import RULES
 from ordercore.order.evolve import FOLDS
+from ordercore.order.rules.instalment import rows_asked
 from ordercore.order.standing import DeliveryStanding, PaymentStanding
-from ordercore.party import Actor, ActorKind, Party
+from ordercore.party import SYSTEM, Actor, ActorKind, Party
 from ordercore.pricing import Cart, CartLine, PercentOff, PricingPolicy, quote
 from ordercore.tender import (
     AttemptState,
+    Compensation,
     Outcome,
     OutcomeStatus,
     RefundOutcome,
@@ -97,22 +102,34 @@ COMMANDS: dict[CommandKind, Command] = {
     CommandKind.REFUND: RefundOrder("r-99", None, "all of it"),
     CommandKind.REVIEW: ReviewOrder(True, (("address", True),), "telephone"),
     CommandKind.CLOSE: Seal("settled"),
+    CommandKind.CAPTURE: CaptureMoney(),
 }
+CONFIRMED = PROMISED | {
+    AttemptState.WAITING, AttemptState.CLOSING, AttemptState.RETURNING, AttemptState.DECLINED,
+    AttemptState.RETURNED,
+}  # fmt: skip
+"""Attempts of which staff may still say something."""
 
 
-def command_of(kind: CommandKind, story: Story) -> Command:
+def command_of(kind: CommandKind, story: Story, by: Actor = SYSTEM) -> Command:
     """A command of this kind that fits the order, if any does."""
     content = story.order.content
     if kind is CommandKind.PAY:
-        planned = plan(
-            content.rows(), [Channel("card")], TenderPolicy(), content.currency,
-            carried=story.carried(),
-        )  # fmt: skip
+        rows, _ = rows_asked(story.order, card := [Channel("card")])
+        planned = plan(rows, card, TenderPolicy(), content.currency, carried=story.carried())
         return Pay(planned)
+    if kind is CommandKind.COMPENSATE:
+        return Compensate(Compensation("o-1/c9", 1, "balance", "c-1", "late", str(by)))
     if kind is CommandKind.AMEND:
         return Amend(content, (), "r-99")
     if kind is CommandKind.RECOVER:
         return Recover(content)
+    if kind is CommandKind.CONFIRM_PAYMENT:
+        attempts = story.order.payments.attempts
+        open_ = [a for a in attempts if a.state in CONFIRMED] or attempts
+        back = bool(open_) and open_[0].state is AttemptState.RETURNING
+        said = OutcomeStatus.VOIDED if back else CAPTURED
+        return ConfirmPayment(open_[0].id if open_ else "", Outcome(said))
     return COMMANDS[kind]
 
 
@@ -182,7 +199,7 @@ def test_l12_what_is_not_allowed_is_refused(
     """`allowed` and `decide` agree for every actor, and a refusal says what may be done instead."""
     by = Actor(who)
     permission = {p.command: p for p in allowed(story.order, story.situation(by))}[kind]
-    command = command_of(kind, story)
+    command = command_of(kind, story, by)
     told = len(story.changes)
     if permission.possible:
         story.send(command, by=by)
@@ -596,7 +613,7 @@ def test_a_refusal_lists_what_is_allowed() -> None:
         story.send(Complete())
     assert caught.value.data["state"] == "paid"
     assert caught.value.data["command"] == "complete"
-    assert caught.value.data["allowed"] == ("accept", "cancel", "refund", "amend")
+    assert caught.value.data["allowed"] == ("accept", "cancel", "refund", "amend", "compensate")
     assert caught.value.data["events"] == ("accept", "cancel")
 
 

@@ -55,6 +55,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
         "assigned", "tags", "note", "customer_id", "customer_name", "customer_email",
         "customer_phone", "customer_vat_id", "name", "street", "city", "region", "postcode",
         "country", "phone", "site", "channel", "campaign",
+        "kept",
     ),
     "line": (
         "sku", "quantity", "unit_price", "total", "tax_rate", "tax", "tax_included", "discount",
@@ -496,6 +497,7 @@ class _Order:
             read.moment("pay_by"), read.flag("recognized"), read.flag("valid"),
             (Note(placed, SYSTEM, note),) if note else (), self._tags(), read.text("assigned"),
             Attribution(read.text("site"), read.text("channel"), read.text("campaign")),
+            kept=read.money("kept", self.currency),
         )  # fmt: skip
 
     def _agree(self) -> None:

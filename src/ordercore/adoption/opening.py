@@ -33,7 +33,9 @@ from ordercore.order import (
     decide,
     fold,
 )
+from ordercore.order.amendment import in_utc
 from ordercore.order.handling import NOTES_MAX
+from ordercore.order.rules.instalment import PAY_DEPOSIT
 from ordercore.pricing import RoundingScope
 from ordercore.value import value
 
@@ -113,6 +115,7 @@ class _Opener:
     def opening(self, pay_within: timedelta, grace: timedelta, reservation: str) -> Opening:
         snapshot, situation = self.snapshot, self.situation
         self._check()
+        self._check_presale()
         quote = self.quote
         worth = figures(snapshot) if quote is None else quoted(snapshot, quote)
         released = self.state in self.lifecycle.releases
@@ -167,6 +170,15 @@ class _Opener:
             for i, told in enumerate(getattr(snapshot, room)):
                 if told.at is not None and utc(told.at, f"{room}[{i}].at") > latest:
                     raise InvalidSnapshot("it is in the future", path=f"{room}[{i}].at")
+
+    def _check_presale(self) -> None:
+        """Refuse the terms of a presale under a lifecycle without parts."""
+        cart, chart = self.snapshot.cart, self.lifecycle
+        if cart is None or cart.presale is None:
+            return
+        if PAY_DEPOSIT not in chart.table[chart.initial]:
+            reason = f"the lifecycle {chart.name!r} takes no deposit: it lists no {PAY_DEPOSIT!r}"
+            raise InvalidSnapshot(reason, path="lifecycle", lifecycle=chart.name)
 
     def _pay_by(
         self, money: Paid, pay_within: timedelta, grace: timedelta, *, released: bool
@@ -289,7 +301,7 @@ class _Opener:
             json_text(snapshot.extra, "extra"), (), "", 0 if quote is None else quote.points,
             None if quote is None else quote.border, None if quote is None else quote.settlement,
             None if quote is None else quote.ledger, snapshot.attribution,
-            snapshot.cart if agreed else None,
+            in_utc(snapshot.cart) if agreed and snapshot.cart is not None else None,
         )  # fmt: skip
 
     def _marked(self, adopted: Adopted) -> tuple[tuple[Event, ...], Order]:

@@ -6,7 +6,10 @@ what was drawn of it together with what is left. So refunds that come after are 
 whichever way the former ones went (law L8).
 
 A refund for no goods took something off the price: it belongs to what was agreed before, as after an
-amendment. An order that is paid in part has no plan: its money is carried into the next payment.
+amendment. An order that is paid in part has no plan: its money is carried into the next payment. So is a deposit,
+which the payment of the balance begins with.
+
+What the shop keeps of an order that will not be fulfilled is neither left to go back nor owed.
 """
 
 from __future__ import annotations
@@ -103,8 +106,9 @@ class _Paying:
     def paid(self, *, recognized: bool, released: bool) -> Paid:
         backs = self._backs()
         known = sum([back.amount or 0 for back in backs])
-        if self.captured < self.figures.total and backs and known >= self.captured:
-            return self._all_given_back(backs, recognized=recognized, released=released)
+        kept = self._kept(known, released=released)
+        if self.captured < self.figures.total and backs and known + kept >= self.captured:
+            return self._all_given_back(backs, kept, recognized=recognized, released=released)
         blank = self._blank(backs)
         former = self._former(blank)
         goodwill = blank[len(former) :]
@@ -121,7 +125,9 @@ class _Paying:
         carried = (*ids, *[a.id for a in self.attempts if a.id not in ids])
         if self.captured - off < self.figures.total:  # in part: its money goes into the next plan
             after = 2 if self.attempts else 0
-            payments = Payments(after, None, self.attempts, before, (), carried, len(before))
+            payments = Payments(
+                after, None, self.attempts, before, (), carried, len(before), forfeited=kept
+            )
             return self._made(payments, {})
         refunds, done, drawn, matrix = self._drawn_down(named, ids, recognized=recognized)
         if not self.attempts:
@@ -132,14 +138,32 @@ class _Paying:
             tuple([(row.id, row.total) for row in rows]), matrix,
         )  # fmt: skip
         payments = Payments(
-            1, plan, self.attempts, (*before, *refunds), drawn, carried, len(before)
-        )
+            1, plan, self.attempts, (*before, *refunds), drawn, carried, len(before),
+            forfeited=kept,
+        )  # fmt: skip
         return self._made(payments, done)
 
     def _made(self, payments: Payments, refunded: dict[LineId, int]) -> Paid:
         told = self.snapshot.payments
         unsettled = [a.id for a, one in zip(self.attempts, told, strict=True) if not one.settled]
         return Paid(payments, self.figures, refunded, tuple(unsettled), tuple(self.remarks))
+
+    def _kept(self, refunded: int, *, released: bool) -> int:
+        """What the shop keeps for good, of an order that will not be fulfilled."""
+        told = self.snapshot.kept
+        if told is None:
+            return 0
+        kept = to_minor(told, self.currency, "kept")
+        if kept < 0:
+            raise InvalidSnapshot("it is not less than nothing", path="kept", amount=kept)
+        if kept and not released:
+            reason = "something is kept for good only of an order that will not be fulfilled"
+            raise InvalidSnapshot(reason, path="kept")
+        left = self.captured - refunded
+        if kept > left:
+            reason = f"{self._text(kept)} was kept, and {self._text(left)} was left"
+            raise InvalidSnapshot(reason, path="kept", amount=kept, left=left)
+        return kept
 
     def _text(self, amount: int) -> str:
         return f"{decimal_text(amount, self.currency)} {self.currency}"
@@ -293,8 +317,10 @@ class _Paying:
         what = f"{self._text(off)} went back for no goods: it is off the price"
         self.remarks.append((f"refunds[{first.place}]", what))
 
-    def _all_given_back(self, backs: Sequence[_Back], *, recognized: bool, released: bool) -> Paid:
-        """All that was paid of an order that was never paid in full went back."""
+    def _all_given_back(
+        self, backs: Sequence[_Back], kept: int, *, recognized: bool, released: bool
+    ) -> Paid:
+        """All that was paid of an order that was never paid in full went back, but for what is kept for good."""
         for back in backs:
             if back.amount is None:
                 where = f"refunds[{back.place}].amount"
@@ -303,7 +329,9 @@ class _Paying:
         carried = tuple([attempt.id for attempt in self.attempts])
         # an order that lives on owes its whole price again
         settled = 0 if released else len(refunds)
-        payments = Payments(2, None, self.attempts, refunds, (), carried, settled)
+        payments = Payments(
+            2, None, self.attempts, refunds, (), carried, settled, forfeited=kept
+        )
         done = {line: n for back in backs for line, n in back.goods.items()} if released else {}
         return self._made(payments, done)
 

@@ -81,7 +81,8 @@ class SnapshotCharge:
 class SnapshotPayment:
     """Money that was taken. ``reference`` is the channel's name for the charge: refunds are asked under it.
 
-    ``points`` are what a payment in points took, ``account`` the account or card that it came from.
+    ``points`` are what a payment in points took, ``account`` the account or card that it came from. What counted as
+    a price reduction, so that no tax stood on it, is told as a discount and not as a payment.
     ``settled``: the money was paid out to the shop; otherwise the channel still holds it.
     """
 
@@ -142,6 +143,11 @@ class Snapshot:
     ``entered_at`` is when it came into its state: by default the last moment that it tells of.
     ``recognized`` says whether the sale is booked as revenue already: by default, whether an order
     in that state is. ``valid`` is what came of its review: by default, what its state says of that.
+
+    An order that waits for the balance of its presale tells its ``cart`` with the terms. ``kept`` is what the shop
+    keeps for good of an order that will not be fulfilled: a deposit that was forfeited.
+    Money that is only held is not told, for no channel can be asked to take it under another key: take it or let
+    it go first. What was given beyond what was paid is not told either.
     """
 
     number: str
@@ -174,6 +180,7 @@ class Snapshot:
     attribution: Attribution = Attribution()
     extra: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
     cart: Cart | None = attrs.field(default=None, repr=False)
+    kept: Money | None = None
 
 
 @value

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ordercore.errors import InvalidSnapshot, NotAllowed
 from ordercore.order import FACTS
+from ordercore.order.rules.instalment import OPEN, PAY_DEPOSIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -28,6 +29,8 @@ _LASTING = {
     "everything_refunded": "not all that was paid has arrived back",
 }
 """Facts that stay true once they are, and what an order lacks without them."""
+_DEPOSIT = "deposit_taken"
+"""A fact that stays true as long as the order waits for its balance; when it ends, a deposit may go back."""
 
 
 def passed(lifecycle: Lifecycle[Order], state: str, by: Callable[[str, Move[Order]], bool]) -> bool:
@@ -72,6 +75,15 @@ def check_stage(order: Order, lifecycle: Lifecycle[Order]) -> None:
         if not FACTS[fact](order) and presumes(lifecycle, state, fact):
             reason = f"an order comes to {state!r} only when {fact} holds, and {lacks}"
             raise InvalidSnapshot(reason, path="state", state=state, fact=fact)
+    waits = "pay" in lifecycle.table[state] or OPEN in lifecycle.table[state]
+    if waits and not FACTS[_DEPOSIT](order) and presumes(lifecycle, state, _DEPOSIT):
+        reason = f"an order comes to {state!r} only when {_DEPOSIT} holds, and "
+        reason += (
+            "there is no cart with the terms of its presale"
+            if order.presale is None
+            else "its deposit is not paid"
+        )
+        raise InvalidSnapshot(reason, path="state", state=state, fact=_DEPOSIT)
     for event, holds in _SENT.items():
         if event not in lifecycle.table[state] or not holds(order):
             continue
@@ -89,6 +101,7 @@ def _is_paid(order: Order) -> bool:
 
 
 _SENT: dict[str, Callable[[Order], bool]] = {
+    PAY_DEPOSIT: FACTS[_DEPOSIT],
     "pay": _is_paid,
     "ship": lambda order: FACTS["all_shipped"](order) and not order.all_asked_back(),
     "receive": lambda order: order.delivery.received_at is not None,
@@ -98,6 +111,7 @@ _SENT: dict[str, Callable[[Order], bool]] = {
 """When the engine sends an event by itself."""
 
 _SAYS = {
+    PAY_DEPOSIT: "its deposit is paid",
     "pay": "it is paid in full",
     "ship": "all of its goods have left",
     "receive": "its goods have arrived",

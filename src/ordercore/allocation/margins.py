@@ -7,11 +7,10 @@ The matrix is rounded as a whole instead.
 
 from __future__ import annotations
 
-from fractions import Fraction
-from math import ceil
 from operator import add, sub
 from typing import TYPE_CHECKING
 
+from ordercore.allocation.owing import Owing
 from ordercore.allocation.share import allocate_within
 from ordercore.errors import InvalidInput, InvalidTenders
 from ordercore.value import value
@@ -34,11 +33,11 @@ class Column:
     unit: int = 1
 
 
-def matrix(rows: Sequence[int], columns: Sequence[Column]) -> tuple[tuple[int, ...], ...]:
+def matrix(rows: Sequence[int], columns: Sequence[Column | int]) -> tuple[tuple[int, ...], ...]:
     """Share what lines and charges owe over the tenders that pay them: one tuple per row.
 
     ``rows`` are what each line or charge owes, in minor units, 0 or more. The columns add up
-    to the rows.
+    to the rows; a bare amount is a column without terms.
 
     The *fractional matrix*: tender by tender in the declared order, each over its eligible rows
     in proportion to what they still owe, in exact rationals. Where every tender may pay every row
@@ -72,16 +71,20 @@ def matrix(rows: Sequence[int], columns: Sequence[Column]) -> tuple[tuple[int, .
     amounts = []
     bare = True
     for column in columns:
-        amounts.append(column.amount)
-        if column.eligible is not None or column.unit != 1:
-            bare = False
+        if isinstance(column, Column):
+            amounts.append(column.amount)
+            if column.eligible is not None or column.unit != 1:
+                bare = False
+        else:
+            amounts.append(column)
     total, paid = sum(rows), sum(amounts)
     if total != paid or (total + paid).__class__ is not int:
         raise _wrong_margins(rows, amounts)
     if (rows and min(rows) < 0) or (amounts and min(amounts) < 0):
         raise _wrong_margins(rows, amounts)
     if not bare:
-        return tuple(zip(*_with_terms(rows, columns), strict=True))
+        termed = [c if isinstance(c, Column) else Column(c) for c in columns]
+        return tuple(zip(*_with_terms(rows, termed), strict=True))
     if len(amounts) == 1:
         return tuple([(row,) for row in rows])
     if not amounts:
@@ -178,35 +181,16 @@ def _in_steps(owed: Sequence[int], column: Column, position: int) -> list[int]:
 def _masked(
     owed: Sequence[int], columns: Sequence[Column], plain: Sequence[int]
 ) -> list[list[int]]:
-    """Columns of unit 1 in the declared order, each over its eligible rows.
-
-    Rows that the same tenders may pay owe, at any time, the same fraction of what they owed
-    at first. So the rationals are kept by group of rows, and a cell costs one ``divmod``.
-    """
-    everywhere = (True,) * len(owed)
-    masks = [columns[position].eligible or everywhere for position in plain]
-    groups: dict[tuple[bool, ...], list[int]] = {}
-    for row, signature in enumerate(zip(*masks, strict=True)):
-        groups.setdefault(signature, []).append(row)
-    sums = {signature: sum([owed[row] for row in group]) for signature, group in groups.items()}
-    rests = dict.fromkeys(groups, Fraction(1))
+    """Columns of unit 1 in the declared order, each over its eligible rows."""
+    owing = Owing(owed, [columns[position].eligible for position in plain])
     floors: list[list[int]] = []
     fractions: list[list[int]] = []
-    for turn, position in enumerate(plain):
-        amount = columns[position].amount
-        floor, fraction = [0] * len(owed), [0] * len(owed)
-        payable = [signature for signature in groups if signature[turn]]
-        still = sum([rests[signature] * sums[signature] for signature in payable], Fraction(0))
-        if amount > still:
-            raise _no_place(position, ceil(amount - still))
-        if not amount:
-            payable, still = [], Fraction(1)
-        level = Fraction(amount * still.denominator, still.numerator)
-        for signature in payable:
-            part = rests[signature] * level
-            rests[signature] -= part
-            for row in groups[signature]:
-                floor[row], fraction[row] = divmod(owed[row] * part.numerator, part.denominator)
+    for position in plain:
+        amount, mask = columns[position].amount, columns[position].eligible
+        missing = owing.lacks(amount, mask)
+        if missing > 0:
+            raise _no_place(position, missing)
+        floor, fraction = owing.draw(amount, mask)
         floors.append(floor)
         fractions.append(fraction)
     lacks = [

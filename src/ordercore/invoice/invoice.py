@@ -22,14 +22,16 @@ from ordercore.allocation import allocate, share_of_units
 from ordercore.errors import InvalidInvoice
 from ordercore.money import divide, exponent
 from ordercore.party import Address, Party
-from ordercore.pricing import ChargeKind, Funder, QuoteLine, TaxPart, TaxTreatment
+from ordercore.pricing import ChargeKind, Funder, QuoteCharge, QuoteLine, TaxPart, TaxTreatment
+from ordercore.tender import reduced
 from ordercore.value import value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from ordercore.goods import LineId
     from ordercore.order import OrderContent
-    from ordercore.pricing import AppliedDiscount, QuoteCharge
+    from ordercore.pricing import AppliedDiscount
     from ordercore.tender import Refund, RefundRow
 
 __all__ = [
@@ -332,26 +334,76 @@ def _charges(charge: QuoteCharge) -> list[InvoiceCharge]:
     return made
 
 
-def _rows_of_order(content: OrderContent) -> _Rows:
-    lines = [
-        _line(
-            content,
-            place,
-            line,
-            _Figures(
-                line.quantity,
-                line.list_amount,
-                line.discount + line.order_discount,
-                line.freight,
-                line.net,
-                line.tax,
-                line.funded,
-            ),
+def _lowered(
+    content: OrderContent, invoiceable: Sequence[tuple[LineId, int]] | None
+) -> dict[LineId, int]:
+    """What of each row may not stand on the document, in minor units."""
+    totals = {row.id: row.total for row in content.rows()}
+    found: dict[LineId, int] = {}
+    for name, amount in invoiceable or ():
+        total = totals.get(name)
+        if total is None or type(amount) is not int or not 0 <= amount <= total:
+            reason = f"of {name!r} no {amount!r} minor units can be invoiced"
+            raise InvalidInvoice(reason, path=f"invoiceable[{name}]", row=name)
+        if amount < total:
+            found[name] = total - amount
+    return found
+
+
+def _lower(figures: _Figures, line: QuoteLine, off: int, first: int, total: int) -> _Figures:
+    """The same units, which come to ``total``, without their part of ``off``: what of the line is not invoiced."""
+    if not off:
+        return figures
+    part = reduced(line, off, first, figures.units)
+    return figures._replace(
+        discount=figures.discount + part.untaxed, net=total - part.untaxed - part.tax,
+        tax=part.tax, taxes=part.taxes,
+    )  # fmt: skip
+
+
+def _lower_charge(charge: QuoteCharge, off: int) -> QuoteCharge:
+    if not off:
+        return charge
+    left = reduced(charge, off)
+    net = charge.total - off - left.tax
+    bases = [part.net for part in charge.parts]
+    nets = (net + charge.funded,) * len(bases)  # several taxes on one net
+    if sum(bases) == charge.net + charge.funded and any(bases):
+        nets = allocate(net + charge.funded, bases)  # each tax on its part
+    parts = tuple(
+        [
+            TaxPart(part.name, part.ppm, base, tax, part.compound)
+            for part, base, tax in zip(charge.parts, nets, left.taxes, strict=False)
+        ]
+    )
+    return QuoteCharge(
+        charge.id, charge.name, charge.amount - off, charge.tax_category, charge.tax_ppm,
+        charge.tax_included, left.tax, net, charge.total - off, charge.kind, charge.discount,
+        charge.funded, parts, charge.treatment, charge.shares,
+    )  # fmt: skip
+
+
+def _rows_of_order(content: OrderContent, lowered: Mapping[LineId, int]) -> _Rows:
+    lines = []
+    for place, line in enumerate(content.lines):
+        figures = _Figures(
+            line.quantity,
+            line.list_amount,
+            line.discount + line.order_discount,
+            line.freight,
+            line.net,
+            line.tax,
+            line.funded,
         )
-        for place, line in enumerate(content.lines)
+        figures = _lower(figures, line, lowered.get(line.id, 0), 0, line.total)
+        lines.append(_line(content, place, line, figures))
+    charges = [
+        made
+        for charge in content.charges
+        for made in _charges(_lower_charge(charge, lowered.get(charge.id, 0)))
     ]
-    charges = [made for charge in content.charges for made in _charges(charge)]
-    return _Rows(lines, charges, sum([row.funded for row in content.rows()]), content.total)
+    charged = content.total - sum(lowered.values())
+    return _Rows(lines, charges, sum([row.funded for row in content.rows()]), charged)
 
 
 def _refunded(line: QuoteLine, row: RefundRow, first: int) -> _Figures:
@@ -367,7 +419,12 @@ def _refunded(line: QuoteLine, row: RefundRow, first: int) -> _Figures:
     )  # fmt: skip
 
 
-def _rows_of_refund(content: OrderContent, refund: Refund, earlier: Sequence[Refund]) -> _Rows:
+def _rows_of_refund(
+    content: OrderContent,
+    refund: Refund,
+    earlier: Sequence[Refund],
+    lowered: Mapping[LineId, int],
+) -> _Rows:
     done: dict[str, int] = {}
     for before in earlier:
         for row in before.rows:
@@ -376,20 +433,24 @@ def _rows_of_refund(content: OrderContent, refund: Refund, earlier: Sequence[Ref
     by_id = {charge.id: charge for charge in content.charges}
     lines: list[InvoiceLine] = []
     charges: list[InvoiceCharge] = []
-    funded = 0
+    funded = off = 0
     for row in refund.rows:
+        barred = lowered.get(row.row, 0)
         if row.row in places:
             place, line = places[row.row]
-            figures = _refunded(line, row, done.get(row.row, 0))
+            first = done.get(row.row, 0)
+            figures = _lower(_refunded(line, row, first), line, barred, first, row.amount)
             lines.append(_line(content, place, line, figures))
             funded += figures.funded
+            off += reduced(line, barred, first, row.units).untaxed
         elif row.row in by_id:
-            charges += _charges(by_id[row.row])
+            charges += _charges(_lower_charge(by_id[row.row], barred))
             funded += by_id[row.row].funded
+            off += barred
         else:
             reason = f"the order has no line or charge {row.row!r}"
             raise InvalidInvoice(reason, path=f"refund[{row.row}]", row=row.row)
-    return _Rows(lines, charges, funded, refund.amount)
+    return _Rows(lines, charges, funded, refund.amount - off)
 
 
 # --- Totals -----------------------------------------------------------------------------------
@@ -510,6 +571,7 @@ def invoice(
     purchase_order: str = "",
     exemption: str = "",
     stated: StatedTax = StatedTax.CHARGED,
+    invoiceable: Sequence[tuple[LineId, int]] | None = None,
 ) -> Invoice:
     """The invoice of a whole order: ``payable`` + ``paid`` is the order's total, always.
 
@@ -525,15 +587,20 @@ def invoice(
     Duty and tax of import without tax of their own are disbursements (see `InvoiceCharge`): that holds
     where the buyer is the importer and the seller pays in the buyer's name.
 
+    ``invoiceable`` is what of each row may stand on it (`Order.invoiceable`), all of it by default: where tenders
+    count as price reductions, or pay what was invoiced elsewhere, their part and its tax are left out of the
+    row, as an allowance, and of the total.
+
     The tax stated is the order's own, or computed from the sums: see `StatedTax`.
     Several taxes on one net (state and county, GST and PST) stand as their own `TaxLine`; EN 16931
     knows no such thing, and `ordercore.adapters.einvoice` refuses them.
 
-    Raises `InvalidInvoice` for an empty number, a day that is no date, or a ``paid`` outside of the total.
+    Raises `InvalidInvoice` for an empty number, a day that is no date, a ``paid`` outside of the total, or
+    more to invoice than a row costs.
     """
     return _made(
         content,
-        _rows_of_order(content),
+        _rows_of_order(content, _lowered(content, invoiceable)),
         kind=InvoiceKind.INVOICE,
         number=number,
         issued=issued,
@@ -567,6 +634,7 @@ def credit_note(
     notes: tuple[str, ...] = (),
     exemption: str = "",
     stated: StatedTax = StatedTax.CHARGED,
+    invoiceable: Sequence[tuple[LineId, int]] | None = None,
 ) -> Invoice:
     """The credit note of one refund: the refunded units and charges, with the refund's own figures.
 
@@ -574,13 +642,14 @@ def credit_note(
     invoice that it corrects. ``earlier`` are the refunds of the order before this one: odd minor units belong to
     the first units of a line (law L4), so the third unit may have had another list price share than the first.
     The part of a third party is given back to it: it stands in `Invoice.funded`, not in what is payable.
+    ``invoiceable`` is that of the invoice: the refunded units take back their part of what stood there (law L4).
 
     Raises `InvalidInvoice` as `invoice` does, for a refund of another order, and for one of a charge
     of nothing alone: there is nothing to credit.
     """
     if not invoice:
         raise InvalidInvoice("a credit note names the invoice that it corrects", path="invoice")
-    rows = _rows_of_refund(content, refund, earlier)
+    rows = _rows_of_refund(content, refund, earlier, _lowered(content, invoiceable))
     if not rows.every():
         raise InvalidInvoice("nothing to credit", path="refund")
     return _made(

@@ -28,7 +28,9 @@ __all__ = ["Journal", "JournalEntry", "Position", "journal_of"]
 class Position:
     """Where an order stood; figures in minor units of its currency.
 
-    ``paid`` is money that was taken and not undone, ``refunded`` what of it was asked back, arrived or not;
+    ``paid`` is what counts as paid: taken and not undone, or held to be taken later as agreed. ``refunded`` is what
+    of it was asked back, arrived or not, or let go before it was taken. What was kept of a deposit, granted beside
+    refunds, or taken back by a payer's bank changes neither; it stands in ``booked`` of its event.
     ``due`` is what must still be paid or promised.
     """
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ordercore.journal.speech import Speech, clean
 from ordercore.journal.steps import StepStanding
 from ordercore.journal.telling import Sentence
+from ordercore.ledger import AccountKind
 from ordercore.lifecycle.table import titled
 from ordercore.money import decimal_text
 from ordercore.wording import ENGLISH
@@ -103,9 +104,16 @@ def _figures(speech: Speech, before: Position | None, after: Position) -> str:
     return speech.word(", ").join(found)
 
 
+def account_name(account: AccountKind) -> str:
+    """The English name of an account of the books."""
+    if account is AccountKind.COD_WITH_COURIERS:
+        return "Cash with couriers"
+    return titled(account.value)
+
+
 def _booked(speech: Speech, entry: Entry) -> str:
     """An entry of the books: a debit is above zero."""
-    name = speech.word(titled(entry.account.value))
+    name = speech.word(account_name(entry.account))
     detail = f" ({clean(entry.detail)})" if entry.detail else ""
     sign = "+" if entry.amount > 0 else ""
     return f"{name}{detail} {sign}{speech.money(entry.amount)}"

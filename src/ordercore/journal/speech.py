@@ -48,11 +48,14 @@ WORDS: Final = (
     "Shipping", "Insurance", "Fee", "Duty", "Import tax", "Consumption tax",
     # accounts
     "Clearing", "Points liability", "Stored value liability", "Advances", "Revenue", "Shipping income",
-    "Tax payable", "Funded discounts", "Duty collected", "Refunds in transit", "Opening",
+    "Tax payable", "Funded discounts", "Duty collected", "Refunds in transit", "Opening", "Receivable",
+    "Cash", "Cash with couriers", "Bank", "Channel fees", "Rounding", "Exchange difference",
+    "Deposits held", "Forfeited deposits", "Compensation", "Chargebacks", "Merchant payable",
     # rules that staff may set aside
     "Recover window", "Amend state", "Close owing",
     # timers that the built-in lifecycles name
-    "Close", "Remind", "Confirm", "Forfeit",
+    "Close", "Remind", "Confirm", "Forfeit", "Open balance", "Remind balance", "Remind opening", "Group",
+    "Unreviewed", "Uncollected", "Difference unpaid", "Packing unconfirmed",
 )  # fmt: skip
 """What the texts need beside `SENTENCES`: the English words that catalogs translate (context ``journal``)."""
 

@@ -33,13 +33,20 @@ from ordercore.order.events import (
 )
 from ordercore.order.rules.advancing import OVERRIDE
 from ordercore.tender import AttemptState, RefundStatus
+from ordercore.tender.events import FOLDS as PAYMENT_EVENTS
 from ordercore.tender.events import (
     AttemptAnswered,
-    CaptureAsked,
-    PaymentStarted,
-    Reallotted,
+    AuthorizationEnding,
+    ChargedBack,
+    CompensationAnswered,
+    CompensationGranted,
+    FeeCharged,
+    MoneyHeld,
     RefundAnswered,
     RefundRequested,
+    RefundRerouted,
+    RefundSent,
+    Remitted,
     UndoAsked,
 )
 from ordercore.wording import ENGLISH
@@ -97,13 +104,7 @@ _RULES: Final = ((_MARGIN, 170), (480, _WIDTH - _MARGIN))
 """Where the line above a row runs: beside the block of the state."""
 
 _LANES: Mapping[type[Event], _Lane] = {
-    PaymentStarted: _Lane.MONEY,
-    AttemptAnswered: _Lane.MONEY,
-    CaptureAsked: _Lane.MONEY,
-    UndoAsked: _Lane.MONEY,
-    Reallotted: _Lane.MONEY,
-    RefundRequested: _Lane.MONEY,
-    RefundAnswered: _Lane.MONEY,
+    **dict.fromkeys(PAYMENT_EVENTS, _Lane.MONEY),
     RefundDelayed: _Lane.MONEY,
     RevenueRecognized: _Lane.MONEY,
     Reminded: _Lane.MONEY,
@@ -244,19 +245,32 @@ _MARKS: Final[Mapping[AttemptState | RefundStatus, tuple[str, bool]]] = {
 }
 
 
+_OF_KIND: Final[Mapping[type[Event], tuple[str, bool]]] = {
+    Shipped: (_GOODS, True),
+    Received: (_GOODS, True),
+    Remitted: (_GOOD, True),
+    **dict.fromkeys(
+        (RefundRequested, RefundSent, RefundRerouted, UndoAsked, CompensationGranted),
+        (_BACK, False),
+    ),
+    FeeCharged: (_BACK, True),
+    # money was lost, or somebody must look
+    **dict.fromkeys(
+        (ChargedBack, RefundDelayed, AuthorizationEnding, MoneyHeld, Overran, Escalated),
+        (_BAD, True),
+    ),
+}
+
+
 def _mark(event: Event) -> tuple[str, bool]:
     """The color of an event's mark, and whether it is filled: something moved."""
     if isinstance(event, AttemptAnswered):
+        if event.moved > 0:
+            return _GOOD, True  # also a part, of which more is to come
         return _MARKS.get(event.state, (_WIRE, False))
-    if isinstance(event, RefundAnswered):
+    if isinstance(event, RefundAnswered | CompensationAnswered):
         return _MARKS.get(event.status, (_WIRE, False))
-    if isinstance(event, Shipped | Received):
-        return _GOODS, True
-    if isinstance(event, RefundRequested | UndoAsked):
-        return _BACK, False
-    if isinstance(event, RefundDelayed | Overran | Escalated):
-        return _BAD, True
-    return _WIRE, False
+    return _OF_KIND.get(type(event), (_WIRE, False))
 
 
 def _place(rows: list[_Row], speech: Speech) -> int:

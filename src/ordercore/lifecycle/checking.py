@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from ordercore.lifecycle.drafting import Draft, draft
 from ordercore.lifecycle.faults import Fault, FaultKind
+from ordercore.lifecycle.timer import TimerAction
 from ordercore.lifecycle.vocabulary import NEVER_SEALS, RELEASING, VOCABULARY
 
 if TYPE_CHECKING:
@@ -178,6 +179,10 @@ def _timers(found: Draft) -> Iterator[Fault]:
     """Timers whose event the state does not list, or that run where nothing moves any more."""
     for rule, path in zip(found.timers, found.timer_paths, strict=True):
         for place, state in enumerate(rule.states):
+            if rule.does is TimerAction.OPEN and rule.event in VOCABULARY:
+                reason = f"'{rule.event}' moves more than the state: no timer opens anything by it"
+                yield Fault(f"{path}.sends", FaultKind.TIMER_EVENT, reason)
+                break
             if rule.event and all([s.event != rule.event for s in found.steps.get(state, ())]):
                 yield Fault(
                     f"{path}.states[{place}]",

@@ -48,7 +48,7 @@ _FONT: Final = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-ser
 
 # events that lead off the main line
 _WAYS_OFF: Final = frozenset(
-    {"cancel", "close", "refund", "refunded", "reject", "forfeit", "due", "recover"}
+    {"cancel", "close", "refund", "refunded", "reject", "forfeit", "due", "recover", "revive"}
 )
 
 # what Mermaid reads as its own language, not as a state

@@ -20,7 +20,14 @@ from ordercore.errors import InvalidInput
 from ordercore.lifecycle.faults import Fault, FaultKind
 from ordercore.lifecycle.guards import BoundGuard, read_guard, unbound
 from ordercore.lifecycle.table import EventInfo, ItemStatus, StateInfo, titled
-from ordercore.lifecycle.timer import Since, TimerAction, TimerRule, duration
+from ordercore.lifecycle.timer import (
+    DEADLINES,
+    DEFAULT_SENDS,
+    Since,
+    TimerAction,
+    TimerRule,
+    duration,
+)
 from ordercore.lifecycle.visible import VisibleStep
 from ordercore.party import ActorKind
 
@@ -561,7 +568,7 @@ class _Reader:
 
 _USUAL_DAYS: Final = tuple(day.value for day in WorkingHours().days)
 _FIGURED: Final = frozenset({TimerAction.CLOSE, TimerAction.REMIND, TimerAction.CONFIRM})
-_SENDING: Final = frozenset({TimerAction.CLOSE, TimerAction.CONFIRM, TimerAction.FORFEIT})
+_SENDING: Final = frozenset(DEFAULT_SENDS)
 
 
 def _contradictions(rule: TimerRule, written: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -572,12 +579,12 @@ def _contradictions(rule: TimerRule, written: Collection[str]) -> Iterator[tuple
         yield "a timer has 'after' or 'at', not both", "at"
     if "at" in written and "since" in written:
         yield "'at' is a moment and counts from nothing", "since"
-    if after is not None and after < zero and rule.since is not Since.PAY_BY:
+    if after is not None and after < zero and rule.since not in DEADLINES:
         yield (
-            "only before the deadline of payment ('since': 'pay_by') can a time be negative",
+            "only before the deadline of payment ('since': 'pay_by') or of a balance can a time be negative",
             "after",
         )
-    if after == zero and rule.since is not Since.PAY_BY:
+    if after == zero and rule.since not in DEADLINES:
         yield "a time of nothing would be over at once", "after"
     if "after" not in written and "at" not in written:
         if rule.does not in _FIGURED:

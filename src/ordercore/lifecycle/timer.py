@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ordercore.calendar import WorkingHours
 
 __all__ = [
+    "DEADLINES",
     "DEFAULT_SENDS",
     "MICROSECONDS",
     "PART",
@@ -40,6 +41,8 @@ class TimerAction(enum.Enum):
     ESCALATE = "escalate"
     ALERT = "alert"
     FORFEIT = "forfeit"
+    OPEN = "open"
+    """The order goes on by itself: the window of its next part opens."""
 
 
 class Since(enum.Enum):
@@ -57,12 +60,20 @@ class Since(enum.Enum):
     """The last shipment left."""
     RECEIVED = "received"
     """The goods arrived."""
+    BALANCE_FROM = "balance_from"
+    """The window for the balance of a presale opens."""
+    BALANCE_UNTIL = "balance_until"
+    """It ends."""
 
+
+DEADLINES: Final = frozenset({Since.PAY_BY, Since.BALANCE_FROM, Since.BALANCE_UNTIL})
+"""Moments that are known before they come: ``after`` may be a lead, or nothing."""
 
 DEFAULT_SENDS: Final[Mapping[TimerAction, str]] = {
     TimerAction.CLOSE: "close",
     TimerAction.CONFIRM: "receive",
     TimerAction.FORFEIT: "forfeit",
+    TimerAction.OPEN: "open_balance",
 }
 """The event that an action fires unless the rule names another; the other actions fire none."""
 
@@ -71,12 +82,12 @@ DEFAULT_SENDS: Final[Mapping[TimerAction, str]] = {
 class TimerRule:
     """A clock of a lifecycle. ``name`` is unique there; it runs while the order is in one of ``states``.
 
-    ``after`` counts from ``since`` and may be negative (a lead) only before the deadline of payment;
+    ``after`` counts from ``since`` and may be negative (a lead) only before one of the `DEADLINES`;
     ``None`` takes the figure of the shop's policy: the deadline itself for CLOSE, the window's
     reminder for REMIND, ``confirm_after`` for CONFIRM. ``at`` is a moment instead of a span.
     It runs only while all ``facts`` hold, and stands still while a pause of one of the names in
     ``paused_by`` lasts (``"*"`` is any). With ``hours``, ``after`` is working time.
-    ``sends`` is the event that CLOSE, CONFIRM and FORFEIT fire; empty for their usual one.
+    ``sends`` is the event that CLOSE, CONFIRM, FORFEIT and OPEN fire; empty for their usual one.
     ``extension``: the buyer may put it off once by this much.
     """
 
@@ -162,6 +173,13 @@ _STARTS: Final[Mapping[Since, str]] = {
     Since.PAY_BY: " after the deadline of payment",
     Since.SHIPPED: " after shipping",
     Since.RECEIVED: " after arrival",
+    Since.BALANCE_FROM: " after the balance opens",
+    Since.BALANCE_UNTIL: " after the time for the balance",
+}
+_BEFORE: Final[Mapping[Since, str]] = {
+    Since.PAY_BY: "the deadline of payment",
+    Since.BALANCE_FROM: "the balance opens",
+    Since.BALANCE_UNTIL: "the time for the balance ends",
 }
 
 
@@ -171,8 +189,11 @@ def timing(rule: TimerRule) -> str:
         return f"at {rule.at.isoformat(' ', 'minutes')}"
     if rule.after is None:
         return _FIGURES.get(rule.does, "at its time")
+    moment = _BEFORE.get(rule.since)
+    if not rule.after and moment is not None:
+        return f"at {moment}" if rule.since is Since.PAY_BY else f"when {moment}"
     span = spoken(abs(rule.after)) + (" of working time" if rule.hours is not None else "")
     if rule.after < timedelta(0):
-        return f"{span} before the deadline of payment"
+        return f"{span} before {moment}"
     start = _STARTS.get(rule.since)
     return f"after {span}" if start is None else span + start

@@ -22,6 +22,7 @@ VOCABULARY: Final[Mapping[str, str]] = MappingProxyType(
         "refund": "all of its money was asked back",
         "refunded": "all of its money has arrived back",
         "recover": "a canceled order is taken up again",
+        "revive": "money came for an order that time had ended, and its goods could be had again",
         "confirm": "a review found it valid",
         "reject": "a review found it invalid",
         "due": "an amendment left something to pay",
@@ -33,5 +34,7 @@ VOCABULARY: Final[Mapping[str, str]] = MappingProxyType(
 RELEASING: Final = frozenset({"cancel", "reject"})
 """After these the order will not be fulfilled, so they lead to a state that releases."""
 
-NEVER_SEALS: Final = frozenset({"pay", "accept", "ship", "refund", "recover", "confirm", "due"})
+NEVER_SEALS: Final = frozenset(
+    {"pay", "accept", "ship", "refund", "recover", "revive", "confirm", "due"}
+)
 """After these the order goes on, so they cannot close it for good."""

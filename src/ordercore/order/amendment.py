@@ -9,9 +9,10 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from ordercore.clock import utc
 from ordercore.errors import InvalidCart, InvalidInput, InvalidManifest
 from ordercore.party import Address
-from ordercore.pricing import Cart, CartLine, ShippingCharge
+from ordercore.pricing import Cart, CartLine, Presale, ShippingCharge
 from ordercore.value import value
 
 if TYPE_CHECKING:
@@ -96,18 +97,35 @@ def line_as(line: CartLine, name: str, quantity: int, price: Money | None = None
         line.sku, quantity, line.unit_price if price is None else price, line.name, name,
         line.discounts, line.tax_category, line.tax_included, line.category, line.weight_grams,
         line.source_url, line.domestic_freight, line.attributes, line.extra, line.brand, line.kind,
-        line.customs, line.components, line.floor_price, line.points,
+        line.customs, line.components, line.floor_price, line.points, line.merchant,
     )  # fmt: skip
 
 
-def cart_with(cart: Cart, lines: tuple[CartLine, ...], draft: _Draft | None = None) -> Cart:
-    """A cart with other lines, and what else a draft has changed."""
+def cart_with(
+    cart: Cart,
+    lines: tuple[CartLine, ...],
+    draft: _Draft | None = None,
+    presale: Presale | None = None,
+) -> Cart:
+    """A cart with other lines, and what else a draft has changed; with ``presale``, under that one."""
     changed = cart if draft is None else draft
     return Cart(
         cart.currency, lines, cart.discounts, changed.shipping, cart.kind, cart.shop,
         cart.customer, changed.address, cart.extra, changed.codes, cart.shopper, cart.fees,
-        cart.attribution,
+        cart.attribution, presale or cart.presale,
     )  # fmt: skip
+
+
+def in_utc(cart: Cart) -> Cart:
+    """The cart as an order keeps it: the windows of its presale are moments, whatever clock showed them."""
+    presale = cart.presale
+    if presale is None:
+        return cart
+    again = Presale(
+        presale.deposit, utc(presale.balance_from), utc(presale.balance_until), presale.kind,
+        presale.counts,
+    )  # fmt: skip
+    return cart_with(cart, cart.lines, presale=again)
 
 
 class _Draft:

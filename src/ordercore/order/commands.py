@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
     from ordercore.goods import Manifest
     from ordercore.order.order import OrderContent
-    from ordercore.tender import Outcome, RefundOutcome, TenderPlan
+    from ordercore.tender import (
+        ChannelPick,
+        Compensation,
+        Outcome,
+        RefundOutcome,
+        RefundSplit,
+        TenderPlan,
+    )
 
 __all__ = [
     "Accept",
@@ -24,29 +31,40 @@ __all__ = [
     "Advance",
     "Amend",
     "AnswerAttempts",
+    "AnswerCompensation",
     "AnswerRefund",
     "Assign",
     "Cancel",
+    "CaptureMoney",
     "Close",
     "Command",
     "CommandKind",
+    "Compensate",
     "Complete",
+    "ConfirmPayment",
+    "ConfirmRefund",
     "Deliver",
     "Escalate",
     "ExtendClock",
     "Forfeit",
     "MarkItem",
     "Move",
+    "NoteAuthorizationEnding",
+    "NoteChargeback",
+    "NoteFee",
     "NoteOverrun",
     "NoteRefundDelay",
-    "Pay",
+    "NoteRemittance",
     "PauseClocks",
+    "Pay",
     "Recover",
     "RefundOrder",
     "Remind",
+    "RerouteRefund",
     "ResumeClocks",
     "ReviewOrder",
     "Seal",
+    "SendRefunds",
     "Ship",
     "Tag",
     "UndoPayment",
@@ -70,13 +88,22 @@ class CommandKind(enum.Enum):
     REVIEW = "review"
     CLOSE = "close"
     RECOVER = "recover"
+    CAPTURE = "capture"
+    CONFIRM_PAYMENT = "confirm_payment"
+    REROUTE_REFUND = "reroute_refund"
+    COMPENSATE = "compensate"
 
 
 @value
 class Pay:
-    """Pay by this plan; every attempt is written down first."""
+    """Pay by this plan; every attempt is written down first.
+
+    ``picks`` are the channels of its fresh tenders, in their order; where there is none, a tender goes to the
+    gateway of its name and is taken at once.
+    """
 
     plan: TenderPlan
+    picks: tuple[ChannelPick, ...] = ()
 
 
 @value
@@ -130,13 +157,17 @@ class RefundOrder:
     """Give back units of lines and whole charges.
 
     Without either, everything that is left. Without ``charges``, those that go with the last goods
-    of an order of which nothing has left.
+    of an order of which nothing has left. ``split`` says over which tenders, ``None`` by policy; ``consent`` is
+    the customer's recorded word for a refund to balance, which goes to ``account`` there.
     """
 
     id: str
     goods: Manifest | None
     reason: str
     charges: tuple[str, ...] | None = None
+    split: RefundSplit | None = None
+    consent: str = ""
+    account: str = ""
 
 
 @value
@@ -144,19 +175,130 @@ class AnswerAttempts:
     """Gateways spoke about attempts: (attempt, outcome) pairs.
 
     ``told``: they did so by a notification, which may be old. ``goods_lost``: the stock keeper no longer holds the goods, or the book the coupons, so money that came is sent back.
+    ``regained`` is what a closed order agrees to with goods and codes promised anew, so late money may revive it.
     """
 
     answers: tuple[tuple[str, Outcome], ...]
     goods_lost: bool = False
     told: bool = False
+    regained: OrderContent | None = None
 
 
 @value
 class AnswerRefund:
-    """Gateways spoke about legs of a refund: (leg, outcome) pairs."""
+    """Gateways spoke about legs of a refund: (leg, outcome) pairs.
+
+    ``keys`` are the keys under which they were asked, one for each answer: news of a way that failed concerns no
+    later one. Without them the answers are about the legs as they stand. Legs that went out as one are answered
+    alike.
+    """
 
     refund: str
     answers: tuple[tuple[int, RefundOutcome], ...]
+    keys: tuple[str, ...] = ()
+
+
+@value
+class CaptureMoney:
+    """Take authorized money: of one attempt, or of all without one; ``amount`` minor units, or all that is left."""
+
+    attempt: str = ""
+    amount: int | None = None
+
+
+@value
+class ConfirmPayment:
+    """Somebody of the shop says what became of an attempt that no channel tells of: a transfer, a till, a courier.
+
+    ``regained`` is as in `AnswerAttempts`.
+    """
+
+    attempt: str
+    outcome: Outcome
+    regained: OrderContent | None = None
+
+
+@value
+class ConfirmRefund:
+    """Somebody of the shop says what became of a leg of a refund that no channel tells of."""
+
+    refund: str
+    leg: int
+    outcome: RefundOutcome
+
+
+@value
+class SendRefunds:
+    """Legs are about to be asked of their channel: (refund, leg) pairs; several go out as one."""
+
+    legs: tuple[tuple[str, int], ...]
+
+
+@value
+class RerouteRefund:
+    """Let a leg that failed go by another way: to an account of ``gateway``, with the customer's ``consent``;
+    without a gateway the same way again."""
+
+    refund: str
+    leg: int
+    gateway: str = ""
+    account: str = ""
+    consent: str = ""
+    reason: str = ""
+
+
+@value
+class Compensate:
+    """Give the customer money that is no refund."""
+
+    compensation: Compensation
+
+
+@value
+class AnswerCompensation:
+    """A gateway spoke about a compensation."""
+
+    compensation: str
+    outcome: RefundOutcome
+
+
+@value
+class NoteChargeback:
+    """The payer's bank took money back over an attempt."""
+
+    attempt: str
+    amount: int
+    fee: int = 0
+    reference: str = ""
+    at: datetime | None = None
+
+
+@value
+class NoteFee:
+    """A channel kept something for itself."""
+
+    gateway: str
+    amount: int
+    subject: str = ""
+    reference: str = ""
+
+
+@value
+class NoteRemittance:
+    """A channel or a courier paid out what it held for us over an attempt."""
+
+    attempt: str
+    amount: int
+    fee: int = 0
+    reference: str = ""
+    at: datetime | None = None
+
+
+@value
+class NoteAuthorizationEnding:
+    """An authorization ends soon: its money is taken now, or somebody is told."""
+
+    attempt: str
 
 
 @value
@@ -185,11 +327,15 @@ class NoteRefundDelay:
 
 @value
 class Advance:
-    """Fire an event of the lifecycle that people send: one that moves no goods and no money by itself."""
+    """Fire an event of the lifecycle that people send: one that moves no goods and no money by itself.
+
+    ``by_timer``: its time has come, whoever else may send it.
+    """
 
     event: str
     reason: str = ""
     refund_id: str = ""
+    by_timer: bool = False
 
 
 @value
@@ -346,5 +492,16 @@ Command = (
     | UndoPayment
     | Remind
     | NoteRefundDelay
+    | AnswerCompensation
+    | CaptureMoney
+    | Compensate
+    | ConfirmPayment
+    | ConfirmRefund
+    | NoteAuthorizationEnding
+    | NoteChargeback
+    | NoteFee
+    | NoteRemittance
+    | RerouteRefund
+    | SendRefunds
 )
 """Everything that may be asked of an order."""

@@ -17,25 +17,35 @@ from ordercore.order.commands import (
     Advance,
     Amend,
     AnswerAttempts,
+    AnswerCompensation,
     AnswerRefund,
     Assign,
     Cancel,
+    CaptureMoney,
     Close,
     Command,
     CommandKind,
+    Compensate,
     Complete,
+    ConfirmPayment,
+    ConfirmRefund,
     Deliver,
     ExtendClock,
     MarkItem,
     Move,
+    NoteChargeback,
+    NoteFee,
     NoteRefundDelay,
+    NoteRemittance,
     PauseClocks,
     Pay,
     Recover,
     RefundOrder,
+    RerouteRefund,
     ResumeClocks,
     ReviewOrder,
     Seal,
+    SendRefunds,
     Ship,
     Tag,
     UndoPayment,
@@ -47,10 +57,15 @@ from ordercore.order.rules import (
     advancing,
     aftercare,
     amending,
+    booking,
+    capturing,
     closing,
+    compensating,
     fulfilling,
+    holding,
     marking,
     paying,
+    returning,
     timing,
 )
 from ordercore.order.rules.deciding import Deciding, Refusal, Situation
@@ -75,7 +90,20 @@ __all__ = [
     "place",
 ]
 
-_PARTS = (paying, fulfilling, aftercare, closing, advancing, amending, marking, timing)
+_PARTS = (
+    paying,
+    fulfilling,
+    aftercare,
+    closing,
+    advancing,
+    amending,
+    marking,
+    timing,
+    returning,
+    booking,
+    capturing,
+    compensating,
+)
 
 RULES: Mapping[type[Any], Rule] = {
     command: rule for part in _PARTS for command, rule in part.RULES.items()
@@ -121,6 +149,11 @@ WHO: Mapping[type[Any], frozenset[ActorKind]] = {
     PauseClocks: _STAFF,
     ResumeClocks: _STAFF,
     ExtendClock: _SHOPPER,
+    CaptureMoney: _STAFF,
+    ConfirmPayment: _STAFF,
+    ConfirmRefund: _STAFF,
+    RerouteRefund: _STAFF,
+    Compensate: _STAFF,
 }
 """Who may send a command; one that is not here comes from gateways and timers."""
 
@@ -136,6 +169,10 @@ _KINDS: Mapping[CommandKind, type[Any]] = {
     CommandKind.REVIEW: ReviewOrder,
     CommandKind.CLOSE: Seal,
     CommandKind.RECOVER: Recover,
+    CommandKind.CAPTURE: CaptureMoney,
+    CommandKind.CONFIRM_PAYMENT: ConfirmPayment,
+    CommandKind.COMPENSATE: Compensate,
+    CommandKind.REROUTE_REFUND: RerouteRefund,
 }
 
 
@@ -153,7 +190,21 @@ _SENDS: Mapping[type[Any], str] = {
 }
 """The lifecycle's event behind a command: its chart may say who sends it, and in which state."""
 
-_AFTER_SEALING = frozenset({AnswerAttempts, AnswerRefund, NoteRefundDelay})
+_AFTER_SEALING = frozenset(
+    {
+        AnswerAttempts,
+        AnswerCompensation,
+        AnswerRefund,
+        NoteChargeback,
+        NoteFee,
+        NoteRemittance,
+        NoteRefundDelay,
+        ConfirmPayment,
+        ConfirmRefund,
+        RerouteRefund,
+        SendRefunds,
+    }
+)
 """What an order that is closed for good still hears: the last words of channels."""
 
 
@@ -233,6 +284,8 @@ def decide(order: Order, command: Command, situation: Situation) -> Decision:
         raise _refused(refusal, kind, order, situation)
     deciding = Deciding(order, situation)
     rule(deciding, command)
+    if deciding.order.handling.released and not order.handling.released:
+        holding.let_held_go(deciding)
     return Decision(deciding.order, tuple(deciding.events))
 
 

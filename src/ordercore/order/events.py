@@ -12,11 +12,24 @@ from ordercore.pricing import Funder, TaxTotal
 from ordercore.tender import Payments
 from ordercore.tender.events import (
     AttemptAnswered,
+    AuthorizationEnding,
     CaptureAsked,
+    ChargedBack,
+    CompensationAnswered,
+    CompensationGranted,
+    FeeCharged,
+    Forfeited,
+    FundsShared,
+    MatrixResolved,
+    MoneyHeld,
     PaymentStarted,
     Reallotted,
     RefundAnswered,
     RefundRequested,
+    RefundRerouted,
+    RefundSent,
+    Remitted,
+    Rerouted,
     UndoAsked,
 )
 from ordercore.value import value
@@ -266,6 +279,19 @@ OrderEvent = (
     | UndoAsked
     | RefundRequested
     | RefundAnswered
+    | AuthorizationEnding
+    | ChargedBack
+    | CompensationAnswered
+    | CompensationGranted
+    | FeeCharged
+    | Forfeited
+    | FundsShared
+    | MatrixResolved
+    | MoneyHeld
+    | RefundRerouted
+    | RefundSent
+    | Remitted
+    | Rerouted
     | Shipped
     | Withdrawn
     | Received
@@ -302,6 +328,19 @@ EVENTS: dict[str, type[Event]] = {
         UndoAsked,
         RefundRequested,
         RefundAnswered,
+        AuthorizationEnding,
+        ChargedBack,
+        CompensationAnswered,
+        CompensationGranted,
+        FeeCharged,
+        Forfeited,
+        FundsShared,
+        MatrixResolved,
+        MoneyHeld,
+        RefundRerouted,
+        RefundSent,
+        Remitted,
+        Rerouted,
         Shipped,
         Withdrawn,
         Received,

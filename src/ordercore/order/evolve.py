@@ -78,10 +78,7 @@ def _closing(order: Order, event: ClosingAsked, _at: datetime) -> Order:
         attempts = tuple(
             [a.moved(AttemptState.CLOSING) if a.id in names else a for a in payments.attempts]
         )
-        payments = Payments(
-            payments.round, payments.plan, attempts, payments.refunds, payments.drawn,
-            payments.carried, payments.settled,
-        )  # fmt: skip
+        payments = payments.having(attempts)
     return Order(
         order.content, order.version + 1, order.state, order.visit, order.entered_at, payments,
         order.delivery, Closing(event.via, event.reason, event.timed_out), order.reason, order.recognized,
@@ -137,6 +134,7 @@ def _agreed(order: Order, event: Amended | Recovered, _at: datetime) -> Order:
         payments = Payments(
             payments.round, plan, payments.attempts, payments.refunds,
             () if plan is None else undrawn(plan), payments.carried, len(payments.refunds),
+            payments.compensations, payments.forfeited, payments.shares,
         )  # fmt: skip
     if delivery.withdrawn:
         delivery = Delivery(delivery.shipments, Manifest(), delivery.received_at)

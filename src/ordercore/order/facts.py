@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ordercore.tender import AttemptState
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -23,14 +21,22 @@ def paid_in_full(order: Order) -> bool:
         return captured >= order.content.total - payments.refunded_now
     now = payments.round
     for attempt in payments.attempts:
-        if attempt.round == now and attempt.state is AttemptState.CAPTURED:
-            captured += attempt.amount
-    return captured == order.content.total
+        if attempt.round == now:
+            captured += attempt.counted
+    return captured >= order.content.total
 
 
 def nothing_due(order: Order) -> bool:
     """The money in our hands or promised to us covers what the order costs."""
     return not order.due
+
+
+def deposit_taken(order: Order) -> bool:
+    """The deposit of an order in two parts was taken, and not asked back."""
+    if order.presale is None:
+        return False
+    payments = order.payments
+    return payments.captured - payments.refunded >= order.deposit
 
 
 def has_payment(order: Order) -> bool:
@@ -53,7 +59,8 @@ def all_items_marked(order: Order) -> bool:
 def money_in_flight(order: Order) -> bool:
     """Money may yet arrive, or is held and not given back: nothing may be closed over it."""
     payments = order.payments
-    return payments.in_flight or payments.captured > payments.refunded
+    held = payments.captured - payments.refunded
+    return payments.in_flight or held > payments.taken_back
 
 
 def all_shipped(order: Order) -> bool:
@@ -90,6 +97,7 @@ FACTS: Mapping[str, Callable[[Order], bool]] = {
     "nothing_shipped": nothing_shipped,
     "nothing_due": nothing_due,
     "has_payment": has_payment,
+    "deposit_taken": deposit_taken,
     "valid": valid,
     "all_items_marked": all_items_marked,
 }

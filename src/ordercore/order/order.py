@@ -14,8 +14,8 @@ import attrs
 
 from ordercore.allocation import allocate, share_of_units
 from ordercore.fulfillment import Delivery
-from ordercore.goods import Manifest, Quantity
-from ordercore.money import Rounding
+from ordercore.goods import LineId, Manifest, Quantity
+from ordercore.money import Rounding, to_minor
 from ordercore.order.handling import Handling
 from ordercore.party import Address, Attribution, Party
 from ordercore.pricing import (
@@ -31,14 +31,14 @@ from ordercore.pricing import (
     QuoteLine,
     RoundingScope,
     TaxTotal,
+    TaxTreatment,
 )
-from ordercore.tender import Payments, refundable
-from ordercore.tender.attempt import HELD
+from ordercore.tender import AttemptState, Payments, reduced, refundable
 from ordercore.value import value
 
 if TYPE_CHECKING:
     from ordercore.money import Money
-    from ordercore.pricing import TaxPart
+    from ordercore.pricing import Presale, TaxPart
 
 __all__ = ["AddedHolding", "AddedReservation", "Closing", "Order", "OrderContent", "row_taxes"]
 
@@ -141,19 +141,29 @@ class OrderContent:
         return tuple(sums.items())
 
 
-def row_taxes(row: QuoteLine | QuoteCharge, first: int = 0, count: int = 1) -> tuple[TaxTotal, ...]:
+def row_taxes(
+    row: QuoteLine | QuoteCharge, first: int = 0, count: int = 1, reduction: int = 0
+) -> tuple[TaxTotal, ...]:
     """Net and tax of the units ``first`` to ``first + count - 1`` of a line, or of a whole charge,
     by component of tax.
 
     The nets add up to what the customer pays without tax: one that bears several taxes is told once,
     with the first of them. The taxes are those of `QuoteLine.unit_taxes`, so over any partition
     of the units they add up to the component (law L4 units rebuild lines).
+    ``reduction`` of the row bears no tax, since it was paid by a price reduction: what of it these units have
+    comes last, out of scope.
     """
     net, taxes = row.net, [part.tax for part in row.parts] or [row.tax]
     if isinstance(row, QuoteLine):
         net, taxes = row.units(first, count).net, [*row.unit_taxes(first, count)]
+    untaxed: tuple[TaxTotal, ...] = ()
+    if reduction:
+        part = reduced(row, reduction, first, count)
+        net += sum(taxes) - part.tax - part.untaxed
+        taxes = [*part.taxes]
+        untaxed = (TaxTotal(0, part.untaxed, 0, "", TaxTreatment.OUT_OF_SCOPE),)
     if not row.parts:
-        return (TaxTotal(row.tax_ppm, net, taxes[0]),)
+        return (TaxTotal(row.tax_ppm, net, taxes[0]), *untaxed)
     nets = _nets_once(row.parts, row.net)
     if net != row.net:
         nets = list(allocate(net, nets)) if min(net, *nets) >= 0 and any(nets) else nets
@@ -163,6 +173,7 @@ def row_taxes(row: QuoteLine | QuoteCharge, first: int = 0, count: int = 1) -> t
             TaxTotal(part.ppm, base, tax, part.name)
             for part, base, tax in zip(row.parts, nets, taxes, strict=True)
         ]
+        + [*untaxed]
     )
 
 
@@ -240,6 +251,18 @@ class Order:
     def total(self) -> int:
         """What the customer pays in all, in minor units."""
         return self.content.total
+
+    @property
+    def presale(self) -> Presale | None:
+        """The deposit and the windows of an order that is paid in two parts."""
+        cart = self.content.cart
+        return None if cart is None else cart.presale
+
+    @property
+    def deposit(self) -> int:
+        """What is paid first of an order in two parts, in minor units; 0 for any other."""
+        presale = self.presale
+        return 0 if presale is None else to_minor(presale.deposit, self.content.currency)
 
     @property
     def lines(self) -> tuple[QuoteLine, ...]:
@@ -326,9 +349,12 @@ class Order:
         return not self.handling.released and not self.all_asked_back()
 
     def all_asked_back(self) -> bool:
-        """Whether refunds asked, accepted or arrived add up to all that was paid for today's goods."""
+        """Whether refunds asked, accepted or arrived add up to all that was paid for today's goods, but for what
+        payers' banks took back."""
         payments = self.payments
-        return payments.refunded_now > 0 and payments.refunded >= payments.captured
+        if payments.refunded_now <= 0:
+            return False
+        return payments.refunded + payments.taken_back >= payments.captured
 
     @property
     def due(self) -> int:
@@ -339,21 +365,54 @@ class Order:
         payments = self.payments
         left = self.content.total
         for attempt in payments.attempts:
-            if attempt.state in HELD:
-                left -= attempt.amount
+            if attempt.state is AttemptState.CAPTURED:  # what it covers, without a call
+                left -= attempt.captured - attempt.rounding + attempt.released
+            else:
+                left -= attempt.covers
         if payments.refunds:
             left += payments.refunded - payments.refunded_now
         return max(0, left)
 
     @property
+    def asked(self) -> int:
+        """What is to be paid next, in minor units: what is left of the deposit of an order in two parts, then the
+        balance; all that is due of any other. Whether its time has come says the clock."""
+        due = self.due
+        if not due or self.presale is None:
+            return due
+        left = self.deposit - (self.content.total - due)
+        return left if left > 0 else due
+
+    @property
+    def payable(self) -> int:
+        """What payments come to with the one that is asked next, in minor units: the deposit, or the price."""
+        total = self.content.total
+        return total if self.presale is None else total - self.due + self.asked
+
+    @property
     def owed(self) -> int:
-        """What was paid above what the order costs, in minor units: all of it once the order is released."""
+        """What was paid above what the order costs, in minor units: all of it once the order is released, but for
+        what payers' banks took back."""
         payments = self.payments
         net = payments.captured - payments.refunded
         price = 0 if self.handling.released else self.content.total - payments.refunded_now
-        return max(0, net - price)
+        above = net - price - payments.forfeited
+        return max(0, above - payments.taken_back) if above > 0 else 0
 
     def refundable(self) -> Manifest:
         """Units whose money is still with the shop."""
         units, _ = refundable(self.content.lines, self.content.charges, self.payments)
         return Manifest(tuple([(line, Quantity(left)) for line, left in units.items()]))
+
+    def invoiceable(self) -> tuple[tuple[LineId, int], ...]:
+        """What of each line and charge may stand on an invoice, in minor units, for `ordercore.invoice.invoice`.
+
+        Not what was paid by tenders that count as price reductions, nor by those whose money is invoiced
+        elsewhere or not at all (`ordercore.tender.TenderRule`).
+        """
+        rows, plan = self.content.rows(), self.payments.plan
+        owed = tuple([(row.id, row.total) for row in rows])
+        if plan is None or plan.rows != owed:
+            return owed
+        off = plan.uninvoiced()
+        return tuple([(name, total - part) for (name, total), part in zip(owed, off, strict=True)])

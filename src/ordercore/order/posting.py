@@ -6,12 +6,26 @@ earned; a refund leaves the shop's books when it is asked, and the channel's whe
 | event | debit | credit |
 | --- | --- | --- |
 | adopted | opening balance | advances, refunds in transit |
-| captured | clearing, or the liability that was redeemed | advances |
+| captured | clearing, cash, COD with couriers, or the liability that was redeemed | advances |
+| captured after the sale was booked | the same | receivable |
 | undone | advances | clearing, or the liability |
-| revenue recognized | advances, funded discounts | revenue, shipping income, tax payable, duty collected |
+| revenue recognized | advances, receivable, funded discounts | revenue, shipping income, tax payable, duty collected |
+| funds shared | revenue, tax payable | merchant payable |
 | refund asked before that | advances | refunds in transit |
 | refund asked after that | revenue, shipping income, tax payable, duty collected | refunds in transit, funded discounts |
-| refund arrived | refunds in transit | clearing, or the liability |
+| refund arrived | refunds in transit | clearing, or the liability; of another way, the liability there |
+| balance of a presale paid | deposits held | advances |
+| deposit forfeited | deposits held | forfeited deposits, tax payable |
+| compensation granted, arrived | compensation; refunds in transit | refunds in transit; the liability |
+| charged back | chargebacks, receivable (what had been refunded), channel fees | clearing |
+| fee | channel fees | clearing |
+| paid out by a channel or a courier | bank, channel fees | clearing, COD with couriers |
+
+What cash rounding gave away or took stands on an account of its own. Money that was only held and is let go by a
+refund was never in the books: it lowers what is receivable, or nothing.
+
+What is paid of a presale is a deposit held, and no advance, until its balance is paid: what is captured, asked
+back or kept before that stands there.
 
 An order that is adopted was paid elsewhere: the opening balance, by gateway, is what the former books hold
 against the customer's advance. Of a sale that is earned nothing is open but refunds on their way.
@@ -28,10 +42,22 @@ from ordercore.ledger import AccountKind, Entry
 from ordercore.money import Percent
 from ordercore.order.events import Adopted, RevenueRecognized
 from ordercore.order.evolve import FOLDS
+from ordercore.order.facts import paid_in_full
 from ordercore.order.order import row_taxes
 from ordercore.pricing import BORDER_CHARGES, ChargeKind, QuoteLine
-from ordercore.tender import AttemptState, RefundStatus, TenderKind, refunded_units
-from ordercore.tender.events import AttemptAnswered, RefundAnswered, RefundRequested
+from ordercore.tender import AttemptState, RefundStatus, TenderKind, reduction, refunded_units
+from ordercore.tender.events import (
+    AttemptAnswered,
+    ChargedBack,
+    CompensationAnswered,
+    CompensationGranted,
+    FeeCharged,
+    Forfeited,
+    FundsShared,
+    RefundAnswered,
+    RefundRequested,
+    Remitted,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,8 +75,14 @@ SIDES: Mapping[TenderKind, AccountKind] = {
     TenderKind.BALANCE: _A.STORED_VALUE_LIABILITY,
     TenderKind.STORED_VALUE: _A.STORED_VALUE_LIABILITY,
     TenderKind.CHANNEL: _A.CLEARING,
+    TenderKind.CASH: _A.CASH,
+    TenderKind.ON_DELIVERY: _A.COD_WITH_COURIERS,
 }
 """The account that the money of a tender comes from, by gateway."""
+
+
+_PARTLY = frozenset({AttemptState.AUTHORIZED, AttemptState.CAPTURING})
+"""Where an answer that leads to *authorized* tells of a part that was taken."""
 
 
 def outside(payments: Payments, attempt: Attempt) -> int:
@@ -78,7 +110,8 @@ def _to_earn(event: Adopted) -> int:
 def _adopted(_before: Order, event: Adopted) -> tuple[Entry, ...]:
     payments = event.payments
     held = payments.captured - payments.refunded
-    advances = 0 if event.recognized else min(held, _to_earn(event))
+    to_earn = min(held - payments.forfeited, _to_earn(event))  # what was kept is earned
+    advances = 0 if event.recognized else to_earn
     stays = held - advances  # earned in the former books: the sale, or what was kept of a refund
     opening: dict[tuple[AccountKind, str], int] = {}
     transit = 0
@@ -97,23 +130,47 @@ def _adopted(_before: Order, event: Adopted) -> tuple[Entry, ...]:
         opening[side] = opening.get(side, 0) + here
     found = [Entry(kind, gateway, amount) for (kind, gateway), amount in opening.items()]
     found += [Entry(_A.ADVANCES, "", -advances), Entry(_A.REFUNDS_IN_TRANSIT, "", -transit)]
+    for given in payments.compensations:
+        if given.status not in _ENDED:
+            found += [
+                Entry(_A.OPENING, given.gateway, given.amount),
+                Entry(_A.REFUNDS_IN_TRANSIT, _COMPENSATION, -given.amount),
+            ]
     return tuple([entry for entry in found if entry.amount])
 
 
 def _answered(before: Order, event: AttemptAnswered) -> tuple[Entry, ...]:
     attempt: Attempt = before.payments.attempt(event.attempt)
-    if event.state is AttemptState.CAPTURED:
-        amount = attempt.amount - (attempt.captured - attempt.returned)
-    elif event.state is AttemptState.RETURNED:
-        amount = -(attempt.captured - attempt.returned)
+    state = event.state
+    had = attempt.captured - attempt.returned
+    if state is AttemptState.CAPTURED:
+        whole = attempt.amount + attempt.rounding - attempt.released
+        amount = (whole if event.amount is None else event.amount) - had
+    elif state is AttemptState.RETURNED:
+        amount = -had
+    elif attempt.state in _PARTLY and event.amount is not None:
+        amount = event.amount - had  # a part was taken, and more is to come
     else:
         return ()
     if not amount:
         return ()
-    return (
-        Entry(SIDES[attempt.kind], attempt.gateway, amount),
-        Entry(_A.ADVANCES, "", -amount),
+    rounding = attempt.rounding if amount > 0 else -attempt.rounding
+    paid = amount - rounding
+    owed = (
+        0  # of an earned sale, what was to be collected was booked as owed; money above it was not
     )
+    if before.recognized and attempt.deferred and attempt.firm and amount > 0:
+        owed = min(paid, attempt.to_capture - rounding)
+    taken = Entry(SIDES[attempt.kind], attempt.gateway, amount)
+    if not owed and not rounding:
+        return (taken, Entry(_A.ADVANCES, "", -paid))
+    entries = (
+        taken,
+        Entry(_A.RECEIVABLE, "", -owed),
+        Entry(_A.ADVANCES, "", owed - paid),
+        Entry(_A.ROUNDING, "", -rounding),
+    )
+    return tuple([entry for entry in entries if entry.amount])
 
 
 def _payable(ppm: int, name: str) -> str:
@@ -161,7 +218,12 @@ class _Sale:
         )
 
 
-def _recognized(_before: Order, event: RevenueRecognized) -> tuple[Entry, ...]:
+def _to_collect(payments: Payments) -> int:
+    """What is agreed to be taken later and was not let go, in minor units."""
+    return sum([a.to_capture - a.rounding for a in payments.attempts if a.deferred and a.firm])
+
+
+def _recognized(before: Order, event: RevenueRecognized) -> tuple[Entry, ...]:
     sale = _Sale()
     sale.duties = event.duties
     advances = event.duties
@@ -176,48 +238,149 @@ def _recognized(_before: Order, event: RevenueRecognized) -> tuple[Entry, ...]:
         for share in funded:
             sale.fund(share.funder, share.amount, shipping=shipping)
     earned = sale.entries(-1)
+    later = min(advances, _to_collect(before.payments))
+    if later:
+        earned = (Entry(_A.RECEIVABLE, "", later), *earned)
+        advances -= later
     return (Entry(_A.ADVANCES, "", advances), *earned) if advances else earned
 
 
 def _refund_requested(before: Order, event: RefundRequested) -> tuple[Entry, ...]:
     refund = event.refund
-    transit = Entry(_A.REFUNDS_IN_TRANSIT, "", -refund.amount)
+    released = refund.released
+    back = refund.amount - released
+    transit = Entry(_A.REFUNDS_IN_TRANSIT, "", -back)
     if not (refund.recognized and refund.rows):
-        return (Entry(_A.ADVANCES, "", refund.amount), transit) if refund.amount else ()
+        return (Entry(_A.ADVANCES, "", back), transit) if back else ()
     content = before.content
     rows = {row.id: row for row in content.rows()}
     gone = refunded_units(before.payments)
     sale = _Sale()
-    for back in refund.rows:
-        row = rows[back.row]
+    for drawn in refund.rows:
+        row = rows[drawn.row]
         kind = None if isinstance(row, QuoteLine) else row.kind
         if kind in BORDER_CHARGES:
-            sale.duties += back.amount
+            sale.duties += drawn.amount
             continue
         shipping = kind is ChargeKind.SHIPPING
-        first = gone.get(back.row, 0)
-        sale.earn(back.net, shipping=shipping)
+        first = gone.get(drawn.row, 0)
+        sale.earn(drawn.net, shipping=shipping)
         if row.parts:
-            for part in row_taxes(row, first, back.units):
+            off = reduction(before.payments.plan, row)
+            for part in row_taxes(row, first, drawn.units, off):
                 sale.levy(part.ppm, part.name, part.tax)
         else:
-            sale.levy(back.tax_ppm, "", back.tax)
+            sale.levy(drawn.tax_ppm, "", drawn.tax)
         if row.funded:
-            for who, amount in content.funded(back.row, first, back.units):
+            for who, amount in content.funded(drawn.row, first, drawn.units):
                 sale.fund(who, amount, shipping=shipping)
     earned = sale.entries(1)
-    return (*earned, transit) if refund.amount else earned
+    if released:
+        earned = (*earned, Entry(_A.RECEIVABLE, "", -released))
+    return (*earned, transit) if back else earned
 
 
 def _refund_answered(before: Order, event: RefundAnswered) -> tuple[Entry, ...]:
     if event.status is not RefundStatus.ARRIVED:
         return ()
     leg = before.payments.refund(event.refund).legs[event.leg]
+    if leg.released:
+        return ()
     attempt = before.payments.attempt(leg.attempt)
-    return (
-        Entry(_A.REFUNDS_IN_TRANSIT, "", leg.amount),
-        Entry(SIDES[attempt.kind], attempt.gateway, -leg.amount),
+    side, gateway = SIDES[attempt.kind], attempt.gateway
+    if leg.gateway:
+        side, gateway = _A.STORED_VALUE_LIABILITY, leg.gateway
+    transit, paid = Entry(_A.REFUNDS_IN_TRANSIT, "", leg.amount), Entry(side, gateway, -leg.paid)
+    if not leg.rounding:
+        return transit, paid
+    rounded = Entry(_A.ROUNDING, "", leg.rounding)
+    return (transit, paid, rounded) if leg.paid else (transit, rounded)
+
+
+def _charged_back(before: Order, event: ChargedBack) -> tuple[Entry, ...]:
+    payments = before.payments
+    attempt = payments.attempt(event.attempt)
+    ours = min(event.amount, max(0, payments.left(attempt) - attempt.charged_back))
+    side, gateway = SIDES[attempt.kind], attempt.gateway
+    found = (
+        Entry(_A.CHARGEBACKS, gateway, ours),
+        Entry(_A.RECEIVABLE, "", event.amount - ours),  # it had gone back to the payer already
+        Entry(_A.CHANNEL_FEES, gateway, event.fee),
+        Entry(side, gateway, -event.amount - event.fee),
     )
+    return tuple([entry for entry in found if entry.amount])
+
+
+def _fee_charged(_before: Order, event: FeeCharged) -> tuple[Entry, ...]:
+    fee = event.amount
+    return (
+        Entry(_A.CHANNEL_FEES, event.gateway, fee),
+        Entry(_A.CLEARING, event.gateway, -fee),
+    )
+
+
+def _remitted(before: Order, event: Remitted) -> tuple[Entry, ...]:
+    attempt = before.payments.attempt(event.attempt)
+    found = (
+        Entry(_A.BANK, attempt.gateway, event.amount - event.fee),
+        Entry(_A.CHANNEL_FEES, attempt.gateway, event.fee),
+        Entry(SIDES[attempt.kind], attempt.gateway, -event.amount),
+    )
+    return tuple([entry for entry in found if entry.amount])
+
+
+def _funds_shared(before: Order, event: FundsShared) -> tuple[Entry, ...]:
+    """Of a merchant's sale only the commission is the shop's revenue; the rest is owed to the merchant."""
+    found: dict[tuple[AccountKind, str], int] = {}
+
+    def book(account: AccountKind, detail: str, amount: int) -> None:
+        key = (account, detail)
+        found[key] = found.get(key, 0) + amount
+
+    for share in event.shares:
+        book(_A.REVENUE, "", share.sales - share.commission)
+        book(_A.MERCHANT_PAYABLE, share.merchant, -share.payable)
+        line = before.content.line(share.line)
+        if share.tax and line is not None:
+            for part in row_taxes(line, share.first, share.units):
+                book(_A.TAX_PAYABLE, _payable(part.ppm, part.name), part.tax)
+    sign = -1 if event.refund else 1
+    return tuple(
+        [Entry(kind, detail, sign * amount) for (kind, detail), amount in found.items() if amount]
+    )
+
+
+def _forfeited(_before: Order, event: Forfeited) -> tuple[Entry, ...]:
+    kept = (
+        Entry(_A.ADVANCES, "", event.amount),
+        Entry(_A.FORFEITED_DEPOSITS, "", event.tax - event.amount),
+    )
+    if not event.tax:
+        return kept
+    return (*kept, Entry(_A.TAX_PAYABLE, _payable(event.tax_ppm, ""), -event.tax))
+
+
+_COMPENSATION = "compensation"
+_ENDED = frozenset({RefundStatus.ARRIVED, RefundStatus.FAILED})
+
+
+def _compensation_granted(_before: Order, event: CompensationGranted) -> tuple[Entry, ...]:
+    amount = event.compensation.amount
+    return (
+        Entry(_A.COMPENSATION, "", amount),
+        Entry(_A.REFUNDS_IN_TRANSIT, _COMPENSATION, -amount),
+    )
+
+
+def _compensation_answered(before: Order, event: CompensationAnswered) -> tuple[Entry, ...]:
+    given = before.payments.compensation(event.compensation)
+    transit = Entry(_A.REFUNDS_IN_TRANSIT, _COMPENSATION, given.amount)
+    if event.status is RefundStatus.ARRIVED:
+        side = _A.POINTS_LIABILITY if given.points else _A.STORED_VALUE_LIABILITY
+        return (transit, Entry(side, given.gateway, -given.amount))
+    if event.status is RefundStatus.FAILED:
+        return (transit, Entry(_A.COMPENSATION, "", -given.amount))
+    return ()
 
 
 POSTINGS: Mapping[type[Event], Callable[[Order, Any], tuple[Entry, ...]]] = {
@@ -226,6 +389,13 @@ POSTINGS: Mapping[type[Event], Callable[[Order, Any], tuple[Entry, ...]]] = {
     RevenueRecognized: _recognized,
     RefundRequested: _refund_requested,
     RefundAnswered: _refund_answered,
+    ChargedBack: _charged_back,
+    FeeCharged: _fee_charged,
+    Remitted: _remitted,
+    FundsShared: _funds_shared,
+    Forfeited: _forfeited,
+    CompensationGranted: _compensation_granted,
+    CompensationAnswered: _compensation_answered,
 }
 """The events that move money in the books; the others write nothing."""
 
@@ -234,19 +404,80 @@ def posting(before: Order, events: tuple[Event, ...]) -> tuple[Entry, ...]:
     """The entries of ``events``; ``before`` is the order in front of them.
 
     Events of one change speak of different attempts, legs and rows, so each is posted from the order
-    before them all; only a second word on one attempt is posted from what the first made of it.
+    before them all. What speaks of something that the same change did is posted from what that made of it: a
+    second word on one attempt, an answer about a refund asked with it, a sale earned as its money is held.
     """
     entries: list[Entry] = []
     told: list[str] = []
+    in_parts = _Held(before) if before.presale is not None else None
     for i, event in enumerate(events):
-        post = POSTINGS.get(type(event))
+        kind = type(event)
+        post = POSTINGS.get(kind)
         if post is None:
+            if in_parts is not None:
+                entries += in_parts.after(event, ())
             continue
+        if kind is AttemptAnswered:
+            again = event.attempt in told  # type: ignore[attr-defined]
+            told.append(event.attempt)  # type: ignore[attr-defined]
+        elif kind is RefundRequested:
+            again = False
+            told.append(event.refund.id)  # type: ignore[attr-defined]
+        elif kind is RefundAnswered:
+            again = event.refund in told  # type: ignore[attr-defined]
+        else:
+            again = kind is RevenueRecognized and bool(told)
         now = before
-        if type(event) is AttemptAnswered:
-            if event.attempt in told:
-                for earlier in events[:i]:
-                    now = FOLDS[type(earlier)](now, earlier, now.entered_at)
-            told.append(event.attempt)
-        entries += post(now, event)
+        if again:
+            for earlier in events[:i]:
+                now = FOLDS[type(earlier)](now, earlier, now.entered_at)
+        made = post(now, event)
+        entries += made if in_parts is None else in_parts.after(event, made)
     return tuple(entries)
+
+
+class _Held:
+    """The books of an order in two parts: what its customer paid is a deposit until all of it is paid, and an
+    advance from then on."""
+
+    __slots__ = ("order", "paid")
+
+    def __init__(self, before: Order) -> None:
+        self.order = before
+        self.paid = paid_in_full(before)
+
+    def after(self, event: Event, made: tuple[Entry, ...]) -> tuple[Entry, ...]:
+        """The entries of the next event, on the account where the money then stands."""
+        if not self.paid:
+            made = tuple(
+                [
+                    Entry(_A.DEPOSITS_HELD, "", entry.amount)
+                    if entry.account is _A.ADVANCES
+                    else entry
+                    for entry in made
+                ]
+            )
+        folding = FOLDS.get(type(event))
+        if folding is None:  # it begins the order
+            return made
+        self.order = folding(self.order, event, self.order.entered_at)
+        paid = paid_in_full(self.order)
+        if paid is self.paid:
+            return made
+        self.paid = paid
+        amount = _standing(self.order.payments)
+        moved = amount if paid else -amount
+        if not moved:
+            return made
+        return (
+            *made, Entry(_A.DEPOSITS_HELD, "", moved), Entry(_A.ADVANCES, "", -moved),
+        )  # fmt: skip
+
+
+def _standing(payments: Payments) -> int:
+    """What stands for the customer in the books of an order that is not earned, in minor units."""
+    found = -payments.forfeited
+    for attempt in payments.attempts:
+        got = attempt.captured - attempt.returned
+        found += got - attempt.rounding if got else 0
+    return found - sum([refund.amount - refund.released for refund in payments.refunds])

@@ -25,8 +25,9 @@ class PaymentStanding(enum.Enum):
     RETURNING = "returning"
     """A payment is being undone."""
     PARTLY_PAID = "partly_paid"
-    """Something was paid, and an amendment left more to pay."""
+    """Something was paid, and less than the order costs: a deposit, a transfer that fell short, an amendment."""
     PAID = "paid"
+    """What it costs was taken, or is held to be taken later as agreed."""
     PARTLY_REFUNDED = "partly_refunded"
     REFUNDING = "refunding"
     REFUNDED = "refunded"
@@ -44,7 +45,13 @@ class DeliveryStanding(enum.Enum):
 @value
 class Standing:
     """Figures in minor units. ``due`` is what must still be paid, ``refundable`` what may still go back,
-    ``owed`` what was paid above the price, as after a cancellation whose money has not gone back."""
+    ``owed`` what was paid above the price, as after a cancellation whose money has not gone back.
+
+    ``paid`` is what counts as paid: taken and not undone, or held to be taken later as agreed (`Payments.received`
+    is what was really taken). ``refunded`` was asked back, arrived or not, what is only held and let go included.
+    Neither knows what was granted beside refunds. What is kept of a deposit, and what payers' banks took back,
+    stays paid and is not refundable.
+    """
 
     payment: PaymentStanding
     delivery: DeliveryStanding
@@ -87,8 +94,9 @@ def _delivery(order: Order) -> DeliveryStanding:
 def standing(order: Order) -> Standing:
     """Where ``order`` stands."""
     payments = order.payments
-    paid = payments.captured
+    paid, refunded = payments.captured, payments.refunded
+    stays = payments.forfeited + payments.taken_back
     return Standing(
-        _payment(order), _delivery(order), order.due, paid, payments.refunded,
-        paid - payments.refunded, order.owed,
+        _payment(order), _delivery(order), order.due, paid, refunded,
+        max(0, paid - refunded - stays), order.owed,
     )  # fmt: skip

@@ -21,7 +21,7 @@ import attrs
 from ordercore.errors import InvalidDocument, InvalidPolicy
 from ordercore.fulfillment import StockPolicy
 from ordercore.identity import NumberTemplate
-from ordercore.ledger import PostingPolicy
+from ordercore.ledger import PostingPolicy, SettlementPolicy
 from ordercore.order import HandlingPolicy
 from ordercore.policy.document import rooms
 from ordercore.policy.kinds import Table, leaves, spoken, table, unknown
@@ -29,7 +29,7 @@ from ordercore.policy.toml import BYTES_MAX, lines, too_long, tree, without_date
 from ordercore.pricing import PointsRate, PricingPolicy
 from ordercore.pricing.border import check_border
 from ordercore.pricing.layering import check_layers
-from ordercore.tender import TenderPolicy
+from ordercore.tender import ChannelPolicy, PaymentPolicy, TenderPolicy
 from ordercore.timeout import TimeoutPolicy
 from ordercore.value import value
 
@@ -81,6 +81,9 @@ class Policies:
     stock: StockPolicy = StockPolicy()
     numbers: NumberTemplate = NumberTemplate()
     handling: HandlingPolicy = HandlingPolicy()
+    payments: PaymentPolicy = PaymentPolicy()
+    channels: ChannelPolicy = ChannelPolicy()
+    funds: SettlementPolicy = SettlementPolicy()
 
     @classmethod
     def preset(cls, name: Preset | str = Preset.DEFAULT) -> Policies:
@@ -159,6 +162,9 @@ class Policies:
         _ROOT.fit(self, "")
         self._check_pricing()
         self.tenders.check("tenders")
+        self.payments.check("payments")
+        self.channels.check("channels")
+        self.funds.check("funds")
         self.timeouts.check("timeouts")
         self.handling.check("handling")
         self.numbers.check("numbers.template")

@@ -10,7 +10,7 @@ from ordercore.calendar import HOLIDAYS_MAX, Weekday, WorkingHours
 from ordercore.errors import InvalidPolicy
 from ordercore.fulfillment import StockPolicy
 from ordercore.identity import NumberTemplate
-from ordercore.ledger import PostingPolicy
+from ordercore.ledger import CommissionRule, PostingPolicy, SettlementPolicy
 from ordercore.lifecycle import Since, TimerAction, TimerRule, VisibleStep
 from ordercore.money import Rounding
 from ordercore.order import HandlingPolicy
@@ -83,7 +83,23 @@ from ordercore.pricing import (
     Terms,
 )
 from ordercore.pricing.duty import ConsumptionTax, DutyRate
-from ordercore.tender import CapBase, PointsRate, TenderPolicy, TenderRule
+from ordercore.tender import (
+    CapBase,
+    CaptureMoment,
+    ChannelChoice,
+    ChannelPolicy,
+    ChannelRule,
+    LateMoney,
+    Overpaid,
+    PaymentPolicy,
+    PointsRate,
+    RefundSplit,
+    StrandedRefund,
+    TenderEffect,
+    TenderPolicy,
+    TenderRule,
+)
+from ordercore.tender.routing import BACKUPS_MAX
 from ordercore.timeout import TIMERS_MAX, KindTimer, PaymentWindow, TimeoutPolicy
 from ordercore.value import value
 
@@ -302,6 +318,64 @@ _RULE = table(
     excluded_categories=Many(_NAME, 1_000),
     pays_shipping=Flag(),
     currency=CurrencyCode(),
+    excluded_skus=Many(_NAME, 10_000),
+    leaves_minor=Whole(0),
+    not_with=Many(_NAME, 100),
+    with_coupons=Flag(),
+    effect=Choice(TenderEffect),
+    invoiceable=Flag(),
+    cash_step=Whole(1),
+)
+_PAYMENTS = table(
+    PaymentPolicy,
+    late=Choice(LateMoney),
+    overpaid=Choice(Overpaid),
+    refund_split=Choice(RefundSplit),
+    stranded=Choice(StrandedRefund),
+    balance=_NAME,
+    replay_window=Span(),
+    forfeit_cap=_PART,
+    forfeited_tax=_PART,
+    double_earnest=Flag(),
+)
+_CHANNEL = table(
+    ChannelRule,
+    gateway=_NAME,
+    method=Text(),
+    enabled=Flag(),
+    currencies=Many(CurrencyCode(needed=True), 300),
+    markets=Many(_LAND, 300),
+    kinds=Many(Choice(OrderKind), len(OrderKind)),
+    amount_min=Whole(0),
+    amount_max=Whole(0),
+    weight=Whole(0, 10**6),
+    fee_share=_PART,
+    fee_minor=Whole(0),
+    capture=Choice(CaptureMoment),
+    per_minute=_TIMES,
+)
+_CHANNELS = table(
+    ChannelPolicy,
+    choose=Choice(ChannelChoice),
+    backups=Whole(0, BACKUPS_MAX),
+    breaker_failures=_TIMES,
+    breaker_pause=Span(timedelta(0)),
+    tries_min=_UNITS,
+    rules=Many(_CHANNEL, 1_000),
+)
+_FUNDS = table(
+    SettlementPolicy,
+    merchants_pay_tax=Flag(),
+    commissions=Many(
+        table(
+            CommissionRule,
+            merchant=Text(),
+            category=Text(),
+            share=_PART,
+            per_unit_minor=Whole(0),
+        ),
+        10_000,
+    ),
 )
 _HOURS = table(
     WorkingHours,
@@ -429,12 +503,16 @@ def rooms(rules: Mapping[str, PromotionRule]) -> dict[str, Any]:
             layers=Many(_layer(rules), 100),
         ),
         "tenders": table(TenderPolicy, rules=Many(_RULE, 100)),
+        "payments": _PAYMENTS,
+        "channels": _CHANNELS,
+        "funds": _FUNDS,
         "timeouts": table(
             TimeoutPolicy,
             confirm_after=Span(),
             resolve_after=Span(),
             backoff=Many(Span(), 100, 1),
             refund_late_after=Span(),
+            capture_before=Span(timedelta(0)),
             window=_WINDOW,
             windows=ByKind(_WINDOW),
             timers=Many(_TIMER, TIMERS_MAX),

@@ -142,13 +142,16 @@ class Text(Kind):
             raise InvalidPolicy(f"needs {self.says}, not {found[:40]!r}", path=path)
 
 
+@value
 class CurrencyCode(Kind):
-    """An ISO 4217 code, or empty for any."""
+    """An ISO 4217 code; empty for any, but where one is ``needed``."""
+
+    needed: bool = False
 
     def fit(self, found: Any, path: str) -> None:
         if type(found) is not str:
             wrong(path, "a currency code as text", found)
-        if found and found not in EXPONENTS:
+        if (found or self.needed) and found not in EXPONENTS:
             unknown("currency", found, tuple(sorted(EXPONENTS)), path)
 
 

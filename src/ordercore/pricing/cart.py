@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from datetime import datetime
 from math import gcd
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
     from ordercore.money import Money, Percent
 
 __all__ = [
-    "BORDER_CHARGES",
     "AmountOff",
+    "BORDER_CHARGES",
     "Cart",
     "CartLine",
     "ChargeKind",
     "Component",
     "Customs",
+    "DepositKind",
     "Discount",
     "Fee",
     "Funder",
@@ -37,6 +39,7 @@ __all__ = [
     "OrderKind",
     "PercentOff",
     "PointsRate",
+    "Presale",
     "ShippingCharge",
     "Shopper",
 ]
@@ -205,6 +208,7 @@ class CartLine:
     which bears its part of the bundle's price by list price and is taxed by its own category.
     ``floor_price`` is the least that one unit may come to after all discounts.
     ``points`` are due for each unit beside ``unit_price`` (see `PricingPolicy.points_worth`).
+    ``merchant`` is whose goods they are where a shop sells for others; empty for the shop's own.
     """
 
     sku: str
@@ -227,6 +231,7 @@ class CartLine:
     components: tuple[Component, ...] = ()
     floor_price: Money | None = None
     points: int = 0
+    merchant: str = ""
 
 
 @value
@@ -268,11 +273,42 @@ class Shopper:
     exempt: str = ""
 
 
+class DepositKind(enum.Enum):
+    """What a deposit binds to."""
+
+    # a member is a singleton, so its identity may be its hash: at the speed of C
+    __hash__ = object.__hash__
+
+    EARNEST = "earnest"
+    """Earnest money: lost if the buyer lets the balance pass, doubled back if the seller does not deliver
+    (Civil Code of China, Art. 586 and 587)."""
+    ADVANCE = "advance"
+    """A part paid ahead: it goes back if nothing comes of the order."""
+    EXPANDING = "expanding"
+    """Earnest money that counts for more than was paid: 50.00 paid, 100.00 off."""
+
+
+@value
+class Presale:
+    """A deposit first, the balance within a window of its own.
+
+    ``deposit`` is what is paid first, ``counts`` what it is worth (*expanding*; its own amount by default), both
+    in the cart's currency. The balance may be paid from ``balance_from`` until ``balance_until``, which are
+    aware moments: `ordercore.calendar.local_moment` makes them of a wall clock in the shop's zone.
+    """
+
+    deposit: Money
+    balance_from: datetime
+    balance_until: datetime
+    kind: DepositKind = DepositKind.EARNEST
+    counts: Money | None = None
+
+
 @value
 class Cart:
     """Lines, discounts on the whole order, shipping, and who buys where to.
 
-    ``codes`` are the coupon codes that the shopper gave.
+    ``codes`` are the coupon codes that the shopper gave. ``presale`` lets it be paid in two parts.
     """
 
     currency: str
@@ -288,3 +324,4 @@ class Cart:
     shopper: Shopper = Shopper()
     fees: tuple[Fee, ...] = ()
     attribution: Attribution = Attribution()
+    presale: Presale | None = None

@@ -338,6 +338,8 @@ def _check_line(line: CartLine) -> None:
         raise InvalidCart("it is not a GoodsKind", path="kind")
     if type(line.tax_category) is not str:
         raise InvalidCart("a tax category is a text", path="tax_category")
+    if type(line.merchant) is not str:
+        raise InvalidCart("a merchant is a text", path="merchant")
     if line.customs is not None:
         _check_customs(line.customs)
 
@@ -370,7 +372,7 @@ def _component_line(line: CartLine, component: Component, name: str) -> CartLine
         component.sku, component.quantity * line.quantity, component.list_price, component.name,
         name, (), component.tax_category, line.tax_included, component.category,
         component.weight_grams, line.source_url, None, line.attributes, line.extra,
-        component.brand, line.kind, component.customs,
+        component.brand, line.kind, component.customs, merchant=line.merchant,
     )  # fmt: skip
 
 

@@ -86,7 +86,8 @@ class QuoteLine:
 
     ``funded`` is the part of the discounts that a third party repays: it is taxed though the customer
     does not pay it, so tax stands on ``net`` + ``funded``. ``tax_ppm`` is the rate of all components together,
-    which ``parts`` tell apart where there are several. ``bundle`` is the cart line this is a component of.
+    which ``parts`` tell apart where there are several. ``bundle`` is the cart line this is a component of,
+    ``merchant`` whose goods they are, empty for the shop's own.
     """
 
     id: LineId
@@ -115,6 +116,7 @@ class QuoteLine:
     treatment: TaxTreatment = TaxTreatment.STANDARD
     customs: Customs | None = None
     bundle: str = ""
+    merchant: str = ""
 
     def units(self, first: int, count: int) -> UnitShare:
         """What the units ``first`` to ``first + count - 1`` (from 0) of this line cost.

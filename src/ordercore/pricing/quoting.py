@@ -27,6 +27,7 @@ from ordercore.pricing.coupon import RefusalReason, RefusedCoupon
 from ordercore.pricing.discount import AppliedDiscount, checked, shared, worked
 from ordercore.pricing.exchange import RatePurpose, check_rate, convert, rate_for
 from ordercore.pricing.facts import NO_FACTS, PricingFacts
+from ordercore.pricing.presale import EXPANSION, check_deposit, deposit_of
 from ordercore.pricing.priced import Priced, Pricing, check_cart, extra_text
 from ordercore.pricing.promoting import promote
 from ordercore.pricing.promotion import Spread
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from ordercore.pricing.border import Assessment
+    from ordercore.pricing.cart import Presale
     from ordercore.pricing.exchange import Conversion
 
 __all__ = ["CODES_MAX", "LINES_MAX", "quote"]
@@ -157,6 +159,8 @@ class _Pass:
             self._promote()
         if cart.discounts:
             self._discount_order()
+        if cart.presale is not None:
+            self._expand(cart.presale)
         if self._usual():
             found_plainly = self._built_plainly()
             if found_plainly is not None:
@@ -316,13 +320,8 @@ class _Pass:
 
     def _discount_order(self) -> None:
         """The cart's own discounts, shared over the lines by what remains of each."""
-        cart, policy = self.cart, self.policy
-        off_line, off_order = self.off_line, self.off_order
-        # Money sold at a discount is no discount: gift cards keep their price.
-        left = [
-            0 if half.line.kind is _GIFT_CARD else half.listed - own - part
-            for half, own, part in zip(self.priced, off_line, off_order, strict=True)
-        ]
+        cart, policy, off_order = self.cart, self.policy, self.off_order
+        left = self._left()
         floors = [half.floor for half in self.priced]
         floored = any(floors)
         rule = policy.discount_remainder
@@ -347,6 +346,29 @@ class _Pass:
             self.applied.append(
                 AppliedDiscount("", off.label, ppm, asked, given, parts, funder=off.funder)
             )
+
+    def _left(self) -> list[int]:
+        """What remains of each line that may be lowered. Money sold at a discount is no discount:
+        gift cards keep their price."""
+        return [
+            0 if half.line.kind is _GIFT_CARD else half.listed - own - part
+            for half, own, part in zip(self.priced, self.off_line, self.off_order, strict=True)
+        ]
+
+    def _expand(self, presale: Presale) -> None:
+        """What a deposit counts beyond itself comes off the goods last, as a discount of the seller's."""
+        asked = deposit_of(presale, self.cart.currency).expansion
+        if not asked:
+            return
+        left = self._left()
+        rooms = [max(here - half.floor, 0) for here, half in zip(left, self.priced, strict=True)]
+        if sum(rooms) < asked:
+            reason = "the goods cannot be lowered by what the deposit counts beyond itself"
+            raise InvalidCart(reason, path="presale.counts", expansion=asked, room=sum(rooms))
+        rooms = left if rooms == left else rooms
+        parts = tuple(shared(asked, left, rooms, RemainderRule.LARGEST_FRACTION))
+        self.off_order = [a + b for a, b in zip(self.off_order, parts, strict=True)]
+        self.applied.append(AppliedDiscount("", EXPANSION, 0, asked, asked, parts, layer=EXPANSION))
 
     # --- Tax ---------------------------------------------------------------------------------
 
@@ -426,7 +448,7 @@ class _Pass:
                     name, line.sku, line.name, line.quantity, unit, listed, own, part, freight,
                     amount, category, ppm, inside, levied, rest, rest + levied, line.category,
                     line.weight_grams, line.source_url, attributes, extra, funded, (), why,
-                    line.customs, bundle,
+                    line.customs, bundle, line.merchant,
                 )
             )  # fmt: skip
             subtotal += listed
@@ -490,6 +512,7 @@ class _Pass:
                     category, ppm, inside, levied, rest, rest + levied, line.category,
                     line.weight_grams, line.source_url,
                     attributes, extra, funded, parts, why, line.customs, bundle,
+                    line.merchant,
                 )
             )  # fmt: skip
             subtotal += listed
@@ -538,6 +561,9 @@ class _Pass:
             checked_minor(total, "total")
         if subtotal > MINOR_MAX:
             checked_minor(subtotal, "subtotal")
+        if cart.presale is not None:
+            worth = sum([half.points for half in self.priced])
+            check_deposit(deposit_of(cart.presale, cart.currency).amount, total, worth)
         points = 0
         settlement = ledger = None
         if policy.points_worth is not None:

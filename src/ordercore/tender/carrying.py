@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from ordercore.allocation import Column, matrix
 from ordercore.errors import InvalidInput
-from ordercore.tender.attempt import AttemptState
-from ordercore.tender.plan import PlannedTender, TenderPlan
+from ordercore.tender.plan import PlannedTender, TenderPlan, discounted
 from ordercore.tender.tenders import TenderKind
 
 if TYPE_CHECKING:
@@ -24,7 +23,20 @@ if TYPE_CHECKING:
 __all__ = ["carried_tenders", "reallotment", "shared"]
 
 
-def _carried(attempt: Attempt, left: int) -> PlannedTender:
+def _planned(payments: Payments, attempt: Attempt) -> PlannedTender | None:
+    """The tender of the plan in force that an attempt stands for."""
+    plan = payments.plan
+    if plan is None:
+        return None
+    place = -1
+    if attempt.id in payments.carried:
+        place = payments.carried.index(attempt.id)
+    elif attempt.round == payments.round:
+        place = attempt.tender
+    return plan.tenders[place] if 0 <= place < len(plan.tenders) else None
+
+
+def _carried(attempt: Attempt, left: int, planned: PlannedTender | None) -> PlannedTender:
     points, minor = 1, 1
     if attempt.kind is TenderKind.POINTS:
         common = gcd(attempt.points, attempt.amount)
@@ -32,6 +44,8 @@ def _carried(attempt: Attempt, left: int) -> PlannedTender:
     return PlannedTender(
         attempt.kind, attempt.gateway, attempt.account, left,
         left // minor * points if attempt.kind is TenderKind.POINTS else 0, 0, points, minor,
+        0, planned is not None and planned.discount, planned is None or planned.invoiceable,
+        0 if planned is None else planned.coin,
     )  # fmt: skip
 
 
@@ -39,10 +53,11 @@ def carried_tenders(payments: Payments) -> tuple[tuple[str, PlannedTender], ...]
     """Attempts that hold money, each as a tender of what was not asked back of it."""
     found = []
     for attempt in payments.attempts:
-        if attempt.state is AttemptState.CAPTURED:
+        if attempt.firm:
             left = payments.left(attempt)
             if left:
-                found.append((attempt.id, _carried(attempt, left)))
+                planned = _planned(payments, attempt)
+                found.append((attempt.id, _carried(attempt, left, planned)))
     return tuple(found)
 
 
@@ -65,4 +80,5 @@ def reallotment(
     named = tuple([(row.id, row.total) for row in rows])
     total = sum([row.total for row in rows])
     planned = tuple([tender for _, tender in held])
-    return TenderPlan(currency, total, planned, named, cells), tuple([name for name, _ in held])
+    plan = TenderPlan(currency, total, planned, named, cells, discounted(planned, cells))
+    return plan, tuple([name for name, _ in held])

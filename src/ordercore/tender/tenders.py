@@ -21,7 +21,16 @@ from ordercore.value import value
 if TYPE_CHECKING:
     from ordercore.money import Money
 
-__all__ = ["Balance", "Channel", "Points", "StoredValue", "Tender", "TenderKind"]
+__all__ = [
+    "Balance",
+    "Cash",
+    "Channel",
+    "OnDelivery",
+    "Points",
+    "StoredValue",
+    "Tender",
+    "TenderKind",
+]
 
 
 class TenderKind(enum.Enum):
@@ -34,6 +43,10 @@ class TenderKind(enum.Enum):
     BALANCE = "balance"
     STORED_VALUE = "stored_value"
     CHANNEL = "channel"
+    CASH = "cash"
+    """Notes and coins: what there is no coin for is rounded."""
+    ON_DELIVERY = "on_delivery"
+    """Collected by whoever hands the goods over, who owes it to the shop until it is remitted."""
 
 
 @value
@@ -80,8 +93,38 @@ class Channel:
     account: str = attrs.field(default="", repr=False)
 
 
-Tender = Points | Balance | StoredValue | Channel
+@value
+class Cash:
+    """Notes and coins at a till; without an amount, all that is left. Where a currency has no coin for its
+    smallest unit, what is handed over is rounded, and the difference stands on an account of its own."""
+
+    amount: Money | None = None
+    gateway: str = "cash"
+
+    @property
+    def account(self) -> str:
+        """Cash has none."""
+        return ""
+
+
+@value
+class OnDelivery:
+    """Cash on delivery: the courier collects it and owes it until it is remitted; without an amount, all that is left."""
+
+    amount: Money | None = None
+    gateway: str = "cod"
+
+    @property
+    def account(self) -> str:
+        """The courier has it."""
+        return ""
+
+
+Tender = Points | Balance | StoredValue | Channel | Cash | OnDelivery
 """What may be offered. Closed: a tender kind is a rule of the engine, a gateway is the host's."""
+
+OUTSIDE = frozenset({TenderKind.CHANNEL, TenderKind.CASH, TenderKind.ON_DELIVERY})
+"""Kinds whose money comes from outside, and not from an account with the shop."""
 
 
 def checked_tender(offer: Tender, path: str = "") -> Tender:
@@ -97,4 +140,6 @@ KINDS: dict[type[Tender], TenderKind] = {
     Balance: TenderKind.BALANCE,
     StoredValue: TenderKind.STORED_VALUE,
     Channel: TenderKind.CHANNEL,
+    Cash: TenderKind.CASH,
+    OnDelivery: TenderKind.ON_DELIVERY,
 }

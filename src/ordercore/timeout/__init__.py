@@ -34,7 +34,7 @@ from ordercore.timeout.reckoning import (
     span_until,
     step_key,
 )
-from ordercore.timeout.timers import RESOLVE, refund_key, timers
+from ordercore.timeout.timers import RESOLVE, compensation_key, refund_key, timers
 
 __all__ = [
     "RESOLVE",
@@ -47,6 +47,7 @@ __all__ = [
     "TimerKey",
     "TimerKind",
     "check_rules",
+    "compensation_key",
     "due",
     "key_of",
     "refund_key",

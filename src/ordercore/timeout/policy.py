@@ -10,7 +10,7 @@ import attrs
 
 from ordercore.calendar import WorkingHours
 from ordercore.errors import InvalidInput, InvalidPolicy
-from ordercore.lifecycle.timer import Since, TimerAction, TimerRule
+from ordercore.lifecycle.timer import DEADLINES, TimerAction, TimerRule
 from ordercore.lifecycle.visible import VisibleStep
 from ordercore.pricing import OrderKind
 from ordercore.value import value
@@ -49,6 +49,8 @@ class TimerKind(enum.Enum):
     RESOLVE_REFUND = "resolve_refund"
     """Ask, or ask again, for one leg of a refund."""
     REFUND_LATE = "refund_late"
+    AUTHORIZATION = "authorization"
+    """An authorization ends soon, or has ended: ask its channel, then take the money or tell somebody."""
     RELEASE_STOCK = "release_stock"
     SETTLE_COUPONS = "settle_coupons"
     """Make the codes of an order final, or give them back."""
@@ -59,12 +61,16 @@ class TimerKind(enum.Enum):
     """Ask somebody above to look."""
     FORFEIT = "forfeit"
     """End the order because the time for its next part is up."""
+    OPEN = "open"
+    """Let the order go on by itself: the window of its next part opens."""
+    RESOLVE_COMPENSATION = "resolve_compensation"
+    """Ask, or ask again, for one compensation."""
 
 
 class TimerKey(NamedTuple):
     """A timer of an order is named by its kind and subject; setting it again moves it.
 
-    The subject is a leg of a refund, a visible step (``step:pay``), or the name of the rule;
+    The subject is an attempt, a leg of a refund, a compensation, a visible step (``step:pay``), or the name of the rule;
     empty for a rule that is named as what it does.
     """
 
@@ -138,6 +144,8 @@ class TimeoutPolicy:
     ``resolve_after`` is how long an open attempt may wait for its answer before the gateway is asked;
     ``backoff`` are the pauses between further tries, the last one repeated.
     ``refund_late_after`` is when a refund that has not arrived alerts (three business days, as calendar days).
+    ``capture_before`` an authorization ends that holds money on purpose, the money is taken if its goods have
+    left; else somebody is told.
     ``timers`` are rules beside those of the lifecycles, or instead of them; where two share a name,
     the later one counts. ``targets`` say how long a visible step should take: an order that stays longer
     alerts. With ``working``, targets are working time.
@@ -155,6 +163,7 @@ class TimeoutPolicy:
         timedelta(hours=12),
     )
     refund_late_after: timedelta = timedelta(days=5)
+    capture_before: timedelta = timedelta(hours=24)
     timers: tuple[KindTimer, ...] = ()
     targets: Mapping[VisibleStep, timedelta] = attrs.field(factory=dict, hash=False)
     working: WorkingHours | None = None
@@ -188,6 +197,8 @@ class TimeoutPolicy:
             )
         if self.confirm_after <= _ZERO:
             raise InvalidPolicy("it is positive", path=f"{path}.confirm_after")
+        if self.capture_before < _ZERO:
+            raise InvalidPolicy("a lead is not negative", path=f"{path}.capture_before")
         if len(self.timers) > TIMERS_MAX:
             raise InvalidPolicy(f"a policy has at most {TIMERS_MAX} timers", path=f"{path}.timers")
         for place, timer in enumerate(self.timers):
@@ -220,8 +231,9 @@ def _check_rule(rule: TimerRule, path: str) -> None:
     if rule.after is None and rule.at is None and rule.does not in _FIGURED:
         reason = f"how long until it does {rule.does.value!r}: the policy has no figure of its own"
         raise InvalidPolicy(reason, path=f"{path}.after")
-    if rule.after is not None and rule.after < _ZERO and rule.since is not Since.PAY_BY:
-        reason = "only what counts from pay_by may come before it"
+    if rule.after is not None and rule.after < _ZERO and rule.since not in DEADLINES:
+        known = ", ".join(sorted([since.value for since in DEADLINES]))
+        reason = f"only what counts from a deadline may come before it: {known}"
         raise InvalidPolicy(reason, path=f"{path}.after")
     if rule.extension is not None:
         reason = "an extension stands in the lifecycle's rule, and stays when this one replaces it"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ordercore.calendar import DAYS_MAX, WorkingHours, add_working, working_time
 from ordercore.errors import InvalidInput, InvalidPolicy, UnknownGuard
-from ordercore.lifecycle.timer import Since, TimerAction, TimerRule
+from ordercore.lifecycle.timer import DEADLINES, Since, TimerAction, TimerRule
 from ordercore.order import FACTS
 from ordercore.timeout.policy import STEP, TimeoutPolicy, TimerKey, TimerKind
 
@@ -57,6 +57,10 @@ _START: Mapping[Since, Callable[[Order], datetime | None]] = {
     Since.PAY_BY: lambda order: order.content.pay_by,
     Since.SHIPPED: _last_shipment,
     Since.RECEIVED: lambda order: order.delivery.received_at,
+    Since.BALANCE_FROM: lambda order: None if order.presale is None else order.presale.balance_from,
+    Since.BALANCE_UNTIL: lambda order: (
+        None if order.presale is None else order.presale.balance_until
+    ),
 }
 
 
@@ -123,9 +127,7 @@ def _figure(rule: TimerRule, policy: TimeoutPolicy, kind: OrderKind) -> timedelt
     if rule.does is TimerAction.REMIND:
         reminder = window.reminder()
         return (
-            reminder
-            if reminder is None or rule.since is not Since.PAY_BY
-            else -window.remind_before
+            reminder if reminder is None or rule.since not in DEADLINES else -window.remind_before
         )
     return policy.confirm_after if rule.does is TimerAction.CONFIRM else None
 
@@ -167,7 +169,7 @@ class Clock:
         if start is None:
             return None
         # what counts to a deadline, or to a date, begins with the state
-        begin = order.entered_at if rule.at is not None or rule.since is Since.PAY_BY else start
+        begin = order.entered_at if rule.at is not None or rule.since in DEADLINES else start
         if self.lead:
             placed = order.content.placed_at
             if start - max(begin, placed) < -2 * self.after:
@@ -182,6 +184,7 @@ _KINDS: Mapping[TimerAction, TimerKind] = {
     TimerAction.ESCALATE: TimerKind.ESCALATE,
     TimerAction.ALERT: TimerKind.ALERT,
     TimerAction.FORFEIT: TimerKind.FORFEIT,
+    TimerAction.OPEN: TimerKind.OPEN,
 }
 
 

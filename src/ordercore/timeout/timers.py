@@ -19,9 +19,14 @@ from ordercore.tender import AttemptState, RefundStatus
 from ordercore.tender.events import (
     AttemptAnswered,
     CaptureAsked,
+    CompensationAnswered,
+    CompensationGranted,
     PaymentStarted,
     RefundAnswered,
     RefundRequested,
+    RefundRerouted,
+    RefundSent,
+    Rerouted,
     UndoAsked,
 )
 from ordercore.timeout.policy import Timer, TimerKey, TimerKind
@@ -38,7 +43,7 @@ if TYPE_CHECKING:
     from ordercore.timeout.policy import TimeoutPolicy
     from ordercore.timeout.reckoning import Clock, Plan
 
-__all__ = ["RESOLVE", "refund_key", "timers"]
+__all__ = ["RESOLVE", "authorization_key", "compensation_key", "refund_key", "timers"]
 
 _OWED = frozenset(
     {AttemptState.OPEN, AttemptState.CAPTURING, AttemptState.CLOSING, AttemptState.RETURNING}
@@ -53,6 +58,16 @@ _RELEASE = TimerKey(TimerKind.RELEASE_STOCK)
 def refund_key(refund: str, leg: int, kind: TimerKind = TimerKind.RESOLVE_REFUND) -> TimerKey:
     """The timer that watches a leg of a refund."""
     return TimerKey(kind, f"{refund}#{leg}")
+
+
+def authorization_key(attempt: str) -> TimerKey:
+    """The timer that watches an authorization."""
+    return TimerKey(TimerKind.AUTHORIZATION, attempt)
+
+
+def compensation_key(compensation: str) -> TimerKey:
+    """The timer that watches a compensation."""
+    return TimerKey(TimerKind.RESOLVE_COMPENSATION, compensation)
 
 
 # Timers found by one change, by key; `None` clears. The last word on a key counts.
@@ -170,6 +185,39 @@ def _watched(found: _Found, _event: Event, order: Order, plan: Plan, at: datetim
             found[RESOLVE] = at + policy.again(len(policy.backoff))
 
 
+def _answered(
+    found: _Found, event: AttemptAnswered, order: Order, plan: Plan, at: datetime
+) -> None:
+    _watched(found, event, order, plan, at)
+    _authorization(found, event.attempt, order, plan, at)
+
+
+def _asked(
+    found: _Found, event: CaptureAsked | UndoAsked, order: Order, plan: Plan, at: datetime
+) -> None:
+    _watched(found, event, order, plan, at)
+    for name in event.attempts:
+        _authorization(found, name, order, plan, at)
+
+
+def _authorization(found: _Found, name: str, order: Order, plan: Plan, at: datetime) -> None:
+    """Watch money that is held on purpose: before its authorization ends, and when it ends."""
+    attempt = order.payments.attempt(name)
+    ends = attempt.expires_at
+    if ends is None or not attempt.deferred:
+        return
+    key = authorization_key(name)
+    if attempt.state is AttemptState.AUTHORIZED:
+        found[key] = max(at, ends - plan.policy.capture_before)
+    else:
+        found[key] = None
+
+
+def _rerouted(found: _Found, event: Rerouted, _order: Order, plan: Plan, at: datetime) -> None:
+    """Ask the channel that was given up once more, later: it may have taken the money after all."""
+    found[TimerKey(TimerKind.RESOLVE_PAYMENT, event.instead_of)] = at + plan.policy.resolve_after
+
+
 def _adopted(found: _Found, event: Adopted, order: Order, plan: Plan, at: datetime) -> None:
     """Watch what was under way when the order was taken over."""
     _begun(found, event, order, plan, at)
@@ -177,6 +225,9 @@ def _adopted(found: _Found, event: Adopted, order: Order, plan: Plan, at: dateti
         _watched(found, event, order, plan, at)
     for refund in order.payments.refunds:
         _legs(found, refund, plan.policy, at)
+    for given in order.payments.compensations:
+        if given.status is not RefundStatus.ARRIVED and given.status is not RefundStatus.FAILED:
+            found[compensation_key(given.id)] = at + plan.policy.resolve_after
 
 
 def _legs(found: _Found, refund: Refund, policy: TimeoutPolicy, at: datetime) -> None:
@@ -207,6 +258,39 @@ def _refund_answered(
         found[key] = at + policy.again(len(policy.backoff))
 
 
+def _refund_sent(found: _Found, event: RefundSent, _order: Order, plan: Plan, at: datetime) -> None:
+    for name, leg in event.legs:
+        found[refund_key(name, leg)] = at + plan.policy.resolve_after
+
+
+def _refund_rerouted(
+    found: _Found, event: RefundRerouted, order: Order, plan: Plan, at: datetime
+) -> None:
+    """Watch the leg on its new way. Its alert stays where it was, unless that moment has passed."""
+    policy = plan.policy
+    found[refund_key(event.refund, event.leg)] = at + policy.resolve_after
+    asked = order.payments.refund(event.refund).at
+    late = at if asked is None else asked + policy.refund_late_after
+    if late <= at:
+        late = at + policy.refund_late_after
+    found[refund_key(event.refund, event.leg, TimerKind.REFUND_LATE)] = late
+
+
+def _granted(
+    found: _Found, event: CompensationGranted, _order: Order, plan: Plan, at: datetime
+) -> None:
+    found[compensation_key(event.compensation.id)] = at + plan.policy.resolve_after
+
+
+def _compensation_answered(
+    found: _Found, event: CompensationAnswered, _order: Order, plan: Plan, at: datetime
+) -> None:
+    policy = plan.policy
+    done = event.status is RefundStatus.ARRIVED or event.status is RefundStatus.FAILED
+    key = compensation_key(event.compensation)
+    found[key] = None if done else at + policy.again(len(policy.backoff))
+
+
 def _withdrawn(found: _Found, _event: Withdrawn, order: Order, _plan: Plan, at: datetime) -> None:
     if order.content.reservation:
         found[_RELEASE] = at
@@ -217,11 +301,16 @@ _TIMED: Mapping[type[Event], Callable[[_Found, Any, Order, Plan, datetime], None
     Adopted: _adopted,
     ClosingAsked: _closing,
     PaymentStarted: _watched,
-    AttemptAnswered: _watched,
-    CaptureAsked: _watched,
-    UndoAsked: _watched,
+    AttemptAnswered: _answered,
+    CaptureAsked: _asked,
+    Rerouted: _rerouted,
+    UndoAsked: _asked,
     RefundRequested: _refund,
     RefundAnswered: _refund_answered,
+    RefundSent: _refund_sent,
+    RefundRerouted: _refund_rerouted,
+    CompensationGranted: _granted,
+    CompensationAnswered: _compensation_answered,
     Withdrawn: _withdrawn,
 }
 _MARKED = frozenset({Amended, Recovered, Shipped, Received, Paused, Resumed, Extended})
@@ -255,6 +344,8 @@ def timers(
             timed(found, event, order, plan, at)
         if kind in _MARKED:
             marked = True
+    if moved and before is not None and before.closing is not None:
+        found.setdefault(CLOSE, None)  # it was closing in a state without a deadline
     if not moved and (marked or order.state in plan.gated) and order.version > len(events):
         _again(found, order, before, plan, at)
     if not found:

@@ -1,7 +1,8 @@
 """The lifecycles that come with the library, one a file.
 
 They are documents like those a host writes, so one of them is a good start for a lifecycle
-of your own. Only the first version of the standard order is a python-statemachine class.
+of your own. Only the first version of the standard order is a python-statemachine class;
+the file of another former version has its number: ``presale_1.json``.
 A lifecycle is read when it is asked for, and python-statemachine is loaded with it, not before.
 """
 
@@ -34,7 +35,7 @@ BUILT_IN: Final = (
 """The names of the built-in lifecycles."""
 
 # Every version that was ever shipped stays: orders in stores are on it.
-_VERSIONS: Final[Mapping[str, tuple[int, ...]]] = {"standard": (1, 2)}
+_VERSIONS: Final[Mapping[str, tuple[int, ...]]] = {"standard": (1, 2), "presale": (1, 2)}
 _ONE: Final = (1,)
 _CLASSES: Final = frozenset({("standard", 1)})
 
@@ -78,7 +79,8 @@ def document(name: str, version: int | None = None) -> Mapping[str, Any]:
         return write_document(outline(StandardOrder, name=name, version=asked))
     from ordercore.lifecycle.document import read_document
 
-    return read_document(files(__package__).joinpath(f"{name}.json").read_text("utf-8"))
+    file = f"{name}.json" if asked == versions(name)[-1] else f"{name}_{asked}.json"
+    return read_document(files(__package__).joinpath(file).read_text("utf-8"))
 
 
 def _known(name: str, version: int | None) -> int:

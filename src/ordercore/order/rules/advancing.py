@@ -16,8 +16,10 @@ from ordercore.order.handling import Review
 from ordercore.order.handling import Rule as HandlingRule
 from ordercore.order.rules.closing import end
 from ordercore.order.rules.deciding import Refusal
+from ordercore.order.rules.instalment import too_early
 from ordercore.order.rules.marking import TEXT_MAX, named
 from ordercore.order.rules.paying import CLOSING, may_leave
+from ordercore.party import ActorKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +44,11 @@ def hindered(order: Order, situation: Situation, to: str) -> Refusal | None:
     """Why the order cannot go on to a state now. To its end it can: there attempts first have their last word."""
     if to in situation.lifecycle.releases and not order.handling.released:
         return None
+    table = situation.lifecycle.table
+    if "pay" in table[to] and "pay" not in table[order.state]:
+        early = too_early(order, situation)
+        if early is not None:
+            return early
     return may_leave(order, situation, to)
 
 
@@ -53,7 +60,8 @@ def advance(deciding: Deciding, command: Advance) -> None:
         reason = f"{event!r} moves more than the state: it has a verb of its own"
         raise InvalidInput(reason, path="event", event=event)
     to = lifecycle.fire(order.state, event, order)
-    if not may_send(order, situation, event):
+    timed = command.by_timer and situation.by.kind is ActorKind.SYSTEM
+    if not timed and not may_send(order, situation, event):
         who = situation.by.kind.value
         raise NotAllowed(
             f"a {who} may not send {event!r}", order=order.id, state=order.state, event=event,

@@ -14,17 +14,29 @@ from ordercore.goods import LineId, Manifest, Quantity
 from ordercore.order.commands import AnswerRefund, NoteRefundDelay, RefundOrder
 from ordercore.order.events import RefundDelayed
 from ordercore.order.facts import everything_refunded
+from ordercore.order.rules.capturing import goods_left
 from ordercore.order.rules.deciding import Refusal, unlisted
+from ordercore.order.rules.holding import ask_back
 from ordercore.order.rules.paying import give_all_back, planned_today
-from ordercore.tender import RefundStatus, refund, refundable
+from ordercore.tender import (
+    RefundSplit,
+    RefundStatus,
+    StrandedRefund,
+    TenderKind,
+    refund,
+    refundable,
+)
 from ordercore.tender.attempt import REFUNDS_MAX
-from ordercore.tender.events import RefundAnswered, RefundRequested
+from ordercore.tender.events import RefundAnswered, RefundRerouted
+from ordercore.tender.refund import ORIGINAL, RefundWay
+from ordercore.tender.sending import as_one
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ordercore.order.order import Order
     from ordercore.order.rules.deciding import Deciding, Guard, Rule, Situation
+    from ordercore.tender import RefundOutcome
 
 __all__ = ["GUARDS", "RULES", "give_back", "matrix_holds"]
 
@@ -36,11 +48,16 @@ def may_refund(order: Order, situation: Situation) -> Refusal | None:
     refusal = unlisted("refund", "has nothing to refund", order, situation)
     if refusal is not None:
         return refusal
-    if order.payments.captured <= order.payments.refunded:
+    payments = order.payments
+    left = payments.captured - payments.refunded - payments.forfeited
+    if left <= 0:
         return Refusal("all that was paid has been refunded")
+    if left <= payments.taken_back:
+        return Refusal("all that was not refunded went back through the payer's bank")
     if any([attempt.live for attempt in order.payments.current()]):
         return Refusal("a payment is under way: wait for its end")
-    if order.due:
+    row = situation.lifecycle.table[order.state]
+    if order.due and ("pay" in row or "cancel" in row):
         return Refusal(
             "something is due since the order was changed: collect it, change it back, or cancel"
         )
@@ -54,10 +71,34 @@ def _charges_with(order: Order, goods: Manifest) -> tuple[LineId, ...]:
     return charges if rest <= 0 and not order.delivery.shipments else ()
 
 
+def _way(order: Order, situation: Situation, command: RefundOrder) -> RefundWay:
+    """How a refund goes back: as the command says, else by policy. Raises `NotAllowed` for one that goes to an
+    account without the customer's word."""
+    policy = situation.payments
+    split = command.split or policy.refund_split
+    account = command.account or order.content.customer.id
+    if split is RefundSplit.TO_BALANCE and not (command.consent and account):
+        reason = "a refund to balance needs the customer's recorded consent"
+        if command.consent:
+            reason = "the order has no customer: name the account"
+        raise NotAllowed(reason, path="account" if command.consent else "consent")
+    if command.account and not command.consent:
+        reason = "an account other than its own way needs the customer's recorded consent"
+        raise NotAllowed(reason, path="consent")
+    if not command.consent:
+        return RefundWay(split)
+    return RefundWay(split, command.consent, policy.balance, account)
+
+
 def give_back(
-    deciding: Deciding, name: str, goods: Manifest, charges: tuple[str, ...] | None, reason: str
+    deciding: Deciding,
+    name: str,
+    goods: Manifest,
+    charges: tuple[str, ...] | None,
+    reason: str,
+    way: RefundWay = ORIGINAL,
 ) -> None:
-    """Ask a refund: money by the frozen matrix, goods that had not left withdrawn."""
+    """Ask a refund: money by the frozen matrix or another split, goods that had not left withdrawn."""
     order = deciding.order
     content = order.content
     if len(order.payments.refunds) >= REFUNDS_MAX:
@@ -68,7 +109,7 @@ def give_back(
     wanted = _charges_with(order, goods) if charges is None else charges
     asked = refund(
         name, content.lines, content.charges, order.payments, goods, wanted, reason,
-        recognized=order.recognized,
+        recognized=order.recognized, way=way,
     )  # fmt: skip
     gone = order.delivery.gone()
     quantities = {line.id: line.quantity for line in content.lines}
@@ -77,7 +118,7 @@ def give_back(
         back = min(units, quantities.get(line_id, 0) - gone.get(line_id, 0))
         if back > 0:  # goods at hand stay; only what has left must come back
             stays.append((line_id, Quantity(back)))
-    deciding.apply(RefundRequested(asked))
+    ask_back(deciding, asked)
     if stays:
         deciding.apply(Withdrawn(Manifest(tuple(stays))))
 
@@ -87,18 +128,20 @@ def refund_order(deciding: Deciding, command: RefundOrder) -> None:
     order = deciding.order
     goods = Manifest() if command.goods is None else command.goods
     charges = command.charges
-    if not matrix_holds(order):
-        if command.goods is not None or charges is not None:
+    everything = command.goods is None and charges is None
+    way = _way(order, deciding.situation, command)
+    if (everything and order.payments.taken_back) or not matrix_holds(order):
+        if not everything:
             reason = "what was paid is not what its goods cost today: give all of it back instead"
             raise NotAllowed(reason, order=order.id, state=order.state)
-        give_all_back(deciding, command.id, command.reason)
+        give_all_back(deciding, command.id, command.reason, way)
         _after_refund(deciding, command.reason)
         return
-    if command.goods is None and charges is None:
+    if everything:
         units, left = refundable(order.content.lines, order.content.charges, order.payments)
         goods = Manifest(tuple((line, Quantity(n)) for line, n in units.items()))
         charges = tuple(left)
-    give_back(deciding, command.id, goods, charges, command.reason)
+    give_back(deciding, command.id, goods, charges, command.reason, way)
     _after_refund(deciding, command.reason)
 
 
@@ -107,6 +150,8 @@ def matrix_holds(order: Order) -> bool:
     payments = order.payments
     if payments.captured - payments.refunded + payments.refunded_now != order.content.total:
         return False
+    if any([not done.rows and not done.surplus for done in payments.refunds[payments.settled :]]):
+        return False  # what went back went back over no row
     return planned_today(order) or not payments.captured
 
 
@@ -118,28 +163,83 @@ def _after_refund(deciding: Deciding, reason: str) -> None:
         if rest:  # what cost nothing: with all money back, nothing more leaves
             deciding.apply(Withdrawn(rest))
         deciding.move("refund", reason)
-    elif deciding.lists("ship") and after.delivery.shipments and not after.shippable():
+        if deciding.lists("refunded") and everything_refunded(deciding.order):
+            deciding.move("refunded")  # all of it was only held
+        return
+    if not after.shippable():
+        goods_left(deciding)
+    if deciding.lists("ship") and after.delivery.shipments and not after.shippable():
         deciding.move("ship")  # the rest was refunded: all that will leave has left
 
 
 def answer_refund(deciding: Deciding, command: AnswerRefund) -> None:
-    """Take answers about legs in; never backwards: what arrived stays arrived."""
-    for place, outcome in command.answers:
-        leg = deciding.order.payments.refund(command.refund).leg(place)
-        status = outcome.status
-        if status is RefundStatus.ACCEPTED and leg.status not in _OPEN:
-            continue  # older news than what is known
-        if leg.status is RefundStatus.ARRIVED or leg.status is status:
+    """Take answers about legs in; never backwards: what arrived stays arrived.
+
+    Legs that went out as one are answered alike. News of a way that failed before concerns no later one.
+    """
+    for i, (place, outcome) in enumerate(command.answers):
+        payments = deciding.order.payments
+        leg = payments.refund(command.refund).leg(place)
+        if command.keys and command.keys[i] != leg.key(command.refund, place):
             continue
-        if status is RefundStatus.UNKNOWN and leg.status is not None:
-            continue
-        deciding.apply(
-            RefundAnswered(
-                command.refund, place, status, outcome.reference, outcome.at, outcome.reason
-            )
-        )
+        together = as_one(payments, command.refund, place)
+        told = sum([payments.refund(name).leg(at).paid for name, at in together])
+        for name, at in together:
+            _answer_leg(deciding, name, at, outcome, told)
+            told = 0  # the first of them tells all of it
     if deciding.lists("refunded") and everything_refunded(deciding.order):
         deciding.move("refunded")
+
+
+def _answer_leg(
+    deciding: Deciding, name: str, place: int, outcome: RefundOutcome, paid: int
+) -> None:
+    """Take an answer about one leg in, if it is news."""
+    payments = deciding.order.payments
+    leg = payments.refund(name).leg(place)
+    status = outcome.status
+    if status is RefundStatus.ACCEPTED and leg.status not in _OPEN:
+        return  # older news than what is known
+    if leg.status is RefundStatus.ARRIVED or leg.status is status:
+        return
+    if status is RefundStatus.UNKNOWN and leg.status is not None:
+        return
+    deciding.apply(
+        RefundAnswered(
+            name, place, status, outcome.reference, outcome.at, outcome.reason,
+            paid if status is RefundStatus.ARRIVED else 0,
+            leg.gateway or payments.attempt(leg.attempt).gateway, deciding.order.currency,
+            leg.key(name, place),
+        )
+    )  # fmt: skip
+    if status is RefundStatus.FAILED:
+        _stranded(deciding, name, place, outcome.reason)
+
+
+def _stranded(deciding: Deciding, name: str, place: int, reason: str) -> None:
+    """A leg cannot go back by its way: it goes to the customer's balance where the policy and the customer say so;
+    else somebody must look.
+
+    Points do not become money by themselves, and what the payer's bank took back is not paid a second time.
+    """
+    order = deciding.order
+    policy = deciding.situation.payments
+    refund_ = order.payments.refund(name)
+    leg = refund_.leg(place)
+    attempt = order.payments.attempt(leg.attempt)
+    account = leg.account or order.content.customer.id
+    if (
+        policy.stranded is StrandedRefund.TO_BALANCE
+        and refund_.consent
+        and account
+        and leg.gateway != policy.balance
+        and attempt.kind is not TenderKind.POINTS
+        and not attempt.charged_back
+    ):
+        rerouted = RefundRerouted(name, place, policy.balance, account, refund_.consent, reason)
+        deciding.apply(rerouted)
+    else:
+        deciding.apply(RefundDelayed(name, place))
 
 
 def note_delay(deciding: Deciding, command: NoteRefundDelay) -> None:

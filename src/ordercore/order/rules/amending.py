@@ -20,11 +20,13 @@ from ordercore.order.events import Amended, Overruled, Recovered
 from ordercore.order.facts import has_payment
 from ordercore.order.handling import Rule as HandlingRule
 from ordercore.order.rules.deciding import Refusal, unlisted
+from ordercore.order.rules.holding import ask_back
+from ordercore.order.rules.instalment import OPEN
 from ordercore.order.rules.paying import CLOSING
 from ordercore.party import ActorKind
 from ordercore.tender import AttemptState, Refund, RefundLeg, carried_tenders, reallotment
 from ordercore.tender.attempt import REFUNDS_MAX
-from ordercore.tender.events import Reallotted, RefundRequested
+from ordercore.tender.events import Reallotted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,9 +135,7 @@ def give_above(deciding: Deciding, name: str, price: int, reason: str) -> None:
     if len(payments.refunds) >= REFUNDS_MAX:
         raise InvalidInput(f"an order has at most {REFUNDS_MAX} refunds", path="changes")
     legs = back_over(payments, above)
-    deciding.apply(
-        RefundRequested(Refund(name, (), legs, above, reason, deciding.order.recognized))
-    )
+    ask_back(deciding, Refund(name, (), legs, above, reason, deciding.order.recognized))
 
 
 def reallot(deciding: Deciding) -> None:
@@ -164,7 +164,9 @@ def amend(deciding: Deciding, command: Amend) -> None:
     if after.due:
         if settled and deciding.lists("due"):
             deciding.move("due", "amended")
-        elif not deciding.lists("pay") and deciding.situation.lifecycle.prepaid:
+        elif deciding.situation.lifecycle.prepaid and not (
+            deciding.lists("pay") or deciding.lists(OPEN)
+        ):
             reason = (
                 f"the order would cost {after.due} more, and its lifecycle has no way to collect it"
             )

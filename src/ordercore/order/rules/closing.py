@@ -10,10 +10,12 @@ from ordercore.goods import Manifest, Quantity
 from ordercore.order.commands import Cancel, Close, Seal
 from ordercore.order.facts import has_payment
 from ordercore.order.handling import Rule as HandlingRule
+from ordercore.order.rules import instalment
 from ordercore.order.rules.aftercare import give_back, matrix_holds
 from ordercore.order.rules.amending import overruled
 from ordercore.order.rules.deciding import Refusal, unlisted
 from ordercore.order.rules.paying import close_unpaid, give_all_back, gives_back, paid_in_time
+from ordercore.party import ActorKind
 from ordercore.tender import refundable
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ def cancel(deciding: Deciding, command: Cancel) -> None:
     refusal = paid_in_time(order, deciding.situation, command.via)
     if refusal is not None:
         raise NotAllowed(refusal.reason, order=order.id, state=order.state)
+    if command.via == CANCEL and deciding.situation.speaker is ActorKind.STAFF:
+        instalment.double(deciding, command.reason)
     end(deciding, command.via, command.reason, command.refund_id)
 
 
@@ -82,7 +86,7 @@ def _give_everything(deciding: Deciding, reason: str, refund_id: str) -> None:
     """Ask all back: by the matrix where it holds, else whatever each tender holds."""
     order = deciding.order
     content = order.content
-    if order.due or not matrix_holds(order):
+    if order.due or order.payments.taken_back or not matrix_holds(order):
         give_all_back(deciding, refund_id, reason)
         return
     units, charges = refundable(content.lines, content.charges, order.payments)
@@ -112,6 +116,9 @@ def owing(order: Order, _situation: Situation) -> Refusal | None:
     """No order is closed for good while money is owed either way."""
     if order.due:
         return Refusal(f"{order.due} is still to be paid")
+    held = sum([a.to_capture for a in order.payments.attempts if a.firm])
+    if held:
+        return Refusal(f"{held} is held and was not taken: capture it, confirm it, or give it back")
     return Refusal(f"{order.owed} is owed back") if order.owed else None
 
 

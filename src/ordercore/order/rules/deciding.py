@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ordercore.ledger.settlement import SettlementPolicy
 from ordercore.order.events import FundedShare, Moved, RevenueRecognized
 from ordercore.order.evolve import FOLDS, answered
+from ordercore.order.funding import earned_shares
 from ordercore.order.handling import HandlingPolicy
 from ordercore.order.order import row_taxes
 from ordercore.party import ActorKind
-from ordercore.pricing import BORDER_CHARGES, ChargeKind, TaxTotal
-from ordercore.tender import refunded_units
+from ordercore.pricing import BORDER_CHARGES, ChargeKind, TaxTotal, TaxTreatment
+from ordercore.tender import PaymentPolicy, reduction, refunded_units
+from ordercore.tender.events import FundsShared
 from ordercore.value import value
 
 if TYPE_CHECKING:
@@ -37,6 +40,8 @@ class Situation:
     lifecycle: Lifecycle[Order]
     posting: PostingPolicy
     handling: HandlingPolicy = HandlingPolicy()
+    payments: PaymentPolicy = PaymentPolicy()
+    funds: SettlementPolicy = SettlementPolicy()
 
     @property
     def speaker(self) -> ActorKind:
@@ -104,6 +109,11 @@ class Deciding:
         self.apply(Moved(via, order.state, to, reason, releases, seals))
         if to in situation.posting.recognize_in and not order.recognized:
             self.apply(_earned(self.order))
+            shares = earned_shares(
+                self.order.content, refunded_units(self.order.payments), situation.funds
+            )
+            if shares:
+                self.apply(FundsShared(shares))
 
 
 _SHIPPING = ChargeKind.SHIPPING
@@ -112,10 +122,11 @@ _SHIPPING = ChargeKind.SHIPPING
 class _Sums:
     """Net and tax by rate and component, and what third parties add, of one kind of income."""
 
-    __slots__ = ("funded", "taxed")
+    __slots__ = ("funded", "taxed", "untaxed")
 
     def __init__(self) -> None:
         self.taxed: dict[tuple[int, str], list[int]] = {}
+        self.untaxed = 0
         self.funded: dict[Funder, int] = {}
 
     def add(self, ppm: int, net: int, tax: int, name: str = "") -> None:
@@ -123,21 +134,33 @@ class _Sums:
         sums[0] += net
         sums[1] += tax
 
+    def part(self, part: TaxTotal) -> None:
+        """One of `row_taxes`."""
+        if part.treatment is TaxTreatment.OUT_OF_SCOPE:
+            self.untaxed += part.net
+        else:
+            self.add(part.ppm, part.net, part.tax, part.name)
+
     def fund(self, shares: tuple[tuple[Funder, int], ...]) -> None:
         for who, amount in shares:
             self.funded[who] = self.funded.get(who, 0) + amount
 
     def taxes(self) -> tuple[TaxTotal, ...]:
-        found = self.taxed.items()
-        return tuple([TaxTotal(ppm, net, tax, name) for (ppm, name), (net, tax) in found])
+        found = [TaxTotal(ppm, net, tax, name) for (ppm, name), (net, tax) in self.taxed.items()]
+        if self.untaxed:  # what was paid by tenders that count as price reductions
+            found.append(TaxTotal(0, self.untaxed, 0, "", TaxTreatment.OUT_OF_SCOPE))
+        return tuple(found)
 
     def shares(self) -> tuple[FundedShare, ...]:
         return tuple([FundedShare(who, amount) for who, amount in self.funded.items()])
 
 
 def _earned(order: Order) -> RevenueRecognized:
-    """What of the sale was not refunded, by tax rate; what third parties add; what the state gets."""
-    content = order.content
+    """What of the sale was not refunded, by tax rate; what third parties add; what the state gets.
+
+    What tenders pay that count as price reductions is earned without tax.
+    """
+    content, plan = order.content, order.payments.plan
     done = refunded_units(order.payments)
     goods, shipping = _Sums(), _Sums()
     duties = 0
@@ -146,9 +169,10 @@ def _earned(order: Order) -> RevenueRecognized:
         rest = line.quantity - gone
         if rest <= 0:
             continue
-        if gone or line.parts:
-            for part in row_taxes(line, gone, rest):
-                goods.add(part.ppm, part.net, part.tax, part.name)
+        off = reduction(plan, line)
+        if gone or off or line.parts:
+            for part in row_taxes(line, gone, rest, off):
+                goods.part(part)
         else:
             goods.add(line.tax_ppm, line.net, line.tax)
         if line.funded:
@@ -160,8 +184,8 @@ def _earned(order: Order) -> RevenueRecognized:
             duties += charge.total
             continue
         sums = shipping if charge.kind is _SHIPPING else goods
-        for part in row_taxes(charge):
-            sums.add(part.ppm, part.net, part.tax, part.name)
+        for part in row_taxes(charge, reduction=reduction(plan, charge)):
+            sums.part(part)
         if charge.funded:
             sums.fund(content.funded(charge.id, 0, 1))
     return RevenueRecognized(

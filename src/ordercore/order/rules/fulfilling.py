@@ -8,6 +8,7 @@ from ordercore.errors import InvalidManifest
 from ordercore.fulfillment import Received, Shipment, Shipped
 from ordercore.fulfillment.delivery import SHIPMENTS_MAX
 from ordercore.order.commands import Accept, Complete, Deliver, Ship
+from ordercore.order.rules.capturing import goods_arrived, goods_left
 from ordercore.order.rules.deciding import Refusal, unlisted
 from ordercore.order.rules.paying import CLOSING
 
@@ -66,6 +67,7 @@ def ship(deciding: Deciding, command: Ship) -> None:
     rest = None if goods is left else left - goods
     shipment = Shipment(command.id, goods, command.carrier, command.tracking, deciding.situation.at)
     deciding.apply(Shipped(shipment))
+    goods_left(deciding)
     if not rest:
         deciding.move("ship")
 
@@ -73,6 +75,7 @@ def ship(deciding: Deciding, command: Ship) -> None:
 def deliver(deciding: Deciding, command: Deliver) -> None:
     """The goods arrived."""
     deciding.apply(Received(command.at or deciding.situation.at, command.by_timer))
+    goods_arrived(deciding)
     deciding.move(command.via, "confirmed by time" if command.by_timer else "")
 
 

@@ -14,15 +14,19 @@ from ordercore.errors import InvalidTenders, NotAllowed
 from ordercore.fulfillment import Withdrawn
 from ordercore.order.commands import AnswerAttempts, Pay, Remind, UndoPayment
 from ordercore.order.events import ClosingAsked, Reminded
-from ordercore.order.facts import has_payment, paid_in_full
+from ordercore.order.facts import deposit_taken, has_payment, paid_in_full
+from ordercore.order.rules import instalment
 from ordercore.order.rules.deciding import Refusal, unlisted
+from ordercore.order.rules.holding import ask_back
+from ordercore.order.rules.late import kept_late, planned_today, return_surplus, turn_back
 from ordercore.party import ActorKind
 from ordercore.tender import (
     Attempt,
     AttemptState,
+    ChannelPick,
+    Failure,
     OutcomeStatus,
     Refund,
-    RefundLeg,
     carried_tenders,
     settled,
 )
@@ -31,18 +35,19 @@ from ordercore.tender.events import (
     AttemptAnswered,
     CaptureAsked,
     PaymentStarted,
-    RefundRequested,
+    Rerouted,
     UndoAsked,
 )
+from ordercore.tender.refund import ORIGINAL, RefundWay, all_legs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
     from ordercore.lifecycle import Lifecycle
-    from ordercore.order.order import Order
+    from ordercore.order.order import Order, OrderContent
     from ordercore.order.rules.deciding import Deciding, Guard, Rule, Situation
-    from ordercore.tender import Outcome
+    from ordercore.tender import Outcome, Payments, PlannedTender
 
 __all__ = [
     "CLOSING",
@@ -53,6 +58,7 @@ __all__ = [
     "deadline",
     "gives_back",
     "give_all_back",
+    "keep_deposit",
     "may_leave",
     "may_start",
     "paid_in_time",
@@ -64,6 +70,10 @@ _WAITS = frozenset({_S.OPEN, _S.WAITING})
 _LOST = frozenset({_S.DECLINED, _S.RETURNED, _S.RETURNING})
 _UNDER_WAY = "a payment is under way: wait for its end"
 _LATE = frozenset({_S.DECLINED, _S.RETURNED})
+_PARTLY = frozenset({_S.AUTHORIZED, _S.CAPTURING})
+"""States from which an answer that leads to *authorized* tells of a part that was taken."""
+_ELSEWHERE = frozenset({Failure.SOFT, Failure.NOT_SENT})
+"""Failures after which another channel may be tried: nothing was moved, and the payer need do nothing."""
 CLOSING = "the order is closing"
 
 
@@ -77,6 +87,8 @@ def deadline(order: Order, lifecycle: Lifecycle[Order]) -> datetime | None:
     pay_by = order.content.pay_by
     if pay_by is None or order.handling.extended or order.handling.pauses:
         return None
+    if order.presale is not None and deposit_taken(order):
+        return order.presale.balance_until
     windows = lifecycle.windows
     if windows is not None:
         return pay_by if order.state in windows else None
@@ -125,7 +137,9 @@ def may_start(order: Order, situation: Situation) -> Refusal | None:
 
     A payment that only waits for its payer is no hindrance: the new one takes its place.
     """
-    refusal = unlisted("pay", "is not to be paid", order, situation)
+    refusal = instalment.too_early(order, situation)
+    if refusal is None and not instalment.opens(order, situation):
+        refusal = unlisted("pay", "is not to be paid", order, situation)
     if refusal is not None:
         return refusal
     if order.closing is not None:
@@ -137,6 +151,9 @@ def may_start(order: Order, situation: Situation) -> Refusal | None:
         return Refusal(_UNDER_WAY)
     if order.payments.keeps() and not order.due:
         return Refusal("the order is paid: nothing is due")
+    if order.payments.refunded_now:
+        # a plan is made for all rows of today, and what was refunded of them is not to be paid again
+        return Refusal("some of it was refunded since it was paid: amend it, then pay what is due")
     return None
 
 
@@ -169,10 +186,11 @@ def may_undo(order: Order, situation: Situation) -> Refusal | None:
 
 def pay(deciding: Deciding, command: Pay) -> None:
     """Freeze the plan and write down every attempt before any gateway is called."""
+    instalment.open_window(deciding)
     order, plan = deciding.order, command.plan
-    if plan.currency != order.currency or plan.total != order.total:
-        reason = f"the plan pays {plan.total}, but {order.total} is due"
-        raise InvalidTenders(reason, path="tenders", planned=plan.total, due=order.total)
+    if plan.currency != order.currency or plan.total != order.payable:
+        reason = f"the plan pays {plan.total}, but {order.payable} is due"
+        raise InvalidTenders(reason, path="tenders", planned=plan.total, due=order.payable)
     payments = order.payments
     first = len(payments.attempts)
     carried = tuple([name for name, _ in carried_tenders(payments)]) if first else ()
@@ -180,33 +198,105 @@ def pay(deciding: Deciding, command: Pay) -> None:
     if first + len(fresh) > ATTEMPTS_MAX:
         raise InvalidTenders(f"an order has at most {ATTEMPTS_MAX} attempts", path="tenders")
     this = payments.round + 1
+    picks = command.picks or tuple([ChannelPick(tender.gateway) for tender in fresh])
+    if len(picks) != len(fresh):
+        raise InvalidTenders(f"{len(fresh)} channels, not {len(picks)}", path="picks")
+    if order.presale is not None:
+        instalment.check_tenders(order, fresh)
+        picks = instalment.picks_now(order, picks)
     attempts = tuple(
         [
-            Attempt(
-                f"{order.id}/{first + j + 1}", this, len(carried) + j, tender.kind, tender.gateway,
-                tender.account, tender.amount, tender.points, _S.OPEN,
-            )
-            for j, tender in enumerate(fresh)
+            _attempt(f"{order.id}/{first + j + 1}", this, len(carried) + j, tender, pick)
+            for j, (tender, pick) in enumerate(zip(fresh, picks, strict=True))
         ]
-    )  # fmt: skip
+    )
     deciding.apply(PaymentStarted(plan, attempts, carried))
 
 
-def _told(name: str, after: AttemptState, outcome: Outcome) -> AttemptAnswered:
+def _attempt(
+    name: str, this: int, place: int, tender: PlannedTender, pick: ChannelPick
+) -> Attempt:
+    return Attempt(
+        name, this, place, tender.kind, pick.gateway, tender.account, tender.amount,
+        tender.points, _S.OPEN, capture=pick.capture, several=pick.several,
+        rounding=tender.rounding, backups=pick.backups, method=pick.method, shares=pick.shares,
+    )  # fmt: skip
+
+
+def _leads(
+    attempt: Attempt, outcome: Outcome, at: datetime, *, told: bool = False
+) -> tuple[AttemptState, int | None] | None:
+    """Where an outcome leads an attempt, and what is held or taken then; ``None`` where it is no news.
+
+    Of several captures, one that leaves something to take leads back to *authorized*. Where the last one cannot
+    be had, or the authorization has ended, what was taken before stays taken.
+    """
+    before, had = attempt.state, attempt.captured
+    after = settled(before, outcome.status, told=told, taken=had > attempt.returned)
+    if after is None:
+        return None
+    if before is not _S.AUTHORIZED and before is not _S.CAPTURING:
+        return after, outcome.amount if after in HELD else None
+    if after is not _S.CAPTURED:
+        lapsed = after is _S.DECLINED and had > attempt.returned
+        return (_S.CAPTURED, had) if lapsed else (after, None)
+    amount = outcome.amount
+    if amount is None:
+        if not attempt.asked:
+            return after, None
+        amount = had + attempt.asked
+    if had and amount <= had:
+        ended = attempt.expires_at is not None and at >= attempt.expires_at
+        if told or (before is _S.AUTHORIZED and not ended):
+            return None  # an earlier part, told once more
+        return _S.CAPTURED, had
+    more = attempt.several and amount < had + attempt.to_capture
+    if more and (before is _S.AUTHORIZED or attempt.asked):
+        after = _S.AUTHORIZED
+    return after, amount
+
+
+def _told(
+    attempt: Attempt, led: tuple[AttemptState, int | None], outcome: Outcome, currency: str
+) -> AttemptAnswered:
+    """What an outcome makes of an attempt, by where it leads."""
+    after, amount = led
     action = outcome.action if after is _S.WAITING else None
-    return AttemptAnswered(name, after, outcome.reference, outcome.at, outcome.reason, action)
+    moved = _moved(attempt, after, amount)
+    return AttemptAnswered(
+        attempt.id, after, outcome.reference, outcome.at, outcome.reason, action, amount,
+        attempt.gateway, outcome.expires_at, outcome.failure, moved, currency if moved else "",
+    )  # fmt: skip
 
 
-def _answer_late(deciding: Deciding, name: str, outcome: Outcome) -> None:
-    """Take one answer in; money that comes for a payment given up is sent back (law L21)."""
+def _moved(attempt: Attempt, after: AttemptState, amount: int | None) -> int:
+    """What moves when an attempt comes to a state, in minor units."""
+    had = attempt.captured - attempt.returned
+    if after is _S.CAPTURED:
+        whole = attempt.amount + attempt.rounding - attempt.released
+        return (whole if amount is None else amount) - had
+    if after is _S.RETURNED:
+        return -had
+    return amount - had if attempt.state in _PARTLY and amount is not None else 0
+
+
+def _answer_late(
+    deciding: Deciding, name: str, outcome: Outcome, again: OrderContent | None
+) -> None:
+    """Take one answer in; money that comes for a payment given up is sent back, unless it still pays (law L21)."""
     attempt = deciding.order.payments.attempt(name)
     before = attempt.state
-    after = settled(before, outcome.status, taken=attempt.captured > attempt.returned)
-    if after is None:
+    led = _leads(attempt, outcome, deciding.situation.at)
+    if led is None:
         return
-    due = deciding.order.due
-    deciding.apply(_told(name, after, outcome))
-    if before in _LATE and after in HELD and not _welcome(deciding, attempt, due):
+    due = deciding.order.asked
+    had = deciding.order.payments.captured - deciding.order.payments.refunded
+    deciding.apply(_told(attempt, led, outcome, deciding.order.currency))
+    if before not in _LATE or led[0] not in HELD:
+        return
+    if _welcome(deciding, attempt, due):
+        return_surplus(deciding, (name,))
+    elif not kept_late(deciding, name, had, again):
         reason = f"money came for an attempt that was {before.value}"
         deciding.apply(UndoAsked((name,), reason))
 
@@ -224,12 +314,6 @@ def _welcome(deciding: Deciding, attempt: Attempt, due: int) -> bool:
         and deciding.lists("pay")
         and all(a.state in HELD or a.id == attempt.id for a in payments.current())
     )
-
-
-def planned_today(order: Order) -> bool:
-    """Whether the plan in force is for the rows of today: an amendment may have changed them since."""
-    plan, rows = order.payments.plan, order.content.rows()
-    return plan is not None and plan.rows == tuple([(row.id, row.total) for row in rows])
 
 
 def _gone(order: Order) -> str:
@@ -255,25 +339,82 @@ def answer(deciding: Deciding, command: AnswerAttempts) -> None:
         if state in _LATE or name in told:
             late.append((name, outcome))
             continue
-        taken = attempt.captured > attempt.returned
-        after = settled(state, outcome.status, told=command.told, taken=taken)
-        if after is not None:
-            told[name] = _told(name, after, outcome)
+        led = _leads(attempt, outcome, deciding.situation.at, told=command.told)
+        if led is not None:
+            told[name] = _told(attempt, led, outcome, deciding.order.currency)
     if told:
         deciding.apply_answers(tuple(told.values()))
+        _reroute(deciding, told, payments)
+        # without an amount just what was asked is taken
+        return_surplus(deciding, [name for name, news in told.items() if news.amount is not None])
     for name, outcome in late:
-        _answer_late(deciding, name, outcome)
+        _answer_late(deciding, name, outcome, command.regained)
     if command.goods_lost and deciding.lists("pay"):
         held = tuple([a.id for a in deciding.order.payments.current() if a.held])
         reason = _gone(deciding.order)
-        if not deciding.order.payments.carried:
+        in_parts = deciding.order.presale is not None
+        if in_parts:
+            instalment.double(deciding, reason)  # who paid a deposit was promised the goods
+        if in_parts or not deciding.order.payments.carried:
             deciding.apply(ClosingAsked("cancel", reason))
-        deciding.apply(UndoAsked(held, reason))
-    conclude(deciding)
+        turn_back(deciding, held, reason)
+    conclude(deciding, stood=_stood(payments))
 
 
-def conclude(deciding: Deciding) -> None:
-    """What follows from the attempts as they now stand: capture, paid, undo, close."""
+def _reroute(
+    deciding: Deciding, told: Mapping[str, AttemptAnswered], before: Payments
+) -> None:
+    """Let the next channel take over from one that could not take the money, by the class of its failure.
+
+    Only a definite word counts: an unknown outcome is looked up first, and never tried on another channel.
+    """
+    order = deciding.order
+    declined = [news for news in told.values() if news.state is _S.DECLINED]
+    if not declined or order.closing is not None or not deciding.lists("pay"):
+        return
+    current = order.payments.current()
+    for answer_ in declined:
+        attempt = order.payments.attempt(answer_.attempt)
+        if (
+            attempt.state is _S.DECLINED
+            and attempt.failure in _ELSEWHERE
+            and attempt.backups
+            and attempt in current
+            and before.attempt(attempt.id).state not in HELD  # it could take it, and held it
+            and len(deciding.order.payments.attempts) < ATTEMPTS_MAX
+            and not any([a.state in _LOST and a.id != attempt.id and not _goes_on(a) for a in current])
+        ):
+            count = len(deciding.order.payments.attempts)
+            taken_over = Attempt(
+                f"{order.id}/{count + 1}", attempt.round, attempt.tender, attempt.kind,
+                attempt.backups[0], attempt.account, attempt.amount, attempt.points, _S.OPEN,
+                capture=attempt.capture, several=attempt.several, rounding=attempt.rounding,
+                backups=attempt.backups[1:], method=attempt.method, shares=attempt.shares,
+            )  # fmt: skip
+            deciding.apply(Rerouted(attempt.id, taken_over))
+
+
+def _goes_on(attempt: Attempt) -> bool:
+    """Whether another channel takes over from this one."""
+    return (
+        attempt.state is _S.DECLINED and attempt.failure in _ELSEWHERE and bool(attempt.backups)
+    )
+
+
+def _stood(payments: Payments) -> bool:
+    """Whether the payment in force has come to its end before. What is lost of it later (an authorization that
+    lapsed) leaves something due, and undoes nothing."""
+    if payments.taken():
+        return True
+    states = {a.state for a in payments.current()}
+    return bool(states & _LOST and states & HELD)
+
+
+def conclude(deciding: Deciding, *, stood: bool = False) -> None:
+    """What follows from the attempts as they now stand: capture, paid, undo, close.
+
+    ``stood``: the payment in force had come to its end before this.
+    """
     order = deciding.order
     if not deciding.lists("pay"):
         if order.closing is not None:
@@ -282,19 +423,31 @@ def conclude(deciding: Deciding) -> None:
     current = order.payments.current()
     states = {attempt.state for attempt in current}
     canceled = order.closing is not None and not order.closing.timed_out
-    if current and states <= HELD and not canceled and not order.due:
-        authorized = tuple([a.id for a in current if a.state is _S.AUTHORIZED])
+    if current and states <= HELD and not canceled and instalment.covered(deciding):
+        authorized = tuple([a.id for a in current if a.state is _S.AUTHORIZED and not a.deferred])
         if authorized:
             deciding.apply(CaptureAsked(authorized))
-        elif states == {_S.CAPTURED} and paid_in_full(order):
-            deciding.move("pay")
+        elif all([a.firm for a in current]):
+            if paid_in_full(order):
+                deciding.move("pay")
+            else:
+                instalment.go_on(deciding)
         return
-    if states & _LOST:
+    if current and states <= HELD and any([_short(a) for a in current]):
+        # less was authorized than was asked: nothing of it is taken
+        held = tuple([a.id for a in current if a.state is _S.AUTHORIZED])
+        if held:
+            deciding.apply(UndoAsked(held, "less was authorized than was asked"))
+    if states & _LOST and not stood:
         undo = tuple([a.id for a in current if a.state in HELD or a.state in _WAITS])
         if undo:
-            deciding.apply(UndoAsked(undo, "another tender of the payment failed"))
+            turn_back(deciding, undo, "another tender of the payment failed")
     if deciding.order.closing is not None:
         _finish_closing(deciding)
+
+
+def _short(attempt: Attempt) -> bool:
+    return attempt.state is _S.AUTHORIZED and 0 < attempt.authorized < attempt.amount
 
 
 def _ended(order: Order) -> frozenset[str]:
@@ -318,9 +471,20 @@ def _finish_closing(deciding: Deciding) -> None:
     if undo:
         deciding.apply(UndoAsked(undo, closing.reason))
     elif not order.payments.in_flight:
+        if instalment.forfeits(order, deciding.situation, closing.via):
+            keep_deposit(deciding, closing.via, closing.reason)
+            return
         if gives_back(order, deciding.situation, closing.via):
             give_all_back(deciding, f"{order.id}/v{order.visit}", closing.reason)
         _end(deciding, closing.via, closing.reason)
+
+
+def keep_deposit(deciding: Deciding, via: str, reason: str) -> None:
+    """End an order whose balance did not come: what may be kept of its deposit is kept, the rest goes back."""
+    order = deciding.order
+    instalment.keep(deciding, reason)
+    give_all_back(deciding, f"{order.id}/v{order.visit}", reason)
+    _end(deciding, via, reason)
 
 
 def _end(deciding: Deciding, via: str, reason: str) -> None:
@@ -342,7 +506,7 @@ def close_unpaid(deciding: Deciding, via: str, reason: str, *, timed_out: bool =
     if order.closing is not None:
         if order.closing.timed_out and not timed_out:
             deciding.apply(ClosingAsked(via, reason))
-        conclude(deciding)
+        conclude(deciding, stood=_stood(order.payments))
         return
     current = order.payments.attempts
     waits = tuple([a.id for a in current if a.state in _WAITS])
@@ -350,21 +514,25 @@ def close_unpaid(deciding: Deciding, via: str, reason: str, *, timed_out: bool =
         _end(deciding, via, reason)
         return
     deciding.apply(ClosingAsked(via, reason, waits, timed_out))
-    conclude(deciding)
+    conclude(deciding, stood=_stood(order.payments))
 
 
-def give_all_back(deciding: Deciding, name: str, reason: str) -> None:
-    """Ask back whatever is held, whichever goods it paid for: the order ends while something is due on it."""
+def give_all_back(
+    deciding: Deciding, name: str, reason: str, way: RefundWay = ORIGINAL
+) -> None:
+    """Ask back whatever is held, whichever goods it paid for: the order ends while something is due on it.
+
+    What is kept for good stays, of what was paid first; what payers' banks took back is not held.
+    """
     order = deciding.order
-    legs = tuple(
-        [
-            RefundLeg(attempt, tender.amount, tender.points)
-            for attempt, tender in carried_tenders(order.payments)
-        ]
-    )
+    legs = all_legs(order.payments, way)
     if legs:
         amount = sum([leg.amount for leg in legs])
-        deciding.apply(RefundRequested(Refund(name, (), legs, amount, reason, order.recognized)))
+        recognized = order.recognized
+        ask_back(
+            deciding,
+            Refund(name, (), legs, amount, reason, recognized, way.split, way.consent),
+        )
 
 
 def undo(deciding: Deciding, command: UndoPayment) -> None:
@@ -374,7 +542,7 @@ def undo(deciding: Deciding, command: UndoPayment) -> None:
     attempts = deciding.order.payments.current()
     names = tuple([a.id for a in attempts if a.state in HELD or a.state in _WAITS])
     if names:
-        deciding.apply(UndoAsked(names, command.reason))
+        turn_back(deciding, names, command.reason)
 
 
 def remind(deciding: Deciding, _command: Remind) -> None:

@@ -19,6 +19,7 @@ from ordercore.order.commands import (
 from ordercore.order.events import Escalated, Extended, Overran, Paused, Resumed
 from ordercore.order.handling import PAUSES_MAX
 from ordercore.order.rules.marking import named
+from ordercore.order.rules.paying import close_unpaid, keep_deposit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,8 +96,17 @@ def escalate(deciding: Deciding, command: Escalate) -> None:
 
 
 def forfeit(deciding: Deciding, command: Forfeit) -> None:
-    """End the order: the time for its next part is up. A payment that may still arrive has its word first."""
+    """End the order: the time for its next part is up. A payment that may still arrive has its word first.
+
+    Of an order in two parts it is asked at its channel, and closed there; what came in time pays.
+    """
     order = deciding.order
+    if order.presale is not None:
+        if order.closing is not None or order.payments.in_flight:
+            close_unpaid(deciding, command.via, command.reason, timed_out=True)
+        else:
+            keep_deposit(deciding, command.via, command.reason)
+        return
     if order.payments.in_flight:
         reason = "a payment is under way: wait for its end"
         raise NotAllowed(reason, order=order.id, state=order.state)

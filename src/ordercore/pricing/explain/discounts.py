@@ -18,6 +18,7 @@ from ordercore.pricing.explain.benefits import benefit_text, price_text
 from ordercore.pricing.explain.catalog import minor_text, shown
 from ordercore.pricing.explain.taxes import percent_text
 from ordercore.pricing.explain.tree import Explanation
+from ordercore.pricing.presale import EXPANSION
 from ordercore.pricing.promotion import (
     DiscountLevel,
     HostRule,
@@ -249,6 +250,8 @@ def _rule(
         what = benefit_text(promotion.benefit)
     elif off.layer == _BUNDLE:
         what = "part of what the bundle takes off, by list price"
+    elif off.layer == EXPANSION:
+        what = "what the deposit counts beyond itself"
     elif off.ppm:
         what = f"{percent_text(off.ppm)} of what remained"
     else:

@@ -1,0 +1,71 @@
+"""Booking: what channels did with our money by themselves: chargebacks, fees, payouts.
+
+These are facts: nobody is asked whether they shall be so. They move no lifecycle state.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ordercore.errors import InvalidInput
+from ordercore.order.commands import NoteChargeback, NoteFee, NoteRemittance
+from ordercore.tender.events import ChargedBack, FeeCharged, Remitted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ordercore.order.rules.deciding import Deciding, Guard, Rule
+    from ordercore.tender import Attempt
+
+__all__ = ["GUARDS", "RULES"]
+
+
+def _bounded(attempt: Attempt, amount: int, most: int, what: str) -> None:
+    if not 0 < amount <= most:
+        reason = f"{what} of {amount}, and at most {most} can be over attempt {attempt.id!r}"
+        raise InvalidInput(reason, path="amount", amount=amount, most=most)
+
+
+def charge_back(deciding: Deciding, command: NoteChargeback) -> None:
+    """The payer's bank took money back; what had been refunded before is owed by the customer."""
+    attempt = deciding.order.payments.attempt(command.attempt)
+    most = attempt.captured - attempt.returned - attempt.charged_back
+    _bounded(attempt, command.amount, most, "a chargeback")
+    if command.fee < 0:
+        raise InvalidInput("a fee is not negative", path="fee", fee=command.fee)
+    event = ChargedBack(
+        attempt.id, command.amount, command.fee, command.reference, command.at, attempt.gateway,
+        deciding.order.currency,
+    )  # fmt: skip
+    deciding.apply(event)
+
+
+def fee(deciding: Deciding, command: NoteFee) -> None:
+    """A channel kept something for itself, or gave it back."""
+    if command.amount:
+        event = FeeCharged(
+            command.gateway, command.amount, command.subject, command.reference,
+            deciding.order.currency,
+        )  # fmt: skip
+        deciding.apply(event)
+
+
+def remittance(deciding: Deciding, command: NoteRemittance) -> None:
+    """What was held for us came to our bank."""
+    attempt = deciding.order.payments.attempt(command.attempt)
+    _bounded(attempt, command.amount, attempt.captured - attempt.returned, "a payout")
+    if not 0 <= command.fee <= command.amount:
+        raise InvalidInput("a fee is part of what was held", path="fee", fee=command.fee)
+    event = Remitted(
+        attempt.id, command.amount, command.fee, command.reference, command.at, attempt.gateway,
+        deciding.order.currency,
+    )  # fmt: skip
+    deciding.apply(event)
+
+
+RULES: Mapping[type[Any], Rule] = {
+    NoteChargeback: charge_back,
+    NoteFee: fee,
+    NoteRemittance: remittance,
+}
+GUARDS: Mapping[type[Any], Guard] = {}
