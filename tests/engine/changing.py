@@ -30,7 +30,7 @@ from ordercore.order import (
 from ordercore.testing import laws
 
 if TYPE_CHECKING:
-    from ordercore import Order
+    from ordercore import Lifecycle, Order
     from ordercore.engine import Amendment
 
 CENT = Money("100.00", "CNY")
@@ -60,7 +60,7 @@ class Shop:
     def __init__(
         self,
         *,
-        lifecycle: str = "standard",
+        lifecycle: str | Lifecycle[Order] = "standard",
         cart: Cart | None = None,
         policies: Policies | None = None,
         stock: dict[str, int] | None = None,
@@ -72,7 +72,8 @@ class Shop:
         self.stock = self.world.stock = MemoryStock(self.world.clock, {**goods, **(stock or {})})
         self.engine = self.world.engine = self.world.another(lifecycles=[lifecycle], **ports)
         quote = self.engine.quote(cart or two_lines())
-        self.order = self.engine.place(quote, key="place", by=SHOPPER, lifecycle=lifecycle)
+        name = lifecycle if isinstance(lifecycle, str) else lifecycle.name
+        self.order = self.engine.place(quote, key="place", by=SHOPPER, lifecycle=name)
         self.id = self.order.id
 
     def now(self) -> Order:
@@ -143,7 +144,7 @@ class Shop:
         laws.amounts_agree(order)
         laws.refunds_bounded(order.payments)
         laws.trial_balance_is_zero(self.engine.trial_balance())
-        entries = [entry for _, _, made in self.world.store._entries for entry in made]
+        entries = [entry for _, _, made, *_ in self.world.store._entries for entry in made]
         laws.books_tell_the_money(order, entries)
         assert not order.payments.in_flight
         needs = dict(order.stock_kept())

@@ -322,6 +322,12 @@ def test_allowed_agrees_with_what_the_engine_does(stage: str, by: Actor) -> None
             "amend": lambda: engine.amend(order.id, MORE, key="x", by=by),  # noqa: B023
             "review": lambda: engine.review(order.id, valid=True, key="x", by=by),  # noqa: B023
             "close": lambda: engine.close(order.id, reason="no", key="x", by=by),  # noqa: B023
+            "confirm_payment": lambda: engine.confirm_payment(  # noqa: B023
+                order.id,
+                f"{order.id}/1",
+                key="x",
+                by=by,  # noqa: B023
+            ),
         }.get(name, lambda: getattr(engine, name)(order.id, key="x", by=by))  # noqa: B023
         if permission.possible:
             act()

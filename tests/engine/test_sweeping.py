@@ -13,6 +13,7 @@ import pytest
 from tests.engine.world import (
     CHANNEL,
     FOUR,
+    NOON,
     PLAIN,
     SHOPPER,
     STAFF,
@@ -21,6 +22,7 @@ from tests.engine.world import (
     StubbornGateway,
     World,
     after,
+    order_a,
 )
 
 from ordercore import (
@@ -51,6 +53,7 @@ from ordercore.lifecycle.charts import built_in
 from ordercore.order import FACTS, Order
 from ordercore.order.events import Escalated, Overran
 from ordercore.order.standing import PaymentStanding
+from ordercore.pricing import Presale
 from ordercore.tender import AttemptState, Capabilities, ChargeRequest, Outcome, OutcomeStatus
 from ordercore.testing.simulation import Simulation, Walk
 from ordercore.timeout import KindTimer, TimeoutPolicy, Timer, TimerKey, TimerKind
@@ -201,8 +204,9 @@ def test_a_capture_that_fails_after_the_deadline_closes_the_order() -> None:
         def capture(self, request: ChargeRequest) -> Outcome:
             if self.down:
                 raise GatewayTimeout("no answer")
-            self._charges[request.key].outcome = Outcome(OutcomeStatus.DECLINED)
-            return self._charges[request.key].outcome
+            charge = self._charges[request.key]
+            charge.outcome, charge.open = Outcome(OutcomeStatus.DECLINED), False
+            return charge.outcome
 
     world = World(channel=Refusing, authorizes_first=True)
     order = world.pay(world.placed(), FOUR).order
@@ -861,12 +865,13 @@ def test_a_pause_that_comes_when_time_is_up_holds_all_the_same() -> None:
 
 
 def test_a_forfeited_order_keeps_what_was_paid() -> None:
-    """Presale: who does not pay the balance within two days loses the order."""
+    """Presale: who does not pay the balance within two days loses the order and the deposit."""
     world = timed(lifecycle="presale")
     engine = world.engine
-    order = engine.place(world.quote(), key="k", by=SHOPPER, lifecycle="presale")
-    for event in ("pay_deposit", "open_balance"):
-        engine.advance(order.id, event, key=event, by=STAFF)
+    presale = Presale(Money("50.00", "CNY"), NOON, after(48 * 60))
+    quote = engine.quote(attrs.evolve(order_a(), presale=presale))
+    order = engine.place(quote, key="k", by=SHOPPER)
+    assert world.pay(order, CHANNEL).order.state == "awaiting_balance"
     world.at(48 * 60)
     ended = world.get(order)
     assert (ended.state, ended.reason) == ("forfeited", "its time was up (forfeit)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
 from tests.engine.world import SHOPPER, STAFF, World, after, order_a, world_policies
 
@@ -20,11 +21,12 @@ from ordercore.adapters.memory import MemoryStore
 from ordercore.errors import InvalidInput, InvalidPolicy, NotAllowed
 from ordercore.lifecycle.charts import BUILT_IN, built_in
 from ordercore.order import FACTS, ChangeQuantity, Escalated, Moved, Reminded
+from ordercore.pricing import Presale
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ordercore import Order
+    from ordercore import Cart, Order
 
 WECHAT = (tenders.Channel("wechat"),)
 DAY = 24 * 60
@@ -43,12 +45,15 @@ SEVEN = (
 class Walk:
     """One order of a lifecycle in a shop in memory; each verb answers with the state it led to."""
 
-    def __init__(self, lifecycle: str, kind: OrderKind = OrderKind.REGULAR) -> None:
+    def __init__(
+        self, lifecycle: str, kind: OrderKind = OrderKind.REGULAR, cart: Cart | None = None
+    ) -> None:
         self.world = World(policies=world_policies())
         self.world.engine = self.world.another(lifecycles=[lifecycle])
         self.engine = self.world.engine
+        quote = self.world.quote(kind) if cart is None else self.engine.quote(cart)
         self.placed = self.engine.place(
-            self.world.quote(kind), key=self.world.key(), by=SHOPPER, lifecycle=lifecycle
+            quote, key=self.world.key(), by=SHOPPER, lifecycle=lifecycle
         )
         self.id = self.placed.id
 
@@ -107,7 +112,8 @@ class Walk:
         assert not order.payments.in_flight
         if order.handling.released:
             assert not any(self.held().values()), "L22: a released order holds goods"
-            kept = order.payments.captured - order.payments.refunded
+            payments = order.payments
+            kept = payments.captured - payments.refunded - payments.forfeited
             assert kept == 0, f"L21: {kept} is stranded on a released order"
 
 
@@ -486,21 +492,31 @@ def test_an_unpaid_order_of_a_purchasing_agent_is_canceled_when_its_time_is_up()
 # Presale --------------------------------------------------------------------------------------
 
 
-def test_a_presale_that_leaves_its_balance_unpaid_forfeits() -> None:
-    """The window opens, two days pass, and the goods are free."""
-    walk = Walk("presale")
+def presold() -> Cart:
+    """Order A with a deposit of 50.00, its balance from tomorrow on for two days."""
+    plain = order_a()
+    presale = Presale(Money("50.00", "CNY"), after(DAY), after(3 * DAY))
+    return attrs.evolve(plain, presale=presale)
 
-    assert walk.advance("pay_deposit", "open_balance") == "awaiting_balance"
-    assert walk.wait(2 * DAY - 1) == "awaiting_balance"
-    assert walk.wait(2 * DAY) == "forfeited"
+
+def test_a_presale_that_leaves_its_balance_unpaid_forfeits() -> None:
+    """The window opens, two days pass, the goods are free and the deposit is kept."""
+    walk = Walk("presale", cart=presold())
+
+    assert walk.pay() == "deposit_paid"
+    assert walk.wait(DAY) == "awaiting_balance"
+    assert walk.wait(3 * DAY - 1) == "awaiting_balance"
+    assert walk.wait(3 * DAY) == "forfeited"
+    assert walk.order.payments.forfeited == 5_000
     walk.check()
 
 
 def test_a_presale_paid_in_its_window_goes_the_standard_way() -> None:
     """The balance paid, it is taken up, shipped, received, completed."""
-    walk = Walk("presale")
+    walk = Walk("presale", cart=presold())
 
-    walk.advance("pay_deposit", "open_balance")
+    walk.pay()
+    walk.wait(DAY)
     assert walk.pay() == "paid"
     for verb in ("accept", "ship", "deliver", "complete"):
         walk.do(verb)

@@ -320,7 +320,7 @@ class World:
             laws.replay_gives(order, [(told.event, told.at) for told in journal])
             entries = [
                 entry
-                for name, _, entries in self.store._entries
+                for name, _, entries, *_ in self.store._entries
                 for entry in entries
                 if name == order.id
             ]
@@ -359,9 +359,10 @@ class World:
 
     def _check_gateways(self) -> None:
         books = self.books()
-        sides = {"points": "points_liability", "wechat": "clearing"}
         for gateway in self.gateways.values():
-            account = f"{sides.get(gateway.name, 'stored_value_liability')}:{gateway.name}"
+            side = "stored_value_liability" if isinstance(gateway, AccountGateway) else "clearing"
+            side = "points_liability" if gateway is self.points else side
+            account = f"{side}:{gateway.name}"
             got, said = gateway.taken, books.get(account, 0)
             assert got == said, f"L9: {gateway.name} holds {got}, the books say {said}"
             assert gateway.held == 0, f"L22: {gateway.name} still holds {gateway.held}"

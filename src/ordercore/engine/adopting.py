@@ -39,6 +39,7 @@ from ordercore.errors import (
     UnknownLifecycle,
 )
 from ordercore.order import Situation
+from ordercore.order.facts import deposit_taken
 from ordercore.party import SYSTEM
 from ordercore.ports import OrderQuery
 from ordercore.timeout import Timer
@@ -353,6 +354,8 @@ def _reserved(shop: Shop, order: Order, held: str, *, waits: bool) -> Flow[None]
     if shop.store.joined and not stock.joins:
         raise InsideTransaction("the stock keeper is not in the host's transaction")
     pay_by, now = order.content.pay_by, shop.clock.now()
+    if order.presale is not None and deposit_taken(order):
+        pay_by = order.presale.balance_until
     until = max(now, pay_by or now)
     with suppress(OverflowError):  # a deadline at the end of the calendar has no slack behind it
         until += shop.policies.stock.reserve_slack

@@ -56,6 +56,7 @@ from ordercore.order import (
 )
 from ordercore.order.amendment import cart_with, line_as
 from ordercore.order.events import RevenueRecognized, Reviewed
+from ordercore.order.facts import deposit_taken
 from ordercore.order.rules.amending import may_amend, may_recover
 from ordercore.pricing import Cart
 from ordercore.tender import refunded_units
@@ -443,6 +444,8 @@ def _promise(shop: Shop, after: Order, draft: _Draft) -> Flow[None]:
     so that what was never written lapses by itself."""
     now, slack = shop.clock.now(), shop.policies.stock.reserve_slack
     pay_by = after.content.pay_by
+    if after.presale is not None and deposit_taken(after):
+        pay_by = after.presale.balance_until
     until = (pay_by if pay_by is not None and pay_by > now else now) + slack
     goods = draft.goods
     if shop.stock is not None and goods is not None:

@@ -5,23 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordercore.engine.amending import Amendment, amend, preview_amendment, recover
-from ordercore.engine.engine import (
-    Verbs,
+from ordercore.engine.capturing import capture, confirm_payment, confirm_refund
+from ordercore.engine.compensating import CompensationResult, compensate
+from ordercore.engine.composing import Verbs
+from ordercore.engine.discharging import pull_order
+from ordercore.engine.flow import arun, call
+from ordercore.engine.fulfilling import advance, ship_goods
+from ordercore.engine.handling import close_order, override, review, send, tag
+from ordercore.engine.notifying import notify
+from ordercore.engine.occasional import (
     adoption,
     adoptions,
+    day_close,
     diagnosis,
-    find_orders,
-    pull_order,
-    ship_goods,
+    patches,
+    reconciliation,
 )
-from ordercore.engine.flow import arun, call
-from ordercore.engine.fulfilling import advance
-from ordercore.engine.handling import close_order, override, review, send, tag
 from ordercore.engine.paying import (
     PaymentResult,
     RefundResult,
     cancel,
-    notify,
     pay,
     preview,
     refund,
@@ -29,7 +32,8 @@ from ordercore.engine.paying import (
 from ordercore.engine.placing import place_order
 from ordercore.engine.quoting import quote_cart
 from ordercore.engine.reading import read_journal, read_progress
-from ordercore.engine.searching import search, search_items
+from ordercore.engine.rerouting import reroute_refund
+from ordercore.engine.searching import find_orders, search, search_items
 from ordercore.engine.shop import load
 from ordercore.engine.sweeping import Sweep, parked, relay, sweep, unpark
 from ordercore.order import (
@@ -44,25 +48,26 @@ from ordercore.order import (
     ResumeClocks,
 )
 from ordercore.party import SYSTEM
-from ordercore.ports import OrderQuery
+from ordercore.ports import LedgerQuery, OrderQuery
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import timedelta
+    from datetime import date, datetime, timedelta
 
     from ordercore.adoption import AdoptionReport, Snapshot, StatusMap
     from ordercore.engine.adopting import Adoption
     from ordercore.engine.doctor import Finding
+    from ordercore.engine.reconciling import DayClose, Patched
     from ordercore.errors import OrdercoreError
     from ordercore.goods import Manifest
     from ordercore.journal import Journal, Progress
-    from ordercore.ledger import Balance
+    from ordercore.ledger import Balance, ReconciliationReport, StatementPeriod, StatementRow
     from ordercore.money import Money
     from ordercore.order import CartChange, Order
     from ordercore.party import Actor
-    from ordercore.ports import ItemPage, OrderPage, ParkedTimer, Publisher
+    from ordercore.ports import ItemPage, LedgerPage, OrderPage, ParkedTimer, Publisher
     from ordercore.pricing import Cart, Quote
-    from ordercore.tender import ChannelReply, TenderPlan
+    from ordercore.tender import ChannelReply, PaymentPreview, RefundSplit
     from ordercore.tender.tenders import Tender
 
 __all__ = ["AsyncOrderEngine"]
@@ -81,7 +86,7 @@ class AsyncOrderEngine(Verbs):
             place_order(self.shop, quote, key, by, self._chart(quote, lifecycle)), "place"
         )
 
-    async def preview(self, order_id: str, tenders: Sequence[Tender]) -> TenderPlan:
+    async def preview(self, order_id: str, tenders: Sequence[Tender]) -> PaymentPreview:
         """See `OrderEngine.preview`."""
         return await arun(preview(self.shop, order_id, tenders), "preview")
 
@@ -98,6 +103,48 @@ class AsyncOrderEngine(Verbs):
     async def pull(self, order_id: str) -> Order:
         """See `OrderEngine.pull`."""
         return await arun(pull_order(self.shop, order_id), "pull")
+
+    async def capture(
+        self,
+        order_id: str,
+        amount: Money | None = None,
+        *,
+        attempt: str = "",
+        key: str,
+        by: Actor,
+    ) -> PaymentResult:
+        """See `OrderEngine.capture`."""
+        return await arun(capture(self.shop, order_id, amount, attempt, key, by), "capture")
+
+    async def confirm_payment(
+        self,
+        order_id: str,
+        attempt: str,
+        amount: Money | None = None,
+        *,
+        paid: bool = True,
+        reference: str = "",
+        at: datetime | None = None,
+        key: str,
+        by: Actor,
+    ) -> PaymentResult:
+        """See `OrderEngine.confirm_payment`."""
+        flow = confirm_payment(self.shop, order_id, attempt, amount, paid, reference, at, key, by)
+        return await arun(flow, "confirm_payment")
+
+    async def confirm_refund(
+        self,
+        order_id: str,
+        refund: str,
+        leg: int = 0,
+        *,
+        reference: str = "",
+        key: str,
+        by: Actor,
+    ) -> RefundResult:
+        """See `OrderEngine.confirm_refund`."""
+        flow = confirm_refund(self.shop, order_id, refund, leg, reference, key, by)
+        return await arun(flow, "confirm_refund")
 
     async def accept(self, order_id: str, *, key: str, by: Actor = SYSTEM) -> Order:
         """See `OrderEngine.accept`."""
@@ -137,11 +184,51 @@ class AsyncOrderEngine(Verbs):
         *,
         reason: str,
         charges: Sequence[str] | None = None,
+        split: RefundSplit | None = None,
+        consent: str = "",
+        to: str = "",
         key: str,
         by: Actor,
     ) -> RefundResult:
         """See `OrderEngine.refund`."""
-        return await arun(refund(self.shop, order_id, goods, reason, charges, key, by), "refund")
+        flow = refund(
+            self.shop, order_id, goods, reason, charges, key, by, split, consent, to
+        )  # fmt: skip
+        return await arun(flow, "refund")
+
+    async def reroute_refund(
+        self,
+        order_id: str,
+        refund: str,
+        leg: int,
+        *,
+        to: str = "balance",
+        account: str = "",
+        consent: str = "",
+        reason: str,
+        key: str,
+        by: Actor,
+    ) -> RefundResult:
+        """See `OrderEngine.reroute_refund`."""
+        flow = reroute_refund(
+            self.shop, order_id, refund, leg, to, account, consent, reason, key, by
+        )  # fmt: skip
+        return await arun(flow, "reroute_refund")
+
+    async def compensate(
+        self,
+        order_id: str,
+        amount: Money,
+        *,
+        to: str = "balance",
+        account: str = "",
+        reason: str,
+        key: str,
+        by: Actor,
+    ) -> CompensationResult:
+        """See `OrderEngine.compensate`."""
+        flow = compensate(self.shop, order_id, amount, to, account, reason, key, by)
+        return await arun(flow, "compensate")
 
     async def advance(
         self, order_id: str, event: str, *, reason: str = "", key: str, by: Actor
@@ -333,3 +420,23 @@ class AsyncOrderEngine(Verbs):
     async def trial_balance(self, order_id: str | None = None) -> tuple[Balance, ...]:
         """See `OrderEngine.trial_balance`."""
         return await arun(call(self.shop.store.trial_balance, order_id), "trial_balance")
+
+    async def close_day(self, day: date, *, zone: str = "UTC", shop: str = "") -> DayClose:
+        """See `OrderEngine.close_day`."""
+        return await arun(day_close(self.shop, day, zone, shop), "close_day")
+
+    async def account(self, query: LedgerQuery | None = None) -> LedgerPage:
+        """See `OrderEngine.account`."""
+        return await arun(call(self.shop.store.entries, query or LedgerQuery()), "account")
+
+    async def reconcile(
+        self, gateway: str, rows: Iterable[StatementRow], period: StatementPeriod
+    ) -> ReconciliationReport:
+        """See `OrderEngine.reconcile`."""
+        return await arun(reconciliation(self.shop, gateway, rows, period), "reconcile")
+
+    async def patch(
+        self, gateway: str, report: ReconciliationReport, *, by: Actor = SYSTEM
+    ) -> Patched:
+        """See `OrderEngine.patch`."""
+        return await arun(patches(self.shop, gateway, report, by), "patch")

@@ -102,6 +102,7 @@ def diagnose(shop: Shop) -> Flow[tuple[Finding, ...]]:
     now = shop.clock.now()
     found = [
         *_tenders(shop),
+        *_channels(shop),
         *_sources(shop),
         *_rates(shop, now),
         *_timer_rules(shop),
@@ -130,9 +131,11 @@ def _tenders(shop: Shop) -> Iterator[Finding]:
         )
     rules = shop.policies.tenders.rules
     chosen = Severity.INFORMATION if rules == TenderPolicy().rules else Severity.ERROR
+    channels = shop.policies.channels
+    methods = {rule.method or rule.gateway for rule in channels.rules}
     for i, rule in enumerate(rules):
         name = rule.gateway
-        if name in shop.gateways:
+        if name in shop.gateways or name in methods:
             continue
         own = name in _OWN_TENDERS
         kind = FindingKind.TENDER_WITHOUT_KEEPER if own else FindingKind.CHANNEL_WITHOUT_GATEWAY
@@ -141,6 +144,27 @@ def _tenders(shop: Shop) -> Iterator[Finding]:
             kind,
             f"tenders.rules[{i}].gateway",
             f"no gateway is named {name!r}",
+            f"give the engine a gateway {name!r}, or take the rule out",
+        )
+
+
+def _channels(shop: Shop) -> Iterator[Finding]:
+    """Rules of channels whose gateway is not there: they are passed over, which leaves a method with fewer or none."""
+    channels = shop.policies.channels
+    for i, rule in enumerate(channels.rules):
+        name, method = rule.gateway, rule.method or rule.gateway
+        if name in shop.gateways:
+            continue
+        served = any(
+            [r.enabled and r.gateway in shop.gateways for r in channels.candidates(method)]
+        )
+        severity = Severity.WARNING if served else Severity.ERROR
+        left = "so it is passed over" if served else f"so nothing is paid by {method!r}"
+        yield Finding(
+            severity if rule.enabled else Severity.INFORMATION,
+            FindingKind.CHANNEL_WITHOUT_GATEWAY,
+            f"channels.rules[{i}].gateway",
+            f"no gateway is named {name!r}, {left}",
             f"give the engine a gateway {name!r}, or take the rule out",
         )
 

@@ -8,19 +8,29 @@ the same key has one effect and answers with it again (law L13).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from ordercore.clock import SystemClock, utc
 from ordercore.engine.amending import Amendment, amend, preview_amendment, recover
-from ordercore.engine.discharging import discharge, pull
-from ordercore.engine.flow import Flow, call, run, run_batch
-from ordercore.engine.fulfilling import advance
+from ordercore.engine.capturing import capture, confirm_payment, confirm_refund
+from ordercore.engine.compensating import CompensationResult, compensate
+from ordercore.engine.composing import Verbs
+from ordercore.engine.discharging import pull_order
+from ordercore.engine.flow import call, run, run_batch
+from ordercore.engine.fulfilling import advance, ship_goods
 from ordercore.engine.handling import close_order, override, review, send, tag
+from ordercore.engine.notifying import notify
+from ordercore.engine.occasional import (
+    adoption,
+    adoptions,
+    day_close,
+    diagnosis,
+    patches,
+    reconciliation,
+)
 from ordercore.engine.paying import (
     PaymentResult,
     RefundResult,
     cancel,
-    notify,
     pay,
     preview,
     refund,
@@ -28,15 +38,12 @@ from ordercore.engine.paying import (
 from ordercore.engine.placing import place_order
 from ordercore.engine.quoting import quote_cart
 from ordercore.engine.reading import read_journal, read_progress
-from ordercore.engine.searching import search, search_items
-from ordercore.engine.shop import Shop, checked_goods, checked_limit, load, situation
+from ordercore.engine.rerouting import reroute_refund
+from ordercore.engine.searching import find_orders, search, search_items
+from ordercore.engine.shop import load
 from ordercore.engine.sweeping import Sweep, parked, relay, sweep, unpark
-from ordercore.errors import InvalidPolicy
 from ordercore.goods import Manifest
-from ordercore.identity import SystemIds
-from ordercore.lifecycle import Lifecycles
 from ordercore.order import (
-    FACTS,
     Accept,
     AddNote,
     Assign,
@@ -46,193 +53,39 @@ from ordercore.order import (
     MarkItem,
     PauseClocks,
     ResumeClocks,
-    Ship,
-    allowed,
-    allowed_events,
 )
 from ordercore.party import SYSTEM
-from ordercore.policy import Policies
-from ordercore.ports import OrderQuery
-from ordercore.timeout import check_rules
+from ordercore.ports import LedgerQuery, OrderQuery
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import timedelta
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date, datetime, timedelta
 
     from ordercore.adoption import AdoptionReport, Snapshot, StatusMap
-    from ordercore.clock import Clock
     from ordercore.engine.adopting import Adoption
     from ordercore.engine.doctor import Finding
+    from ordercore.engine.reconciling import DayClose, Patched
     from ordercore.errors import OrdercoreError
-    from ordercore.identity import IdSource
     from ordercore.journal import Journal, Progress
-    from ordercore.ledger import Balance
-    from ordercore.lifecycle import Lifecycle
+    from ordercore.ledger import Balance, ReconciliationReport, StatementPeriod, StatementRow
     from ordercore.money import Money
-    from ordercore.order import CartChange, EventPermission, Order, Permission
+    from ordercore.order import CartChange, Order
     from ordercore.party import Actor
     from ordercore.ports import (
-        CouponBook,
-        Hook,
         ItemPage,
+        LedgerPage,
         OrderPage,
-        OrderStore,
         ParkedTimer,
-        PaymentGateway,
         Publisher,
-        QuotaSource,
-        RateSource,
-        StockKeeper,
-        TaxSource,
-        VatIds,
     )
     from ordercore.pricing import Cart, Quote
-    from ordercore.tender import ChannelReply, TenderPlan
+    from ordercore.tender import ChannelReply, PaymentPreview, RefundSplit
     from ordercore.tender.tenders import Tender
 
-__all__ = [
-    "OrderEngine",
-    "Verbs",
-    "adoption",
-    "adoptions",
-    "diagnosis",
-    "find_orders",
-    "pull_order",
-    "ship_goods",
-]
+__all__ = ["OrderEngine"]
 
-STANDARD = "standard"
 BATCH_MAX = 50
 """Most orders whose changes share one commit."""
-FIND_MAX = 500
-"""Most orders of one answer."""
-
-
-def _compose(
-    store: OrderStore,
-    gateways: Mapping[str, PaymentGateway] | None,
-    stock: StockKeeper | None,
-    policies: Policies | None,
-    clock: Clock | None,
-    ids: IdSource | None,
-    known: Lifecycles[Order],
-    sources: Sources,
-    hooks: Sequence[Hook],
-) -> Shop:
-    """Put a shop together, and refuse policies that contradict each other or the lifecycles."""
-    policies = policies if policies is not None else Policies()
-    policies.check()
-    policies.check_points()
-    check_rules(policies.timeouts, known)
-    for kind, name in policies.handling.lifecycles.items():
-        if name not in known.names:
-            where = f"handling.lifecycles.{kind.value}"
-            reason = f"this engine has no lifecycle {name!r}"
-            raise InvalidPolicy(reason, path=where, allowed=known.names)
-    states = {state.id for chart in known for state in chart.states}
-    for i, state in enumerate(policies.posting.recognize_in):
-        if state not in states:
-            reason = f"no lifecycle has a state {state!r}"
-            where = f"posting.recognize_in[{i}]"
-            raise InvalidPolicy(reason, path=where, allowed=tuple(sorted(states)))
-    return Shop(
-        store,
-        dict(gateways or {}),
-        stock,
-        policies,
-        clock or SystemClock(),
-        ids or SystemIds(),
-        known,
-        *sources,
-        tuple(hooks),
-    )
-
-
-def _known(
-    lifecycles: Sequence[Lifecycle[Order] | str], facts: Mapping[str, Callable[[Order], bool]]
-) -> Lifecycles[Order]:
-    """The standard lifecycle, and those that the host names or brings."""
-    from ordercore.lifecycle.charts import built_in, versions
-
-    all_facts = {**FACTS, **facts}
-    # all versions: orders placed under a former one finish under it
-    found = [built_in(STANDARD, all_facts, version) for version in versions(STANDARD)]
-    found += [
-        built_in(chart, all_facts) if isinstance(chart, str) else chart
-        for chart in lifecycles
-        if chart != STANDARD
-    ]
-    return Lifecycles(found)
-
-
-def ship_goods(
-    shop: Shop,
-    order_id: str,
-    goods: Manifest | None,
-    carrier: str,
-    tracking: str,
-    key: str,
-    by: Actor,
-) -> Flow[Order]:
-    """Ship under a name that follows from the key."""
-    goods = None if goods is None else checked_goods(goods)
-    command = Ship(f"{order_id}/s-{key}", goods, carrier, tracking)
-    content = f"{'-' if goods is None else goods.items!r}|{carrier}|{tracking}"
-    return advance(shop, order_id, command, content, key, by)
-
-
-class Sources(NamedTuple):
-    """The ports that prices may depend on; none of them is needed."""
-
-    coupons: CouponBook | None
-    rates: RateSource | None
-    taxes: TaxSource | None
-    vat_ids: VatIds | None
-    quotas: QuotaSource | None
-
-
-class Verbs:
-    """What both engines share: the shop, and the verbs that touch no port.
-
-    ``lifecycles`` are those beside *standard*: built-in ones by name, or the host's own.
-    ``facts`` are the host's own, for guards of built-in charts that it changed; ``hooks`` hear every command.
-    """
-
-    def __init__(
-        self,
-        store: OrderStore,
-        gateways: Mapping[str, PaymentGateway] | None = None,
-        stock: StockKeeper | None = None,
-        policies: Policies | None = None,
-        *,
-        clock: Clock | None = None,
-        ids: IdSource | None = None,
-        lifecycles: Sequence[Lifecycle[Order] | str] = (),
-        facts: Mapping[str, Callable[[Order], bool]] | None = None,
-        hooks: Sequence[Hook] = (),
-        coupons: CouponBook | None = None,
-        rates: RateSource | None = None,
-        taxes: TaxSource | None = None,
-        vat_ids: VatIds | None = None,
-        quotas: QuotaSource | None = None,
-    ) -> None:
-        sources = Sources(coupons, rates, taxes, vat_ids, quotas)
-        known = _known(lifecycles, facts or {})
-        self.shop = _compose(store, gateways, stock, policies, clock, ids, known, sources, hooks)
-
-    def _chart(self, quote: Quote, lifecycle: str) -> str:
-        """The lifecycle of an order that is placed: as it is named, else by its kind."""
-        if lifecycle:
-            return lifecycle
-        return self.shop.policies.handling.lifecycles.get(quote.cart.kind, STANDARD)
-
-    def allowed(self, order: Order, actor: Actor) -> tuple[Permission, ...]:
-        """What ``actor`` may do with the order now, and why not the rest."""
-        return allowed(order, situation(self.shop, order, actor))
-
-    def allowed_events(self, order: Order, actor: Actor) -> tuple[EventPermission, ...]:
-        """The lifecycle's own events that ``actor`` may send with `advance` now, and why not the rest."""
-        return allowed_events(order, situation(self.shop, order, actor))
 
 
 class OrderEngine(Verbs):
@@ -245,7 +98,8 @@ class OrderEngine(Verbs):
     def place(self, quote: Quote, *, key: str, by: Actor, lifecycle: str = "") -> Order:
         """Place an order at the price that was shown; promises the goods and starts the timers.
 
-        Without ``lifecycle`` it follows the one that the policies name for its kind, else *standard*.
+        Without ``lifecycle`` it follows the one that the policies name for its kind, else *standard*; a cart
+        with a presale follows *presale*.
 
         Raises `PriceChanged` when the quote has lapsed and today's price differs, `OutOfStock`,
         `CouponUnavailable` for a code that somebody else took meanwhile.
@@ -265,8 +119,11 @@ class OrderEngine(Verbs):
             found += run_batch(flows, self.shop.store, "place_many")
         return found
 
-    def preview(self, order_id: str, tenders: Sequence[Tender]) -> TenderPlan:
-        """How these tenders would pay the order (law L6); nothing is written."""
+    def preview(self, order_id: str, tenders: Sequence[Tender]) -> PaymentPreview:
+        """How these tenders would pay the order (law L6), and why each pays no more; nothing is written.
+
+        ``.plan`` is the plan that a payment with the same tenders makes.
+        """
         return run(preview(self.shop, order_id, tenders), "preview")
 
     def pay(
@@ -295,6 +152,56 @@ class OrderEngine(Verbs):
     def pull(self, order_id: str) -> Order:
         """Ask the channels what became of attempts that wait, and finish what is owed."""
         return run(pull_order(self.shop, order_id), "pull")
+
+    def capture(
+        self,
+        order_id: str,
+        amount: Money | None = None,
+        *,
+        attempt: str = "",
+        key: str,
+        by: Actor,
+    ) -> PaymentResult:
+        """Take money that is held: ``amount`` or all of it, of one attempt or of all.
+
+        Where a channel takes held money once, a smaller amount lets the rest go, and it is due again.
+        Raises `NotAllowed` where nothing is held, `InvalidInput` for more than is held.
+        """
+        return run(capture(self.shop, order_id, amount, attempt, key, by), "capture")
+
+    def confirm_payment(
+        self,
+        order_id: str,
+        attempt: str,
+        amount: Money | None = None,
+        *,
+        paid: bool = True,
+        reference: str = "",
+        at: datetime | None = None,
+        key: str,
+        by: Actor,
+    ) -> PaymentResult:
+        """Say what became of a payment that no channel tells of: a transfer, what a courier collected.
+
+        ``amount`` is what came, without one what was asked; it counts as told, be it more or less than was due.
+        With ``paid=False`` nothing came, or what came has gone back. Raises `NotAllowed` for one that tells by itself.
+        """
+        flow = confirm_payment(self.shop, order_id, attempt, amount, paid, reference, at, key, by)
+        return run(flow, "confirm_payment")
+
+    def confirm_refund(
+        self,
+        order_id: str,
+        refund: str,
+        leg: int = 0,
+        *,
+        reference: str = "",
+        key: str,
+        by: Actor,
+    ) -> RefundResult:
+        """Say that a leg of a refund has arrived, where no channel tells of it."""
+        flow = confirm_refund(self.shop, order_id, refund, leg, reference, key, by)
+        return run(flow, "confirm_refund")
 
     def accept(self, order_id: str, *, key: str, by: Actor = SYSTEM) -> Order:
         """Take a paid order up for shipment."""
@@ -332,6 +239,9 @@ class OrderEngine(Verbs):
         *,
         reason: str,
         charges: Sequence[str] | None = None,
+        split: RefundSplit | None = None,
+        consent: str = "",
+        to: str = "",
         key: str,
         by: Actor,
     ) -> RefundResult:
@@ -340,9 +250,57 @@ class OrderEngine(Verbs):
         Without ``goods`` and ``charges``, all that is left, shipping included.
 
         ``charges`` names charges to refund (``("shipping",)``); by default they go back with the last
-        goods of an order of which nothing has left.
+        goods of an order of which nothing has left. ``split`` says over which tenders, by default as the policy
+        does. ``consent`` is the customer's recorded word for a refund to an account at the policy's ``balance``
+        gateway: ``to``, by default the customer's own. With it, what its channel cannot pay may go there too.
+
+        Raises `InvalidManifest` for what the order does not have, `NotAllowed` with the reason.
         """
-        return run(refund(self.shop, order_id, goods, reason, charges, key, by), "refund")
+        flow = refund(
+            self.shop, order_id, goods, reason, charges, key, by, split, consent, to
+        )  # fmt: skip
+        return run(flow, "refund")
+
+    def reroute_refund(
+        self,
+        order_id: str,
+        refund: str,
+        leg: int,
+        *,
+        to: str = "balance",
+        account: str = "",
+        consent: str = "",
+        reason: str,
+        key: str,
+        by: Actor,
+    ) -> RefundResult:
+        """Let a leg of a refund that failed go to an account at another gateway, or by its own way again (``to=""``).
+
+        Without ``account`` it is the customer's own. Another way needs the customer's ``consent``, now or
+        recorded with the refund. Raises `NotAllowed` for a leg that has not failed.
+        """
+        flow = reroute_refund(
+            self.shop, order_id, refund, leg, to, account, consent, reason, key, by
+        )  # fmt: skip
+        return run(flow, "reroute_refund")
+
+    def compensate(
+        self,
+        order_id: str,
+        amount: Money,
+        *,
+        to: str = "balance",
+        account: str = "",
+        reason: str,
+        key: str,
+        by: Actor,
+    ) -> CompensationResult:
+        """Give the customer money that is no refund, so it is not bounded by what was paid: goodwill, return postage.
+
+        It goes to an ``account`` of the gateway ``to``, by default the one of the order's customer.
+        """
+        flow = compensate(self.shop, order_id, amount, to, account, reason, key, by)
+        return run(flow, "compensate")
 
     def advance(self, order_id: str, event: str, *, reason: str = "", key: str, by: Actor) -> Order:
         """Fire an event that the lifecycle lets ``by`` send; raises `NotAllowed` with what is possible."""
@@ -536,69 +494,20 @@ class OrderEngine(Verbs):
         """What stands on each account; the sum is zero (law L9)."""
         return run(call(self.shop.store.trial_balance, order_id), "trial_balance")
 
+    def close_day(self, day: date, *, zone: str = "UTC", shop: str = "") -> DayClose:
+        """The books of one day of a shop's zone: opening, debit, credit and closing of each account."""
+        return run(day_close(self.shop, day, zone, shop), "close_day")
 
-def adoption(
-    shop: Shop,
-    snapshot: Snapshot,
-    by: Actor,
-    statuses: StatusMap | None,
-    *,
-    dry_run: bool,
-    reserve: bool,
-    grace: timedelta | None,
-) -> Flow[Adoption]:
-    """Take one order over; what it takes is loaded when somebody asks."""
-    from ordercore.adoption import GRACE
-    from ordercore.adoption import StatusMap as Statuses
-    from ordercore.engine.adopting import adopt
+    def account(self, query: LedgerQuery | None = None) -> LedgerPage:
+        """A page of entries of an account, oldest first, and the cursor of the next (`LedgerQuery.after`)."""
+        return run(call(self.shop.store.entries, query or LedgerQuery()), "account")
 
-    return adopt(
-        shop, snapshot, by=by, statuses=Statuses() if statuses is None else statuses,
-        dry_run=dry_run, reserve=reserve, grace=GRACE if grace is None else grace,
-    )  # fmt: skip
+    def reconcile(
+        self, gateway: str, rows: Iterable[StatementRow], period: StatementPeriod
+    ) -> ReconciliationReport:
+        """Compare a channel's statement with our books; nothing is written."""
+        return run(reconciliation(self.shop, gateway, rows, period), "reconcile")
 
-
-def adoptions(
-    shop: Shop,
-    snapshots: Iterable[Snapshot | OrdercoreError],
-    by: Actor,
-    statuses: StatusMap | None,
-    *,
-    dry_run: bool,
-    reserve: bool,
-    grace: timedelta | None,
-) -> Flow[AdoptionReport]:
-    """Take many orders over."""
-    from ordercore.adoption import GRACE
-    from ordercore.adoption import StatusMap as Statuses
-    from ordercore.engine.adopting import adopt_many
-
-    return adopt_many(
-        shop, snapshots, by=by, statuses=Statuses() if statuses is None else statuses,
-        dry_run=dry_run, reserve=reserve, grace=GRACE if grace is None else grace,
-    )  # fmt: skip
-
-
-def diagnosis(shop: Shop) -> Flow[tuple[Finding, ...]]:
-    """What is wrong with a shop; the doctor is loaded when somebody asks."""
-    from ordercore.engine.doctor import diagnose
-
-    return diagnose(shop)
-
-
-def pull_order(shop: Shop, order_id: str) -> Flow[Order]:
-    """Ask the channels about an order, and finish what it owes."""
-    shop.outside()
-    order = yield from load(shop, order_id)
-    order = yield from pull(shop, order, SYSTEM)
-    return (yield from discharge(shop, order, SYSTEM, accepted=True))
-
-
-def find_orders(shop: Shop, query: OrderQuery) -> Flow[tuple[Order, ...]]:
-    """Orders by a checked query."""
-    checked_limit(query.limit, FIND_MAX, "orders")
-    for name in ("placed_from", "placed_before"):
-        moment = getattr(query, name)
-        if moment is not None:
-            utc(moment, f"query.{name}")
-    return (yield from call(shop.store.find, query))
+    def patch(self, gateway: str, report: ReconciliationReport, *, by: Actor = SYSTEM) -> Patched:
+        """Book what a report proves to be missing here; what it does not is told, with the reason."""
+        return run(patches(self.shop, gateway, report, by), "patch")

@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from ordercore.change import Receipt
-from ordercore.engine.discharging import answered, discharge, order_of_key, pull, release
+from ordercore.engine.choosing import known_method, picks
+from ordercore.engine.discharging import discharge, pull
 from ordercore.engine.flow import call
 from ordercore.engine.placing import checked_key
 from ordercore.engine.shop import (
@@ -19,10 +20,9 @@ from ordercore.engine.shop import (
     situation,
     without_waiting,
 )
-from ordercore.errors import InvalidManifest, InvalidTenders, NotAllowed, NotificationRefused
+from ordercore.errors import InvalidInput, InvalidManifest, InvalidTenders, NotAllowed
 from ordercore.money import to_minor
 from ordercore.order import (
-    AnswerRefund,
     Cancel,
     Order,
     Pay,
@@ -31,24 +31,33 @@ from ordercore.order import (
     decide,
 )
 from ordercore.order.facts import paid_in_full
+from ordercore.order.rules.instalment import rows_asked
 from ordercore.party import SYSTEM, Actor, ActorKind
 from ordercore.tender import (
     AttemptState,
-    ChannelReply,
-    Notification,
-    Outcome,
     PaymentAction,
+    PaymentPreview,
     PlannedTender,
     Refund,
-    TenderPlan,
+    RefundSplit,
     carried_tenders,
     plan,
 )
-from ordercore.tender.tenders import Balance, Channel, Points, Tender, checked_tender
+from ordercore.tender import preview as explained
+from ordercore.tender.tenders import (
+    Balance,
+    Cash,
+    Channel,
+    OnDelivery,
+    Points,
+    StoredValue,
+    Tender,
+    checked_tender,
+)
 from ordercore.value import value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from ordercore.engine.flow import Flow
     from ordercore.engine.shop import Shop
@@ -59,7 +68,6 @@ __all__ = [
     "RefundResult",
     "cancel",
     "give_up",
-    "notify",
     "pay",
     "preview",
     "refund",
@@ -98,11 +106,13 @@ class RefundResult:
 
 
 def available(shop: Shop, offers: Sequence[Tender], currency: str) -> Flow[dict[int, int]]:
-    """What the accounts of offers without an amount hold; refuses an offer that has no gateway."""
+    """What the accounts of offers without an amount hold; refuses an offer that has neither a gateway nor a rule."""
     held: dict[int, int] = {}
     for i, offer in enumerate(offers):
+        if isinstance(offer, Channel) and known_method(shop, offer):
+            continue
         gateway = shop.gateway(offer.gateway)
-        if isinstance(offer, Points | Channel) or offer.amount is not None:
+        if isinstance(offer, Points | Channel | Cash | OnDelivery) or offer.amount is not None:
             continue
         found = yield from call(gateway.available, offer.account, currency)
         if found is not None:
@@ -110,16 +120,27 @@ def available(shop: Shop, offers: Sequence[Tender], currency: str) -> Flow[dict[
     return held
 
 
-def preview(shop: Shop, order_id: str, offers: Sequence[Tender]) -> Flow[TenderPlan]:
-    """How an order would be paid with these offers; nothing is written."""
+def preview(shop: Shop, order_id: str, offers: Sequence[Tender]) -> Flow[PaymentPreview]:
+    """How an order would be paid with these offers, and why so; nothing is written."""
     order = yield from load(shop, order_id)
     offers = owned(offers, order, SYSTEM)
     held = yield from available(shop, offers, order.currency)
+    told = dict(held)
+    for i, offer in enumerate(offers):  # a payment does not ask these: the charge itself finds out
+        if i not in told and isinstance(offer, Points | Balance | StoredValue):
+            gateway = shop.gateway(offer.gateway)
+            found = yield from call(gateway.available, offer.account, order.currency)
+            if found is not None:
+                told[i] = found
     content, rules = order.content, shop.policies.tenders
-    return plan(
-        content.rows(), offers, rules, content.currency, held, content.points,
-        carried=_carried(order),
+    rows, points = rows_asked(order, offers)
+    carried = _carried(order)
+    shown = explained(
+        rows, offers, rules, content.currency, held, told, points,
+        carried=carried, coupons=bool(content.coupons),
     )  # fmt: skip
+    picks(shop, order, shown.plan, len(carried))  # refuses what no channel takes, as a payment would
+    return shown
 
 
 def _carried(order: Order) -> tuple[PlannedTender, ...]:
@@ -169,8 +190,8 @@ def _result(order: Order) -> PaymentResult:
     declined = tuple(
         [
             attempt.reason or attempt.gateway
-            for attempt in order.payments.attempts
-            if attempt.state is AttemptState.DECLINED and attempt.round == order.payments.round
+            for attempt in order.payments.current()
+            if attempt.state is AttemptState.DECLINED
         ]
     )
     return PaymentResult(order, order.payments.action(), declined)
@@ -194,12 +215,13 @@ def pay(
     def make(now: Order) -> Pay:
         content = now.content
         rules = shop.policies.tenders
-        return Pay(
-            plan(
-                content.rows(), offers, rules, content.currency, held, content.points,
-                carried=_carried(now),
-            )
+        rows, points = rows_asked(now, offers)
+        carried = _carried(now)
+        planned = plan(
+            rows, offers, rules, content.currency, held, points,
+            carried=carried, coupons=bool(content.coupons),
         )  # fmt: skip
+        return Pay(planned, picks(shop, now, planned, len(carried)))
 
     if order.payments.in_flight and not (yield from _known(shop, receipt)):
         # what cannot pay, or may not, is refused before the payment under way is touched
@@ -210,8 +232,7 @@ def pay(
         order = yield from give_up(shop, order, by)
     order, made = yield from once(shop, order, receipt, by, make)
     if made is not None:
-        until = made.at + shop.policies.timeouts.resolve_after
-        order = yield from discharge(shop, order, by, first=until)
+        order = yield from discharge(shop, order, by, made=made)
     return _result(order)
 
 
@@ -243,47 +264,6 @@ def give_up(shop: Shop, order: Order, by: Actor) -> Flow[Order]:
     return (yield from discharge(shop, order, by))
 
 
-def notify(shop: Shop, gateway: str, headers: Mapping[str, str], body: bytes) -> Flow[ChannelReply]:
-    """Take a channel's notification in; twice, late or out of order is all the same."""
-    shop.outside()
-    told = shop.gateway(gateway).parse(headers, body)
-    order = yield from load(shop, order_of_key(told.key))
-    by = Actor(ActorKind.CHANNEL, gateway)
-    if isinstance(told.outcome, Outcome):
-        attempt = order.payments.attempt(told.key)
-        if attempt.gateway != gateway:
-            raise NotificationRefused("the attempt is of another gateway", path="key", key=told.key)
-        _check_money(told, attempt.amount, order.currency, "attempt")
-        made = yield from answered(shop, order, ((told.key, told.outcome),), by, told=True)
-        yield from discharge(shop, made.order, by, made=made)
-        return told.reply
-    name, place = _leg(order, told, gateway)
-    answer = AnswerRefund(name, ((place, told.outcome),))
-    made = yield from record(shop, order, answer, by)
-    yield from release(shop, made)
-    return told.reply
-
-
-def _check_money(told: Notification, amount: int, currency: str, what: str) -> None:
-    """Refuse a notification that speaks of other money than ours; one that names none is believed."""
-    if told.amount is not None and told.amount != amount:
-        reason = f"the notification speaks of {told.amount}, the {what} of {amount}"
-        raise NotificationRefused(reason, path="amount", got=told.amount, due=amount)
-    if told.currency and told.currency != currency:
-        raise NotificationRefused("the notification is in another currency", path="currency")
-
-
-def _leg(order: Order, told: Notification, gateway: str) -> tuple[str, int]:
-    """The refund and the place of the leg that a notification speaks of."""
-    name, _, digits = told.key.rpartition("#")
-    place = int(digits) if digits.isascii() and digits.isdigit() else -1
-    leg = order.payments.refund(name).leg(place)
-    if order.payments.attempt(leg.attempt).gateway != gateway:
-        raise NotificationRefused("the refund is over another gateway", path="key", key=told.key)
-    _check_money(told, leg.amount, order.currency, "refund")
-    return name, place
-
-
 def cancel(shop: Shop, order_id: str, reason: str, key: str, by: Actor) -> Flow[Order]:
     """Cancel an order; what was paid goes back, what was promised is free again."""
     shop.outside()
@@ -299,6 +279,12 @@ def cancel(shop: Shop, order_id: str, reason: str, key: str, by: Actor) -> Flow[
     return order
 
 
+def must_credit(shop: Shop, gateway: str, path: str) -> None:
+    """Refuse a gateway that puts no money on accounts; raises `NotFound`, `NotAllowed`."""
+    if not shop.gateway(gateway).capabilities.credits:
+        raise NotAllowed(f"{gateway!r} puts no money on accounts", path=path, gateway=gateway)
+
+
 def refund(
     shop: Shop,
     order_id: str,
@@ -307,21 +293,31 @@ def refund(
     charges: Sequence[str] | None,
     key: str,
     by: Actor,
+    split: RefundSplit | None = None,
+    consent: str = "",
+    to: str = "",
 ) -> Flow[RefundResult]:
     """Refund units of lines, and whole charges; everything left where nothing is named."""
     shop.outside()
+    if split is not None and type(split) is not RefundSplit:
+        raise InvalidInput(f"a split is a RefundSplit, not {split!r}", path="split")
+    payments = shop.policies.payments
+    if (split or payments.refund_split) is RefundSplit.TO_BALANCE:
+        must_credit(shop, payments.balance, "split")
     order = yield from load(shop, order_id)
     if goods is not None:
         checked_goods(goods)
     if charges is not None and not isinstance(charges, list | tuple):
         raise InvalidManifest('charges are a list: write ("shipping",)', path="charges")
     named = "-" if charges is None else json.dumps(charges, default=repr)
-    text = digest(order_id, "-" if goods is None else repr(goods.items), named, reason)
+    how = [split.value if split else "-", consent, to] if split or consent or to else []
+    text = digest(order_id, "-" if goods is None else repr(goods.items), named, reason, *how)
     receipt = Receipt(order.shop, checked_key(key), "Refund", text, order_id)
     name = f"{order_id}/r{digest(key)[:12]}"
 
     def make(_now: Order) -> RefundOrder:
-        return RefundOrder(name, goods, reason, None if charges is None else tuple(charges))
+        named = None if charges is None else tuple(charges)
+        return RefundOrder(name, goods, reason, named, split, consent, to)
 
     order, made = yield from once(shop, order, receipt, by, make)
     if made is not None:

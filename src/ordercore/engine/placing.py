@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ordercore.change import Receipt, change
-from ordercore.engine.discharging import release
+from ordercore.clock import utc
 from ordercore.engine.flow import call
+from ordercore.engine.promises import release
 from ordercore.engine.quoting import quote_cart
 from ordercore.engine.shop import COUPONS, digest, owing, repeated, text_digest, told
 from ordercore.errors import (
@@ -23,6 +24,8 @@ from ordercore.errors import (
 )
 from ordercore.money import decimal_text
 from ordercore.order import AddedHolding, AddedReservation, Moved, OrderContent, Situation, place
+from ordercore.order.amendment import in_utc
+from ordercore.order.rules.instalment import PAY_DEPOSIT
 from ordercore.party import ActorKind, Party
 from ordercore.pricing.checking import check_types
 from ordercore.pricing.priced import extra_text
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
     from ordercore.order import Order
     from ordercore.party import Actor
     from ordercore.ports import CouponBook
-    from ordercore.pricing import Quote
+    from ordercore.pricing import Cart, Quote
 
 __all__ = ["Promises", "codes_of", "content_again", "hold_codes", "locked", "place_order"]
 
@@ -77,17 +80,35 @@ def _content(
     shop: Shop, quote: Quote, owner: Party, number: str, chart: Lifecycle[Order], now: datetime,
     reservation: str, held: tuple[AddedHolding, ...],
 ) -> OrderContent:  # fmt: skip
-    cart = quote.cart
-    window = shop.policies.timeouts.of(cart.kind)
+    cart = in_utc(quote.cart)
     return OrderContent(
         shop.ids.new("ord"), number, cart.shop, cart.kind, chart.name, chart.version,
         quote.currency, owner, cart.address, quote.lines, quote.charges, quote.discounts, quote.taxes,
         quote.subtotal, quote.discount, quote.tax, quote.net, quote.total, quote.rounding,
-        quote.scope, quote.at, now, now + window.pay_within if chart.prepaid else None, reservation,
+        quote.scope, quote.at, now, _pay_by(shop, cart, now) if chart.prepaid else None, reservation,
         extra_text(cart.extra, "cart.extra") if cart.extra else "", codes_of(quote),
         held[0].name if held else "", quote.points, quote.border, quote.settlement, quote.ledger,
         cart.attribution, cart, (), held[1:],
     )  # fmt: skip
+
+
+def _pay_by(shop: Shop, cart: Cart, now: datetime) -> datetime:
+    """Until when what is asked first is to be paid; a deposit before the time for its balance ends."""
+    pay_by = now + shop.policies.timeouts.of(cart.kind).pay_within
+    return pay_by if cart.presale is None else min(pay_by, cart.presale.balance_until)
+
+
+def _check_presale(cart: Cart, chart: Lifecycle[Order], now: datetime) -> None:
+    """Refuse a presale whose time is over, and one under a lifecycle without parts."""
+    presale = cart.presale
+    if presale is None:
+        return
+    if PAY_DEPOSIT not in chart.table[chart.initial]:
+        reason = f"the lifecycle {chart.name!r} takes no deposit: it lists no {PAY_DEPOSIT!r}"
+        raise InvalidInput(reason, path="lifecycle", lifecycle=chart.name)
+    if presale.balance_until <= now:
+        reason = f"the time for the balance ended at {presale.balance_until.isoformat()}"
+        raise InvalidCart(reason, path="cart.presale.balance_until")
 
 
 class Promises(NamedTuple):
@@ -164,7 +185,16 @@ def _digested(quote: Quote, owner: Party, lifecycle: str) -> str:
         ],
         *[f"{charge.id}:{charge.name}={charge.total}/{charge.tax}" for charge in quote.charges],
         *[f"coupon:{code}" for code in codes_of(quote)],
+        *_presale_text(cart),
     )  # fmt: skip
+
+
+def _presale_text(cart: Cart) -> tuple[str, ...]:
+    presale = cart.presale
+    if presale is None:
+        return ()
+    opens, until = utc(presale.balance_from), utc(presale.balance_until)
+    return (f"{presale.kind.value}:{presale.deposit}:{presale.counts}:{opens}:{until}",)
 
 
 def _check_joined(shop: Shop, *, coupons: bool) -> None:
@@ -208,7 +238,7 @@ def _promised(
     written may come with other goods.
     """
     policies, stock, book, codes = shop.policies, shop.stock, shop.coupons, codes_of(quote)
-    until = now + policies.timeouts.of(quote.kind).pay_within + policies.stock.reserve_slack
+    until = _pay_by(shop, quote.cart, now) + policies.stock.reserve_slack
     if codes and book is None:
         reason = "this engine has no coupon book, so nobody would hold the codes"
         raise CouponUnavailable(reason, path="quote.discounts", coupon=codes[0])
@@ -248,6 +278,7 @@ def place_order(shop: Shop, quote: Quote, key: str, by: Actor, lifecycle: str) -
             return earlier
     now = shop.clock.now()
     try:
+        _check_presale(quote.cart, chart, now)
         agreed = yield from locked(shop, quote, now)
     except (PriceChanged, InvalidInput):  # also a cart that has no price any more
         earlier = yield from repeated(shop, receipt, by)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from ordercore.clock import utc
 from ordercore.engine.flow import call
+from ordercore.engine.shop import checked_limit
 from ordercore.ports import ItemPage, OrderPage, OrderQuery
 from ordercore.searching import FIND_MAX, Target, checked_search, cursor_behind
 
@@ -13,9 +15,10 @@ if TYPE_CHECKING:
 
     from ordercore.engine.flow import Flow
     from ordercore.engine.shop import Shop
+    from ordercore.order import Order
     from ordercore.ports import Answer
 
-__all__ = ["search", "search_items"]
+__all__ = ["find_orders", "search", "search_items"]
 
 T = TypeVar("T")
 
@@ -70,3 +73,13 @@ def _with(query: OrderQuery, limit: int, after: str) -> OrderQuery:
         query.placed_before, limit, query.payment, query.delivery, query.tags, query.attribution,
         query.sku, query.item_status, after,
     )  # fmt: skip
+
+
+def find_orders(shop: Shop, query: OrderQuery) -> Flow[tuple[Order, ...]]:
+    """Orders by a checked query."""
+    checked_limit(query.limit, FIND_MAX, "orders")
+    for name in ("placed_from", "placed_before"):
+        moment = getattr(query, name)
+        if moment is not None:
+            utc(moment, f"query.{name}")
+    return (yield from call(shop.store.find, query))

@@ -10,6 +10,7 @@ import attrs
 
 from ordercore.change import Change, change
 from ordercore.engine.flow import Step, call
+from ordercore.engine.traffic import Traffic
 from ordercore.errors import (
     InsideTransaction,
     InvalidInput,
@@ -25,11 +26,16 @@ from ordercore.errors import (
 from ordercore.goods import Manifest
 from ordercore.order import (
     AnswerAttempts,
+    AnswerCompensation,
     AnswerRefund,
     Close,
     Moved,
+    NoteChargeback,
+    NoteFee,
     NoteOverrun,
     NoteRefundDelay,
+    NoteRemittance,
+    SendRefunds,
     Situation,
     UndoPayment,
     decide,
@@ -106,6 +112,7 @@ class Shop:
     vat_ids: VatIds | None = None
     quotas: QuotaSource | None = None
     hooks: tuple[Hook, ...] = ()
+    traffic: Traffic = attrs.field(factory=Traffic, repr=False)
 
     def gateway(self, name: str) -> PaymentGateway:
         """The gateway of this name; raises `NotFound` that lists the known ones."""
@@ -182,7 +189,10 @@ def situation(shop: Shop, order: Order, by: Actor) -> Situation:
     content = order.content
     lifecycle: Lifecycle[Order] = shop.lifecycles.get(content.lifecycle, content.lifecycle_version)
     policies = shop.policies
-    return Situation(shop.clock.now(), by, lifecycle, policies.posting, policies.handling)
+    return Situation(
+        shop.clock.now(), by, lifecycle, policies.posting, policies.handling, policies.payments,
+        policies.funds,
+    )  # fmt: skip
 
 
 def decided(shop: Shop, order: Order, command: Command, where: Situation) -> Flow[Decision]:
@@ -199,7 +209,20 @@ def decided(shop: Shop, order: Order, command: Command, where: Situation) -> Flo
     return decide(order, command, where)
 
 
-_FACTS = frozenset({AnswerAttempts, AnswerRefund, UndoPayment, NoteRefundDelay, NoteOverrun})
+_FACTS = frozenset(
+    {
+        AnswerAttempts,
+        AnswerCompensation,
+        AnswerRefund,
+        UndoPayment,
+        NoteChargeback,
+        NoteFee,
+        NoteRemittance,
+        NoteRefundDelay,
+        NoteOverrun,
+        SendRefunds,
+    }
+)
 
 
 def _bound(order: Order, command: Command) -> bool:
@@ -257,11 +280,12 @@ def record(
     by: Actor,
     settle: Callable[[Order, Decision], Flow[Decision]] | None = None,
     clear: TimerKey | None = None,
+    complete: Callable[[Change], Change] | None = None,
 ) -> Flow[Change]:
     """Decide ``command`` and commit; when the order was changed meanwhile, decide anew.
 
     ``settle`` may look at a decision, call out and replace it before it is committed.
-    ``clear`` is a timer that this change has served.
+    ``clear`` is a timer that this change has served. ``complete`` adds to a change what goes with it.
     """
     tries = 0
     while True:
@@ -282,6 +306,8 @@ def record(
             made = _served(made, clear)
         if not made.events and not made.timers_cleared:
             return made
+        if complete is not None:
+            made = complete(made)
         try:
             yield Step(shop.store.commit, ((made,),))
         except Stale:
@@ -302,6 +328,14 @@ def owing(made: Change, key: TimerKey) -> Change:
     return Change(
         order, made.events, made.at, made.by, made.command, (*made.timers_set, owed),
         made.timers_cleared, made.entries, made.receipt,
+    )  # fmt: skip
+
+
+def having(made: Change, receipt: Receipt) -> Change:
+    """The change, with a receipt."""
+    return Change(
+        made.order, made.events, made.at, made.by, made.command, made.timers_set,
+        made.timers_cleared, made.entries, receipt,
     )  # fmt: skip
 
 

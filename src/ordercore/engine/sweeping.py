@@ -22,8 +22,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from ordercore.clock import SystemClock
-from ordercore.engine.discharging import discharge, pull, settle_promises
+from ordercore.engine.capturing import serve_authorization
+from ordercore.engine.compensating import COMPENSATED, credit_owed
+from ordercore.engine.discharging import discharge, look_again, pull
 from ordercore.engine.flow import Step, call
+from ordercore.engine.promises import settle_promises
+from ordercore.engine.refunding import refund_stands
 from ordercore.engine.shop import checked_limit, load, record
 from ordercore.errors import (
     InvalidLifecycle,
@@ -38,6 +42,7 @@ from ordercore.errors import (
 )
 from ordercore.lifecycle import TimerRule, VisibleStep
 from ordercore.order import (
+    Advance,
     Cancel,
     Close,
     Decision,
@@ -202,7 +207,7 @@ def _forfeit(serving: _Serving, order: Order) -> Flow[Served]:
     if verdict is not None or rule is None:
         return True if verdict is None else verdict
     shop = serving.shop
-    if order.payments.in_flight:
+    if order.payments.in_flight and order.presale is None:
         chart = shop.lifecycles.get(order.content.lifecycle, order.content.lifecycle_version)
         if "pay" in chart.table[order.state]:  # a code that nobody pays must not hold the order
             ended = yield from record(shop, order, UndoPayment("its time was up"), SYSTEM)
@@ -269,10 +274,13 @@ def _step_entered(
 
 
 def _resolve(serving: _Serving, order: Order) -> Flow[Served]:
+    subject = serving.timer.key.subject
+    if subject:  # a channel that was given up for another
+        return (yield from look_again(serving.shop, order, subject, SYSTEM))
     if not order.payments.in_flight:
         return True
     order = yield from pull(serving.shop, order, SYSTEM)
-    order = yield from discharge(serving.shop, order, SYSTEM, last=serving.last)
+    order = yield from discharge(serving.shop, order, SYSTEM, resends=True, last=serving.last)
     return not order.payments.in_flight
 
 
@@ -280,7 +288,11 @@ def _resolve_refund(serving: _Serving, order: Order) -> Flow[Served]:
     subject = serving.timer.key.subject
     order = yield from discharge(serving.shop, order, SYSTEM, accepted=True, leg=subject)
     name, _, leg = subject.rpartition("#")
-    return order.payments.refund(name).legs[int(leg)].arrived
+    return refund_stands(serving.shop, order, name, int(leg))
+
+
+def _authorization(serving: _Serving, order: Order) -> Flow[Served]:
+    return (yield from serve_authorization(serving.shop, order, serving.timer, serving.now))
 
 
 def _refund_late(serving: _Serving, order: Order) -> Flow[Served]:
@@ -288,6 +300,12 @@ def _refund_late(serving: _Serving, order: Order) -> Flow[Served]:
     name, _, leg = key.subject.rpartition("#")
     yield from record(serving.shop, order, NoteRefundDelay(name, int(leg)), SYSTEM, clear=key)
     return True
+
+
+def _resolve_compensation(serving: _Serving, order: Order) -> Flow[Served]:
+    name = serving.timer.key.subject
+    order = yield from credit_owed(serving.shop, order, SYSTEM, only=name)
+    return order.payments.compensation(name).status in COMPENSATED
 
 
 def _release(serving: _Serving, order: Order) -> Flow[Served]:
@@ -302,9 +320,12 @@ _SERVE: dict[TimerKind, Callable[[_Serving, Order], Flow[Served]]] = {
     TimerKind.ESCALATE: _telling(lambda rule: Escalate(rule.name)),
     TimerKind.ALERT: _alert,
     TimerKind.FORFEIT: _forfeit,
+    TimerKind.OPEN: _telling(lambda rule: Advance(rule.event, by_timer=True)),
+    TimerKind.RESOLVE_COMPENSATION: _resolve_compensation,
     TimerKind.RESOLVE_PAYMENT: _resolve,
     TimerKind.RESOLVE_REFUND: _resolve_refund,
     TimerKind.REFUND_LATE: _refund_late,
+    TimerKind.AUTHORIZATION: _authorization,
     TimerKind.RELEASE_STOCK: _release,
     TimerKind.SETTLE_COUPONS: _release,
 }
