@@ -97,6 +97,7 @@ pins:
 	$(COMPILE) pyproject.toml --all-extras --group test --output-file requirements/test.txt
 	$(COMPILE) pyproject.toml --all-extras --group lint --constraints requirements/test.txt --output-file requirements/lint.txt
 	$(COMPILE) --group docs --constraints requirements/lint.txt --output-file requirements/docs.txt
+	echo 'localstripe==1.15.10' | $(COMPILE) - --output-file requirements/localstripe.txt
 
 clean:
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.*

@@ -28,6 +28,9 @@ EXTRAS = {
     "fx": ("ordercore.adapters.ecb", {"currency_converter"}),
     "validate": ("ordercore.adapters.vat_ids", {"stdnum"}),
     "einvoice": ("ordercore.adapters.einvoice", {"facturx"}),
+    "stripe": ("ordercore.adapters.stripe", {"stripe"}),
+    "cnpay": ("ordercore.adapters.wechatpay", {"wechatpayv3", "alipay", "cryptography"}),
+    "paypal": ("ordercore.adapters.paypal", {"cryptography"}),
 }
 DEVELOPMENT = {"hypothesis", "pytest"}
 

@@ -69,7 +69,7 @@ BRITISH = re.compile(
     re.IGNORECASE,
 )
 # Names that others have given, and that we must write as they do.
-GIVEN = re.compile(r"CancelledError|\.cancelled\(\)")
+GIVEN = re.compile(r"CancelledError|\.cancelled\(\)|AUTHORIS(?:ATION|ED)|CANCELLED")
 
 # Brackets keep the patterns from naming what they ban.
 PLACES = re.compile(

@@ -204,7 +204,7 @@ def test_an_account_tells_what_it_has_and_a_channel_does_not() -> None:
     assert world.balance.available("c1", "CNY") == 10_000
     assert world.balance.available("nobody", "CNY") == 0
     assert world.channel.available("c1", "CNY") is None
-    world.balance.credit("nobody", 5)
+    world.balance.deposit("nobody", 5)
     assert world.balance.balance("nobody") == 5
 
 

@@ -7,13 +7,14 @@ Every class here may be used from several threads.
 from __future__ import annotations
 
 from ordercore.adapters.memory.coupons import MemoryCouponBook
-from ordercore.adapters.memory.gateway import AccountGateway, MemoryGateway
+from ordercore.adapters.memory.gateway import AccountGateway, Captures, MemoryGateway
 from ordercore.adapters.memory.stock import MemoryStock
 from ordercore.adapters.memory.store import MemoryStore
 from ordercore.searching import numeric_tail
 
 __all__ = [
     "AccountGateway",
+    "Captures",
     "MemoryCouponBook",
     "MemoryGateway",
     "MemoryStock",

@@ -65,7 +65,9 @@ class MemoryStock:
         """Promise all or nothing."""
         with self._lock:
             self._lapse()
-            if reservation in self._reserved:
+            held = self._reserved.get(reservation)
+            if held is not None:
+                held.until = max(held.until, until)
                 return
             wanted: dict[str, int] = {}
             for sku, units in goods:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ordercore.adapters.memory.searching import find_items, find_orders
 from ordercore.change import Change, Receipt, Recorded
 from ordercore.clock import SystemClock
-from ordercore.errors import KeyReused, Stale
-from ordercore.ledger import balances, check_balanced
-from ordercore.ports import Backlog, Opened, OutboxItem, ParkedTimer
+from ordercore.errors import InvalidInput, KeyReused, Stale
+from ordercore.ledger import balances, check_balanced, turnover
+from ordercore.ports import (
+    Backlog,
+    HistoryPage,
+    LedgerLine,
+    LedgerPage,
+    Opened,
+    OutboxItem,
+    ParkedTimer,
+)
 from ordercore.timeout import Timer, TimerKey, TimerKind
 
 if TYPE_CHECKING:
@@ -18,15 +26,18 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from ordercore.event import Event
-    from ordercore.ledger import Balance, Entry
+    from ordercore.ledger import Balance, Entry, Turnover
     from ordercore.order import Order
     from ordercore.party import Actor
-    from ordercore.ports import FoundItem, OrderQuery
+    from ordercore.ports import FoundItem, HistoryQuery, LedgerQuery, OrderQuery
 
 __all__ = ["MemoryStore"]
 
+T = TypeVar("T")
+
 _KINDS = {kind.value: kind for kind in TimerKind}
 _CLOCK = SystemClock()
+_LIMIT_MAX = 10_000
 _new = tuple.__new__  # makes a tuple with names as fast as one without
 
 
@@ -46,6 +57,29 @@ class _Told(NamedTuple):
             yield Recorded(order_id, first + i, at, by, command, happened)
 
 
+class _Booked(NamedTuple):
+    """The entries of one change."""
+
+    order_id: str
+    currency: str
+    entries: tuple[Entry, ...]
+    at: datetime
+    sequence: int
+    shop: str
+
+
+def _paged(found: list[T], after: str, limit: int) -> tuple[tuple[T, ...], str]:
+    """A page of what was found, and the cursor of the next."""
+    if type(limit) is not int or not 0 < limit <= _LIMIT_MAX:
+        raise InvalidInput(f"1 to {_LIMIT_MAX} at once, not {limit}", path="limit")
+    if after and not (after.isascii() and after.isdigit()):
+        reason = "it is no cursor: take the `next` of the page before, as it is"
+        raise InvalidInput(reason, path="after")
+    first = int(after or 0)
+    last = first + limit
+    return tuple(found[first:last]), str(last) if last < len(found) else ""
+
+
 class MemoryStore:
     """Orders, events, timers, entries and receipts in dicts."""
 
@@ -59,7 +93,7 @@ class MemoryStore:
         self._leases: dict[tuple[str, TimerKey], datetime] = {}
         self._parked: dict[tuple[str, str, str], ParkedTimer] = {}
         self._receipts: dict[tuple[str, str], Receipt] = {}
-        self._entries: list[tuple[str, str, tuple[Entry, ...]]] = []
+        self._entries: list[_Booked] = []
         self._numbers: dict[str, int] = {}
         self._outbox: list[_Told] = []
         self._relayed: set[int] = set()
@@ -117,7 +151,16 @@ class MemoryStore:
                 history.append(told)
             self._outbox.append(told)
         if change.entries:
-            self._entries.append((name, order.content.currency, change.entries))
+            content = order.content
+            booked = (
+                name,
+                content.currency,
+                change.entries,
+                change.at,
+                order.version,
+                content.shop,
+            )
+            self._entries.append(_new(_Booked, booked))
         timers, leases = self._timers, self._leases
         for key in change.timers_cleared:
             timers.pop((name, key), None)
@@ -277,10 +320,53 @@ class MemoryStore:
         with self._lock:
             return balances(
                 (currency, entry)
-                for name, currency, entries in self._entries
+                for name, currency, entries, *_ in self._entries
                 if order_id is None or name == order_id
                 for entry in entries
             )
+
+    def history(self, query: HistoryQuery) -> HistoryPage:
+        """Events of all orders, in the order in which they were recorded."""
+        names = frozenset(query.names)
+        with self._lock:
+            told = [
+                found
+                for name, history in self._history.items()
+                if not query.shop or self._orders[name].content.shop == query.shop
+                for found in history
+                if query.since <= found.at < query.before
+            ]
+        told.sort(key=lambda found: (found.at, found.order_id, found.first))
+        events = [r for found in told for r in found.recorded() if r.event.name in names]
+        return HistoryPage(*_paged(events, query.after, query.limit))
+
+    def _booked(self, query: LedgerQuery) -> list[LedgerLine]:
+        with self._lock:
+            found = [
+                booked
+                for booked in self._entries
+                if (query.since is None or booked.at >= query.since)
+                and (query.before is None or booked.at < query.before)
+                and query.currency in {"", booked.currency}
+                and query.shop in {"", booked.shop}
+            ]
+        return [
+            LedgerLine(booked.order_id, booked.sequence, booked.at, booked.currency, entry)
+            for booked in found
+            for entry in booked.entries
+            if query.account in {None, entry.account} and query.detail in {None, entry.detail}
+        ]
+
+    def entries(self, query: LedgerQuery) -> LedgerPage:
+        """Entries of the books, oldest first."""
+        lines = sorted(
+            self._booked(query), key=lambda line: (line.at, line.order_id, line.sequence)
+        )
+        return LedgerPage(*_paged(lines, query.after, query.limit))
+
+    def turnover(self, query: LedgerQuery) -> tuple[Turnover, ...]:
+        """Debits and credits of each account in a span of time."""
+        return turnover((line.currency, line.entry) for line in self._booked(query))
 
     def timers(self) -> tuple[Timer, ...]:
         """All timers, for tests and for a look."""

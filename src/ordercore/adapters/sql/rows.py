@@ -364,8 +364,14 @@ def parked_of(row: Row) -> ParkedTimer:
     return ParkedTimer(order_id, kind, subject, due, visit, tries, error, at)
 
 
+def account_of(name: str) -> AccountKind:
+    """An account by its stored name; raises `CorruptDocument`."""
+    return _member(_ACCOUNTS, name, "entries.account_kind")
+
+
 def balance_of(row: Row) -> Balance:
     """A balance from its row."""
     account, detail, currency, amount = row
-    kind = _member(_ACCOUNTS, account, "entries.account_kind")
-    return Balance(kind, detail, currency, int(amount))  # a server adds up in decimals
+    return Balance(
+        account_of(account), detail, currency, int(amount)
+    )  # a server adds up in decimals

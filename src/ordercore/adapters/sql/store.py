@@ -21,6 +21,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ordercore.adapters.sql.books import Books
 from ordercore.adapters.sql.connections import CONNECTIONS, joined_link, own_link
 from ordercore.adapters.sql.recent import Recent
 from ordercore.adapters.sql.rows import (
@@ -65,9 +66,17 @@ if TYPE_CHECKING:
     from ordercore.adapters.sql.connections import Cursor, Link, Synchronous
     from ordercore.adapters.sql.rows import Row
     from ordercore.change import Change, Recorded
-    from ordercore.ledger import Balance
+    from ordercore.ledger import Balance, Turnover
     from ordercore.order import Order
-    from ordercore.ports import FoundItem, OrderQuery, ParkedTimer
+    from ordercore.ports import (
+        FoundItem,
+        HistoryPage,
+        HistoryQuery,
+        LedgerPage,
+        LedgerQuery,
+        OrderQuery,
+        ParkedTimer,
+    )
     from ordercore.timeout import Timer
 
 __all__ = ["SqlStore"]
@@ -145,6 +154,7 @@ class SqlStore:
 
     def _bind(self, link: Link, prefix: str) -> None:
         self._sql = _prepared(prefix, link.dialect)
+        self._books = Books(self._sql.tables, link.dialect)
         self._errors = link.faults
         self._link = link
         self._recent = Recent()
@@ -451,6 +461,18 @@ class SqlStore:
         else:
             rows = self._read(sql.balances_of, (order_id,))
         return tuple([balance_of(row) for row in rows])
+
+    def history(self, query: HistoryQuery) -> HistoryPage:
+        """Events of all orders, in the order in which they were recorded."""
+        return self._books.history(self._read, query)
+
+    def entries(self, query: LedgerQuery) -> LedgerPage:
+        """Entries of the books, oldest first."""
+        return self._books.entries(self._read, query)
+
+    def turnover(self, query: LedgerQuery) -> tuple[Turnover, ...]:
+        """Debits and credits of each account in a span of time."""
+        return self._books.turnover(self._read, query)
 
     # Timers, the outbox, numbers.
 
