@@ -20,9 +20,20 @@ if TYPE_CHECKING:
     from ordercore.change import Change, Recorded
     from ordercore.cli.stores import Store
     from ordercore.clock import SettableClock
-    from ordercore.ledger import Balance
+    from ordercore.ledger import Balance, Turnover
     from ordercore.order import Order
-    from ordercore.ports import Backlog, FoundItem, Opened, OrderQuery, OutboxItem, ParkedTimer
+    from ordercore.ports import (
+        Backlog,
+        FoundItem,
+        HistoryPage,
+        HistoryQuery,
+        LedgerPage,
+        LedgerQuery,
+        Opened,
+        OrderQuery,
+        OutboxItem,
+        ParkedTimer,
+    )
     from ordercore.timeout import Timer
 
     Act = Callable[[], object]
@@ -150,6 +161,18 @@ class WatchedStore:
     def now(self) -> datetime:
         """As the store does."""
         return self._store.now()
+
+    def history(self, query: HistoryQuery) -> HistoryPage:
+        """As the store does."""
+        return self._store.history(query)
+
+    def entries(self, query: LedgerQuery) -> LedgerPage:
+        """As the store does."""
+        return self._store.entries(query)
+
+    def turnover(self, query: LedgerQuery) -> tuple[Turnover, ...]:
+        """As the store does."""
+        return self._store.turnover(query)
 
     def find_items(self, query: OrderQuery) -> tuple[FoundItem, ...]:
         """As the store does."""

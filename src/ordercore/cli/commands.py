@@ -10,7 +10,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from ordercore.cli.lifecycle import app as lifecycle_app
 from ordercore.cli.sections import make_safe, one_line
-from ordercore.errors import OrdercoreError
+from ordercore.errors import InvalidInput, OrdercoreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -256,10 +256,12 @@ def replay(
     policies: Path | None = None,
     limit: int | None = None,
     synchronous: str = "NORMAL",
+    format: str = "online-retail",  # noqa: A002 - the word of the command line
 ) -> int:
-    """Replay a year of a shop, the UCI "Online Retail" file, through the engine.
+    """Replay real orders through the engine: a year of a shop, or a marketplace's mixed payments.
 
-    :param file: The CSV file, packed by gzip or not.
+    :param file: The CSV file of UCI "Online Retail", packed by gzip or not; the folder of Olist's files.
+    :param format: online-retail, or olist.
     :param store: A new store: sqlite:///FILE, or memory://. By default a file that is removed at the end.
     :param report: An HTML file to write.
     :param json: A .json file to write for examples/audit.py; without a file the JSON is printed.
@@ -270,7 +272,15 @@ def replay(
     """
     from ordercore.cli.replay import Job, replay_file
 
-    return replay_file(Job(file, store, report, json, policies, limit, synchronous))
+    job = Job(file, store, report, json, policies, limit, synchronous)
+    if format == "olist":
+        from ordercore.cli.olist import replay_olist
+
+        return replay_olist(job)
+    if format != "online-retail":
+        reason = f"it is online-retail or olist, not {format[:20]!r}"
+        raise InvalidInput(reason, path="--format")
+    return replay_file(job)
 
 
 @app.command
@@ -340,3 +350,38 @@ def doctor(
     from ordercore.cli.doctor import examine
 
     return examine(store, policies, gateways, lifecycle or [], as_json=json)
+
+
+@app.command
+def reconcile(
+    statement: Path,
+    /,
+    *,
+    store: str,
+    gateway: str,
+    day: str,
+    zone: str = "UTC",
+    cutoff: str = "00:00",
+    columns: Path | None = None,
+    patch: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Hold a channel's statement against the books; 1 where something differs.
+
+    :param statement: A .csv with a header, a .json array, or .jsonl with one row a line.
+    :param store: Where the orders are: sqlite:///FILE, postgresql://...
+    :param gateway: The channel's gateway: wechat.
+    :param day: The day of the statement: 2026-05-20.
+    :param zone: The zone of the channel's days, and of times without an offset: Asia/Shanghai.
+    :param cutoff: When the channel's day begins.
+    :param columns: A TOML document with the channel's columns and words.
+    :param patch: Book fees, chargebacks and payouts that the statement proves.
+    :param json: Print JSON, with every difference.
+    """
+    from ordercore.cli.reconcile import Day
+    from ordercore.cli.reconcile import reconcile as compare
+
+    return compare(
+        statement, store, gateway, Day(day, zone, cutoff), columns=columns, zone=zone,
+        as_json=json, book=patch,
+    )  # fmt: skip

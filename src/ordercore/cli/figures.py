@@ -7,7 +7,7 @@ Amounts are pence.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ordercore.fulfillment import Received
 from ordercore.order.events import Moved, Placed, RefundDelayed, Reminded, RevenueRecognized
@@ -17,6 +17,8 @@ from ordercore.tender.events import (
     PaymentStarted,
     RefundAnswered,
     RefundRequested,
+    RefundRerouted,
+    Rerouted,
 )
 
 if TYPE_CHECKING:
@@ -28,7 +30,11 @@ __all__ = ["Figures", "Gateway", "Month"]
 
 
 class Gateway:
-    """What went over one gateway. ``refunded`` was asked back, ``arrived`` is the part that came."""
+    """What really went over one gateway: what is only held is not taken, and what is let go does not go back.
+
+    ``refunded`` was asked back this way, ``arrived`` is the part that came. What payers' banks took back,
+    fees and payouts are not counted.
+    """
 
     __slots__ = ("arrived", "charges", "declined", "refunded", "taken", "undone")
 
@@ -58,10 +64,20 @@ class Month:
         self.refunded = 0
 
 
+class _Leg(NamedTuple):
+    """A leg of a refund: its attempt's gateway, the one it goes over, what it is of the price, what is paid back."""
+
+    own: str
+    way: str
+    amount: int
+    paid: int
+
+
 class Figures:
     """A publisher that counts. Repeats are dropped by order and sequence, as any consumer must.
 
-    Memory: two numbers for each order, two entries for each charge.
+    ``refunded`` and ``arrived`` also count what was only held and is let go. Memory: two numbers for each order,
+    an entry for each charge and for each leg of a refund.
     """
 
     def __init__(self) -> None:
@@ -85,19 +101,20 @@ class Figures:
         self._sequences: dict[str, int] = {}
         self._unpaid: dict[str, int] = {}
         self._reminded: set[str] = set()
-        self._attempts: dict[str, tuple[str, int]] = {}
-        self._taken: set[str] = set()
-        self._legs: dict[str, list[tuple[str, int]]] = {}
+        self._attempts: dict[str, str] = {}
+        self._legs: dict[str, list[_Leg]] = {}
         self._counts: Mapping[type[Any], Callable[[Recorded, Any], None]] = {
             Placed: self._placed,
             Moved: self._moved,
             Reminded: self._reminder,
             Received: self._received,
             PaymentStarted: self._started,
+            Rerouted: self._rerouted,
             AttemptAnswered: self._answered,
             RevenueRecognized: self._earned,
             RefundRequested: self._refund,
             RefundAnswered: self._refund_answered,
+            RefundRerouted: self._refund_rerouted,
             RefundDelayed: self._delayed,
         }
 
@@ -147,20 +164,21 @@ class Figures:
 
     def _started(self, _recorded: Recorded, event: PaymentStarted) -> None:
         for attempt in event.attempts:
-            self._attempts[attempt.id] = (attempt.gateway, attempt.amount)
+            self._attempts[attempt.id] = attempt.gateway
+
+    def _rerouted(self, _recorded: Recorded, event: Rerouted) -> None:
+        self._attempts[event.attempt.id] = event.attempt.gateway
 
     def _answered(self, _recorded: Recorded, event: AttemptAnswered) -> None:
-        gateway, amount = self._attempts[event.attempt]
-        sums = self._gateway(gateway)
+        sums = self._gateway(self._attempts[event.attempt])
         if event.state is AttemptState.CAPTURED:
             sums.charges += 1
-            sums.taken += amount
-            self._taken.add(event.attempt)
         elif event.state is AttemptState.DECLINED:
             sums.declined += 1
-        elif event.state is AttemptState.RETURNED and event.attempt in self._taken:
-            sums.undone += amount
-            self._taken.discard(event.attempt)
+        if event.moved > 0:
+            sums.taken += event.moved
+        else:
+            sums.undone -= event.moved
 
     def _earned(self, recorded: Recorded, event: RevenueRecognized) -> None:
         for part in (*event.goods, *event.charges):
@@ -177,19 +195,33 @@ class Figures:
         self.refunds += 1
         self.refunded += refund.amount
         self._month(recorded).refunded += refund.amount
-        legs = [(self._attempts[leg.attempt][0], leg.amount) for leg in refund.legs]
-        self._legs[refund.id] = legs
-        for gateway, amount in legs:
-            self._gateway(gateway).refunded += amount
+        self._legs[refund.id] = legs = [
+            _Leg(
+                self._attempts[leg.attempt],
+                leg.gateway or self._attempts[leg.attempt],
+                leg.amount,
+                0 if leg.released else leg.paid,
+            )
+            for leg in refund.legs
+        ]
+        for leg in legs:
+            self._gateway(leg.way).refunded += leg.paid
         if refund.recognized:
             for row in refund.rows:
                 self._tax(row.tax_ppm, -row.net, -row.tax)
 
     def _refund_answered(self, _recorded: Recorded, event: RefundAnswered) -> None:
         if event.status is RefundStatus.ARRIVED:
-            gateway, amount = self._legs[event.refund][event.leg]
-            self._gateway(gateway).arrived += amount
-            self.arrived += amount
+            leg = self._legs[event.refund][event.leg]
+            self._gateway(leg.way).arrived += leg.paid
+            self.arrived += leg.amount
+
+    def _refund_rerouted(self, _recorded: Recorded, event: RefundRerouted) -> None:
+        legs = self._legs[event.refund]
+        leg = legs[event.leg]
+        legs[event.leg] = again = leg._replace(way=event.gateway or leg.own)
+        self._gateway(leg.way).refunded -= leg.paid
+        self._gateway(again.way).refunded += leg.paid
 
     def _delayed(self, _recorded: Recorded, _event: RefundDelayed) -> None:
         self.refunds_late += 1

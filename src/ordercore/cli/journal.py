@@ -38,8 +38,9 @@ if TYPE_CHECKING:
 
 __all__ = ["print_journal"]
 
-_FREELY: Final = frozenset({"attributes", "extra", "vat_id"})
-"""Fields that may hold anything, as the name to be engraved; and the number of a business that may be one person."""
+_FREELY: Final = frozenset({"attributes", "consent", "extra", "vat_id"})
+"""Fields that may hold anything, as the name to be engraved, or the words by which a customer agreed; and the number
+of a business that may be one person."""
 
 
 def print_journal(

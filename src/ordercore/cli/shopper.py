@@ -133,14 +133,14 @@ class Purses:
             return
         self._known.add(customer)
         if toss(10, "member", customer) < 6:
-            self.points.credit(customer, 500 + toss(5_000, "welcome", customer))
+            self.points.deposit(customer, 500 + toss(5_000, "welcome", customer))
         if toss(10, "gifted", customer) < 3:
-            self.gift_cards.credit(gift_card(customer), 1_000 + toss(19_000, "gift", customer))
+            self.gift_cards.deposit(gift_card(customer), 1_000 + toss(19_000, "gift", customer))
 
     def earn(self, customer: str, total: int) -> None:
         """A point for each pound of a completed order, for those who collect them."""
         if self.points.balance(customer) and total >= 100:
-            self.points.credit(customer, total // 100)
+            self.points.deposit(customer, total // 100)
 
     def offers(self, wanted: Intent, customer: str, *, again: bool = False) -> list[Tender]:
         """What the shopper offers to pay with; the channel takes all that is left."""

@@ -1,0 +1,130 @@
+"""`ordercore reconcile` on a store in a file."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.engine.world import World
+
+from ordercore.adapters.sql import SqlStore
+from ordercore.cli import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAD = "reference,key,kind,amount,currency,at,fee\n"
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> tuple[str, str, Path]:
+    """A store with order A paid; its url, the row that the channel has of it, a file for statements."""
+    url = f"sqlite:///{tmp_path / 'orders.db'}"
+    with SqlStore(url) as store:
+        world = World(store=store)  # type: ignore[arg-type]  # any store
+        order = world.paid()
+        (paid,) = [a for a in order.payments.attempts if a.gateway == "wechat"]
+    line = f"{paid.reference},{paid.id},payment,207.63,CNY,2026-05-20T20:00:00,1.25\n"
+    return url, line, tmp_path / "statement.csv"
+
+
+def asked(url: str, file: Path, *more: str) -> int:
+    """Run the command for the channel's day in Beijing."""
+    return main(
+        ["reconcile", str(file), "--store", url, "--gateway", "wechat", "--day", "2026-05-20",
+         "--zone", "Asia/Shanghai", *more]
+    )  # fmt: skip
+
+
+def test_a_statement_that_agrees_ends_with_0(
+    shop: tuple[str, str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One row, matched."""
+    url, line, file = shop
+    file.write_text(HEAD + line)
+    assert asked(url, file) == 0
+    assert "matched" in capsys.readouterr().out
+
+
+def test_a_difference_ends_with_1_and_is_told(
+    shop: tuple[str, str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another amount is told with both sides, in text and in JSON."""
+    url, line, file = shop
+    file.write_text(HEAD + line.replace("207.63", "207.00"))
+    assert asked(url, file) == 1
+    told = capsys.readouterr().out
+    assert "wrong amount" in told
+    assert "207.63 CNY" in told
+    assert "207.00 CNY" in told
+    assert asked(url, file, "--json") == 1
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    (difference,) = found["differences"]
+    assert (difference["class"], difference["theirs"]["row"]) == ("wrong_amount", 1)
+
+
+def test_a_patch_books_fees_and_chargebacks_once(
+    shop: tuple[str, str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the channel kept and what it charged back stand in the books; a second run finds all booked."""
+    url, line, file = shop
+    key = line.split(",")[1]
+    back = f"cb-1,{key},chargeback,50.00,CNY,2026-05-20T21:00:00,\n"
+    file.write_text(HEAD + line + back)
+    assert asked(url, file, "--patch") == 1
+    assert "1 booked, 1 fees; 0 left" in capsys.readouterr().out
+    with SqlStore(url) as store:
+        found = {b.account.value: b.amount for b in store.trial_balance() if b.amount}
+    assert (found["chargebacks"], found["channel_fees"]) == (5_000, 125)
+    assert sum(found.values()) == 0
+    assert asked(url, file) == 0
+
+
+def test_columns_are_those_of_the_channel(
+    shop: tuple[str, str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A TOML document names the channel's columns and words; a wrong name is refused with those that are."""
+    url, line, file = shop
+    reference, key, *_ = line.split(",")
+    file.write_text(f"txn;mine;what;sum\n{reference};{key};SALE;20763\n")
+    columns = file.with_name("columns.toml")
+    told = (
+        'reference = "txn"\nkey = "mine"\nkind = "what"\namount = "sum"\ncurrency = ""\nfee = ""\n'
+        'in_currency = "CNY"\nminor = true\ndelimiter = ";"\nat = "at"\n[kinds]\nSALE = "payment"\n'
+    )
+    columns.write_text(told)
+    file.write_text(f"txn;mine;what;sum;at\n{reference};{key};SALE;20763;2026-05-20 20:00:00\n")
+    assert asked(url, file, "--columns", str(columns)) == 0
+    columns.write_text('tint = "x"\n')
+    assert asked(url, file, "--columns", str(columns)) == 2
+    assert "columns.toml.tint" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        (HEAD + "a,b,gift,1,CNY,2026-05-20,\n", "statement.csv[1].kind"),
+        (HEAD + "a,b,payment,1.234,CNY,2026-05-20,\n", "statement.csv[1].amount"),
+        ("", "statement.csv"),
+    ],
+)
+def test_l24_a_bad_statement_names_its_place(
+    shop: tuple[str, str, Path], text: str, path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 2, one line, the row and the column."""
+    url, _, file = shop
+    file.write_text(text)
+    assert asked(url, file) == 2
+    assert path in capsys.readouterr().err
+
+
+def test_l24_a_file_that_is_not_there_is_an_error(
+    shop: tuple[str, str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nor is one that is no text."""
+    url, _, file = shop
+    assert asked(url, file) == 2
+    file.write_bytes(b"\xff\xfe\x00")
+    assert asked(url, file) == 2
+    assert capsys.readouterr().err.count("ordercore:") == 2
