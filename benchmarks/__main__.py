@@ -9,12 +9,16 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
 from benchmarks import (
+    failover,
     growth,
     importing,
     lifecycles,
     pricing,
+    reconciliation,
+    refunds,
     sqlite_file,
     stages,
+    tenders,
     timers,
     whole_way,
 )
@@ -42,6 +46,10 @@ CASES: Mapping[str, Case] = {
     "peers": pricing.beside_peers,
     "lifecycles": lifecycles.measure,
     "timers": timers.measure,
+    "tenders": tenders.measure,
+    "refunds": refunds.measure,
+    "reconciliation": reconciliation.measure,
+    "failover": failover.measure,
     "stages": stages.measure,
 }
 

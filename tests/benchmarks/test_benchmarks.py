@@ -12,11 +12,13 @@ from benchmarks.rounds import Timings, take_turns
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from benchmarks import floor, growth, pricing, shop, sqlite_file
+from benchmarks import floor, growth, pricing, shop, sqlite_file, tenders
 from ordercore.adapters.memory import MemoryStore
 from ordercore.adapters.sql import SqlStore
 from ordercore.allocation import Column, matrix
 from ordercore.pricing import explain, quote
+from ordercore.tender import plan
+from ordercore.testing import laws
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +60,16 @@ def books() -> floor.Floor:
     built = floor.build()
     built.way(shop.keys(1)[0])
     return built
+
+
+def test_the_plan_that_is_timed_pays_the_cart() -> None:
+    """Four tenders pay 223.29 over five lines and shipping, with the shop's bare rules and with terms of every kind."""
+    rows = tenders.DUE.rows()
+    for policy in (shop.POLICIES.tenders, tenders.TERMS):
+        found = plan(rows, shop.OFFERS, policy, "USD")
+        assert [tender.amount for tender in found.tenders] == [500, 300, 1000, 20529]
+        assert (found.total, len(rows)) == (floor.TOTAL, 6)
+        laws.matrix_exact(found)
 
 
 def test_both_come_to_the_same_total(order: Order, books: floor.Floor) -> None:

@@ -55,8 +55,9 @@ def policies_for(given: Policies | None) -> Policies:
         return given
     pricing = PricingPolicy(tax, given.pricing.discount_rounding, given.pricing.quote_valid)
     return Policies(
-        pricing, given.tenders, given.timeouts, given.posting, given.stock, given.numbers
-    )
+        pricing, given.tenders, given.timeouts, given.posting, given.stock, given.numbers,
+        given.handling, given.payments, given.channels, given.funds,
+    )  # fmt: skip
 
 
 # The command ----------------------------------------------------------------------------------
