@@ -49,7 +49,8 @@ def test_an_error_ends_with_one(capsys: Out) -> None:
     """A channel without gateway is told with its place and what to do, and the exit code says so."""
     assert main(["doctor", "--policies", "cn-retail", "--gateways", CHANNELS[:-7]]) == 1
     first, advice, last = capsys.readouterr().out.splitlines()
-    assert first == "error: tenders.rules[4].gateway: no gateway is named 'alipay'"
+    told = "no gateway is named 'alipay', so nothing is paid by 'alipay'"
+    assert first == f"error: channels.rules[1].gateway: {told}"
     assert advice == "    give the engine a gateway 'alipay', or take the rule out"
     assert last == "1 error, 0 other findings"
 

@@ -37,7 +37,7 @@ from ordercore.pricing import (
     TaxPolicy,
 )
 from ordercore.pricing.duty import ConsumptionTax, DutyRate
-from ordercore.tender import TenderPolicy, TenderRule
+from ordercore.tender import PaymentPolicy, StrandedRefund, TenderPolicy, TenderRule
 from ordercore.timeout import KindTimer, TimeoutPolicy
 
 if TYPE_CHECKING:
@@ -107,6 +107,17 @@ def test_a_channel_without_gateway_is_an_error() -> None:
     assert finding.path == "tenders.rules[1].gateway"
     assert "'alipay'" in finding.reason
     assert set(found) == {FindingKind.CHANNEL_WITHOUT_GATEWAY}
+
+
+def test_refunds_to_a_balance_that_nobody_credits_are_an_error() -> None:
+    """A policy that sends stranded refunds to balances wants a gateway that puts money on accounts."""
+    world = Doctored()
+    policies = Policies(payments=PaymentPolicy(stranded=StrandedRefund.TO_BALANCE))
+    assert FindingKind.NO_CREDIT_GATEWAY not in kinds(world, policies)
+    plain = {**world.gateways, "balance": world.channel}
+    finding = world.findings(policies, gateways=plain)[FindingKind.NO_CREDIT_GATEWAY]
+    assert (finding.severity, finding.path) == (Severity.ERROR, "payments.balance")
+    assert FindingKind.NO_CREDIT_GATEWAY not in kinds(world, gateways=plain)
 
 
 def test_a_tender_without_keeper_is_an_error() -> None:

@@ -32,6 +32,7 @@ _OF_PORTS: Final = {
 _OF_GATEWAYS: Final = {
     FindingKind.NO_GATEWAY,
     FindingKind.CHANNEL_WITHOUT_GATEWAY,
+    FindingKind.NO_CREDIT_GATEWAY,
     FindingKind.TENDER_WITHOUT_KEEPER,
 }
 _NAMES_MAX: Final = 100

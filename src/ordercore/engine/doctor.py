@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from ordercore.engine.flow import call
 from ordercore.errors import OrdercoreError, UnknownLifecycle
 from ordercore.ports import OrderQuery
-from ordercore.tender import TenderPolicy
+from ordercore.tender import RefundSplit, StrandedRefund, TenderPolicy
 from ordercore.value import value
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ class FindingKind(enum.Enum):
 
     NO_GATEWAY = "no_gateway"
     CHANNEL_WITHOUT_GATEWAY = "channel_without_gateway"
+    NO_CREDIT_GATEWAY = "no_credit_gateway"
+    """Money is to go to balances, and no gateway puts it there."""
     TENDER_WITHOUT_KEEPER = "tender_without_keeper"
     """Points, balances or gift cards that no gateway keeps."""
     COUPONS_WITHOUT_BOOK = "coupons_without_book"
@@ -103,6 +105,7 @@ def diagnose(shop: Shop) -> Flow[tuple[Finding, ...]]:
     found = [
         *_tenders(shop),
         *_channels(shop),
+        *_credits(shop),
         *_sources(shop),
         *_rates(shop, now),
         *_timer_rules(shop),
@@ -166,6 +169,27 @@ def _channels(shop: Shop) -> Iterator[Finding]:
             f"channels.rules[{i}].gateway",
             f"no gateway is named {name!r}, {left}",
             f"give the engine a gateway {name!r}, or take the rule out",
+        )
+
+
+def _credits(shop: Shop) -> Iterator[Finding]:
+    """The balance to which the policy sends money by itself."""
+    payments = shop.policies.payments
+    name = payments.balance
+    if (
+        payments.stranded is not StrandedRefund.TO_BALANCE
+        and payments.refund_split is not RefundSplit.TO_BALANCE
+    ):
+        return
+    keeper = shop.gateways.get(name)
+    if keeper is None or not keeper.capabilities.credits:
+        what = "is there" if keeper is None else "puts money on accounts"
+        yield Finding(
+            Severity.ERROR,
+            FindingKind.NO_CREDIT_GATEWAY,
+            "payments.balance",
+            f"no gateway {name!r} {what}, and refunds are to go there",
+            f"give the engine a gateway {name!r} that credits, or name another one",
         )
 
 
