@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,16 +21,25 @@ from ordercore import (
     Party,
     Percent,
     Policies,
+    Presale,
     PricingPolicy,
     SettableClock,
     TaxPolicy,
     TaxRate,
     tenders,
 )
-from ordercore.adapters.memory import MemoryGateway, MemoryStore
+from ordercore.adapters.memory import AccountGateway, MemoryGateway, MemoryStore
 from ordercore.errors import InvalidPolicy
 from ordercore.ledger import CommissionRule, SettlementPolicy
 from ordercore.order.funding import fund_shares
+from ordercore.tender import (
+    Capabilities,
+    ChargeRequest,
+    Outcome,
+    TenderEffect,
+    TenderPolicy,
+    TenderRule,
+)
 from ordercore.testing.story import START
 
 STAFF = Actor.staff("s1")
@@ -187,7 +197,7 @@ def test_l25_channels_are_told_shares_that_add_up(
     plan = getattr(plan, "plan", plan)
     told: dict[str, int] = {}
     for place, tender in enumerate(plan.tenders):
-        shares = fund_shares(order.content, plan, place, policy)
+        shares = fund_shares(order, plan, place, policy)
         assert sum(share.amount for share in shares) <= tender.amount
         for share in shares:
             told[share.merchant] = told.get(share.merchant, 0) + share.amount
@@ -200,3 +210,62 @@ def test_a_commission_above_everything_is_refused() -> None:
     with pytest.raises(InvalidPolicy) as caught:
         SettlementPolicy((CommissionRule(share=Percent.of("101")),)).check()
     assert caught.value.path == "funds.commissions[0].share"
+
+
+def test_a_deposit_and_its_balance_tell_a_channel_just_what_the_merchant_gets() -> None:
+    """500.00 in two parts, 10 % commission, 13 % tax inside: both payments together tell what is booked in the end."""
+    told: list[int] = []
+
+    class Splitting(MemoryGateway):
+        def authorize(self, request: ChargeRequest) -> Outcome:
+            told.append(sum(share.amount for share in request.shares))
+            return super().authorize(request)
+
+    clock = SettableClock(START)
+    card = Splitting("card", clock, capabilities=Capabilities(splits_funds=True))
+    tax = TaxPolicy((TaxRate(Percent.of("13")),))
+    shop = OrderEngine(
+        MemoryStore(), {"card": card}, None, Policies(PricingPolicy(tax), funds=TEN), clock=clock,
+        lifecycles=["presale"],
+    )  # fmt: skip
+    opens = START + timedelta(days=1)
+    presale = Presale(Money("50.00", "CNY"), opens, opens + timedelta(days=2))
+    line = CartLine("S", 1, Money("500.00", "CNY"), merchant="m1")
+    goods = Cart("CNY", (line,), customer=Party("c1"), presale=presale)
+    order = shop.place(shop.quote(goods), key="p", by=SHOPPER)
+    shop.pay(order.id, [tenders.Channel("card")], key="d", by=SHOPPER)
+    clock.set(opens)
+    shop.pay(order.id, [tenders.Channel("card")], key="b", by=SHOPPER)
+    shop.accept(order.id, key="a")
+    shop.ship(order.id, key="s")
+    shop.deliver(order.id, key="v")
+    shop.complete(order.id, key="c")
+    assert len(told) == 2
+    assert {"m1": sum(told)} == payable(shop)
+
+
+def test_l9_merchants_who_pay_tax_owe_none_on_what_points_reduce() -> None:
+    """Points that count as a price reduction bear no tax, so nobody owes any: tax payable ends at nothing."""
+    clock = SettableClock(START)
+    gateways = {
+        "card": MemoryGateway("card", clock),
+        "points": AccountGateway("points", clock, {"c1": 5_000}, points=True),
+    }
+    rules = TenderPolicy((TenderRule("points", effect=TenderEffect.DISCOUNT),))
+    tax = TaxPolicy((TaxRate(Percent.of("13")),))
+    policy = SettlementPolicy(TEN.commissions, merchants_pay_tax=True)
+    policies = Policies(PricingPolicy(tax), rules, funds=policy)
+    shop = OrderEngine(MemoryStore(), gateways, None, policies, clock=clock)
+    line = CartLine("S", 3, Money("99.99", "CNY"), merchant="m1")
+    goods = Cart("CNY", (line,), customer=Party("c1"))
+    order = shop.place(shop.quote(goods), key="p", by=SHOPPER)
+    paid = [tenders.Points(5_000), tenders.Channel("card")]
+    shop.pay(order.id, paid, key="pay", by=SHOPPER)
+    for act in (shop.accept, shop.ship, shop.deliver, shop.complete):
+        act(order.id, key=act.__name__)
+    assert not [name for name in books(shop) if name.startswith("tax_payable")]
+    shop.refund(order.id, Manifest.of({order.lines[0].id: 1}), reason="r", key="r1", by=STAFF)
+    assert not [name for name in books(shop) if name.startswith("tax_payable")]
+    shop.refund(order.id, reason="r", key="r2", by=STAFF)
+    assert payable(shop) == {}
+    assert "revenue:" not in books(shop)

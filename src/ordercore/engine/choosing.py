@@ -46,7 +46,7 @@ def picks(shop: Shop, order: Order, plan: TenderPlan, carried: int = 0) -> tuple
         if place < carried:
             continue
         if tender.kind is TenderKind.CHANNEL:
-            found.append(_pick(shop, order, plan, place, tender))
+            found.append(_pick(shop, order, plan, place, carried))
         elif tender.kind is TenderKind.ON_DELIVERY:
             found.append(ChannelPick(tender.gateway, capture=CaptureMoment.ON_DELIVERY))
         else:
@@ -54,9 +54,8 @@ def picks(shop: Shop, order: Order, plan: TenderPlan, carried: int = 0) -> tuple
     return tuple(found)
 
 
-def _pick(
-    shop: Shop, order: Order, plan: TenderPlan, place: int, tender: PlannedTender
-) -> ChannelPick:
+def _pick(shop: Shop, order: Order, plan: TenderPlan, place: int, carried: int) -> ChannelPick:
+    tender = plan.tenders[place]
     policy, method = shop.policies.channels, tender.gateway
     if not policy.rules and method in shop.gateways:
         plain = shop.gateways[method].capabilities
@@ -75,7 +74,7 @@ def _pick(
     )
     shares: tuple[FundShare, ...] = ()
     if splits:
-        shares = fund_shares(order.content, plan, place, shop.policies.funds)
+        shares = fund_shares(order, plan, place, shop.policies.funds, carried)
     named = "" if first == method and not backups else method
     return ChannelPick(first, backups, capture, several, named, shares)
 

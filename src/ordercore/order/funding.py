@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ordercore.allocation import allocate, share_of_units
 from ordercore.tender import FundShare, MerchantShare
+from ordercore.tender.reduction import reduced, reduction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,46 +32,49 @@ def _funded(content: OrderContent, line: QuoteLine, first: int, count: int) -> i
     return sum([amount for _, amount in content.funded(line.id, first, count)])
 
 
-def _commission(content: OrderContent, line: QuoteLine, policy: SettlementPolicy) -> int:
+def _tax(line: QuoteLine, plan: TenderPlan | None, first: int, count: int) -> int:
+    """The tax that stands on units of a line: none on what a tender pays that counts as a price reduction."""
+    return reduced(line, reduction(plan, line), first, count).tax
+
+
+def _commission(order: Order, line: QuoteLine, policy: SettlementPolicy) -> int:
     """What the shop keeps of a whole line."""
-    funded = _funded(content, line, 0, line.quantity)
+    funded = _funded(order.content, line, 0, line.quantity)
     rule = policy.rule(line.merchant, line.category)
-    sales = line.net + funded + (line.tax if policy.merchants_pay_tax else 0)
-    return 0 if rule is None else min(rule.of(line.total + funded, line.quantity), max(0, sales))
+    if rule is None:
+        return 0
+    sales = line.net + funded
+    if policy.merchants_pay_tax:
+        sales += _tax(line, order.payments.plan, 0, line.quantity)
+    return min(rule.of(line.total + funded, line.quantity), max(0, sales))
 
 
 def _share(
-    content: OrderContent,
-    line: QuoteLine,
-    first: int,
-    count: int,
-    commission: int,
-    *,
-    with_tax: bool,
+    order: Order, line: QuoteLine, first: int, count: int, commission: int, *, with_tax: bool
 ) -> MerchantShare:
     """What the units ``first`` to ``first + count - 1`` of a line are for its merchant."""
-    units = line.units(first, count)
+    net = line.units(first, count).net
     return MerchantShare(
         line.id, line.merchant, first, count,
-        units.net + _funded(content, line, first, count),
-        units.tax if with_tax else 0,
+        net + _funded(order.content, line, first, count),
+        _tax(line, order.payments.plan, first, count) if with_tax else 0,
         share_of_units(commission, line.quantity, first, count),
         commission,
     )  # fmt: skip
 
 
 def earned_shares(
-    content: OrderContent, gone: Mapping[LineId, int], policy: SettlementPolicy
+    order: Order, gone: Mapping[LineId, int], policy: SettlementPolicy
 ) -> tuple[MerchantShare, ...]:
     """Whose money the sale is when it is earned: of all units that were not refunded (``gone``, by line)."""
     found = []
-    for line in content.lines:
+    for line in order.content.lines:
         first = gone.get(line.id, 0)
         if line.merchant and first < line.quantity:
-            commission = _commission(content, line, policy)
+            commission = _commission(order, line, policy)
             count = line.quantity - first
             found.append(
-                _share(content, line, first, count, commission, with_tax=policy.merchants_pay_tax)
+                _share(order, line, first, count, commission, with_tax=policy.merchants_pay_tax)
             )
     return tuple(found)
 
@@ -88,31 +92,43 @@ def returned_shares(
             continue
         first = gone.get(row.row, 0)
         found.append(
-            _share(
-                order.content, line, first, row.units, share.whole_commission,
-                with_tax=bool(share.tax),
-            )
-        )  # fmt: skip
+            _share(order, line, first, row.units, share.whole_commission, with_tax=bool(share.tax))
+        )
     return tuple(found)
 
 
 def fund_shares(
-    content: OrderContent, plan: TenderPlan, place: int, policy: SettlementPolicy
+    order: Order, plan: TenderPlan, place: int, policy: SettlementPolicy, carried: int = 0
 ) -> tuple[FundShare, ...]:
     """Whose money one tender of a payment will be, for a channel that splits funds itself.
 
-    What a merchant gets of a line is shared over its tenders as the matrix has them, so over all tenders it adds
-    up to what the merchant gets, and of no tender is it more than that pays of the line.
+    A merchant's part of the payment is shared over its fresh tenders (the first ``carried`` are paid already) by what
+    each pays of the merchant's lines, so over all tenders it adds up to what the merchant gets, and of no
+    tender is it more than that pays of those lines. Of a part of the price (a deposit) a merchant
+    gets its part; what former payments told is taken off.
     """
-    sums: dict[str, int] = {}
-    rows = {name: cells for (name, _), cells in zip(plan.rows, plan.matrix, strict=True)}
-    for line in content.lines:
-        cells = rows.get(line.id)
-        if not line.merchant or cells is None or not any(cells):
+    rows = {name: (owed, cells) for (name, owed), cells in zip(plan.rows, plan.matrix, strict=True)}
+    owed: dict[str, int] = {}
+    paid: dict[str, list[int]] = {}
+    for line in order.content.lines:
+        part, cells = rows.get(line.id, (0, ()))
+        if not line.merchant or not part:
             continue
-        own = line.net + (line.tax if policy.merchants_pay_tax else 0)
-        owed = max(0, min(own - _commission(content, line, policy), sum(cells)))
-        part = allocate(owed, cells)[place]
-        if part:
-            sums[line.merchant] = sums.get(line.merchant, 0) + part
-    return tuple([FundShare(merchant, amount) for merchant, amount in sums.items()])
+        whole = line.net - _commission(order, line, policy)
+        if policy.merchants_pay_tax:
+            whole += _tax(line, plan, 0, line.quantity)
+        its = max(0, min(whole, line.total)) * part // line.total
+        owed[line.merchant] = owed.get(line.merchant, 0) + its
+        sums = paid.setdefault(line.merchant, [0] * len(plan.tenders))
+        paid[line.merchant] = [a + b for a, b in zip(sums, cells, strict=True)]
+    for attempt in order.payments.attempts if carried else ():
+        for told in attempt.shares if attempt.firm else ():
+            if told.merchant in owed:
+                owed[told.merchant] = max(0, owed[told.merchant] - told.amount)
+    found = []
+    for merchant, its in owed.items():
+        fresh = paid[merchant][carried:]
+        amount = allocate(min(its, sum(fresh)), fresh)[place - carried] if any(fresh) else 0
+        if amount:
+            found.append(FundShare(merchant, amount))
+    return tuple(found)

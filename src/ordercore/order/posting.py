@@ -342,7 +342,8 @@ def _funds_shared(before: Order, event: FundsShared) -> tuple[Entry, ...]:
         book(_A.MERCHANT_PAYABLE, share.merchant, -share.payable)
         line = before.content.line(share.line)
         if share.tax and line is not None:
-            for part in row_taxes(line, share.first, share.units):
+            off = reduction(before.payments.plan, line)
+            for part in row_taxes(line, share.first, share.units, off):
                 book(_A.TAX_PAYABLE, _payable(part.ppm, part.name), part.tax)
     sign = -1 if event.refund else 1
     return tuple(

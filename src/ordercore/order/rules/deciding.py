@@ -109,9 +109,8 @@ class Deciding:
         self.apply(Moved(via, order.state, to, reason, releases, seals))
         if to in situation.posting.recognize_in and not order.recognized:
             self.apply(_earned(self.order))
-            shares = earned_shares(
-                self.order.content, refunded_units(self.order.payments), situation.funds
-            )
+            gone = refunded_units(self.order.payments)
+            shares = earned_shares(self.order, gone, situation.funds)
             if shares:
                 self.apply(FundsShared(shares))
 
