@@ -16,7 +16,7 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.stored import story
+from tests.stored import paid, story
 
 from ordercore import codec
 from ordercore.codec.plain import hint_names
@@ -27,12 +27,20 @@ from ordercore.money import Money, from_minor
 from ordercore.order import EVENTS, Amended, Handling, Moved, Order, Placed
 from ordercore.policy import Policies
 from ordercore.pricing import Cart
-from ordercore.tender import AttemptState, Notification, Outcome, OutcomeStatus, PlannedTender
+from ordercore.tender import (
+    AttemptState,
+    CaptureMoment,
+    Notification,
+    Outcome,
+    OutcomeStatus,
+    PlannedTender,
+    RefundSplit,
+)
 from ordercore.tender.events import AttemptAnswered
 from ordercore.testing import carts
 
 STORED = Path(__file__).parent / "stored"
-CHANGES = story.all_stories()
+CHANGES = [*story.all_stories(), *paid.money_stories()]
 HAPPENED = [happened for change in CHANGES for happened in change.events]
 ORDERS = [change.order for change in CHANGES]
 RICHEST = max(ORDERS, key=lambda order: len(codec.encode_order(order)))
@@ -163,6 +171,50 @@ def test_l23_every_stored_version_still_reads(name: str) -> None:
             again = codec.encode_event(codec.decode_event(name, schema, text))
         if schema == latest:
             assert json.loads(again) == json.loads(text)
+
+
+SHAPES = sorted(path for path in STORED.glob("*/*+*.json"))
+
+
+@pytest.mark.parametrize("path", SHAPES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_l23_fields_that_came_later_still_read(path: Path) -> None:
+    """Documents with fields that their schema got later are read and written as they were."""
+    name, schema = path.stem.partition("+")[0], int(path.parent.name)
+    text = path.read_text("utf-8").rstrip("\n")
+    if name == "order":
+        assert schema == codec.ORDER_SCHEMA
+        assert codec.encode_order(codec.decode_order(text)) == text
+    else:
+        assert codec.encode_event(codec.decode_event(name, schema, text)) == text
+
+
+def test_fields_of_money_that_older_documents_lack_are_what_was_true_then() -> None:
+    """An attempt, a refund and a plan from before money could be held were taken at once, by their own way."""
+    payments = codec.decode_order(stored(1, "order")).payments
+    for attempt in payments.attempts:
+        assert (attempt.capture, attempt.several, attempt.backups) == (
+            CaptureMoment.AT_ONCE,
+            False,
+            (),
+        )
+        assert (attempt.authorized, attempt.released, attempt.rounding, attempt.charged_back) == (
+            0,
+        ) * 4
+        assert attempt.firm is (attempt.state is AttemptState.CAPTURED)
+    for refund in payments.refunds:
+        assert (refund.split, refund.consent, refund.surplus) == (RefundSplit.BY_ROW, "", False)
+        assert not any(leg.released or leg.gateway or leg.tries for leg in refund.legs)
+        assert refund.leg(0).key(refund.id, 0) == f"{refund.id}#0"
+    assert (payments.captured, payments.received) == (45_107, 45_107)
+    assert (payments.forfeited, payments.compensations, payments.shares) == (0, (), ())
+    answered = codec.decode_event("payment.answered", 1, stored(1, "payment.answered"))
+    assert isinstance(answered, AttemptAnswered)
+    assert (answered.amount, answered.moved, answered.failure, answered.gateway) == (
+        None,
+        0,
+        None,
+        "",
+    )
 
 
 def test_a_default_that_is_left_out_is_part_of_the_format() -> None:

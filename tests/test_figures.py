@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.stored import paid
 
 from ordercore.figures import Sales, SalesBy, sales_by
 from ordercore.money import money
@@ -35,17 +36,17 @@ def sold(
 
 def test_sales_are_told_apart_by_campaign_and_currency() -> None:
     """Each campaign has its sums, each currency for itself; what was canceled is counted, not summed."""
-    paid, returned, gone, other = sold("spring"), sold("spring", units=3), sold("spring"), sold()
-    paid.pay(Channel("card"))
+    done, returned, gone, other = sold("spring"), sold("spring", units=3), sold("spring"), sold()
+    done.pay(Channel("card"))
     returned.pay(Channel("card"))
     returned.refund({"1": 1}, status=RefundStatus.ARRIVED)
     gone.send(Cancel("changed my mind", "r-1"))
     dollars = sold("spring", currency="USD")
-    told = sales_by([s.order for s in (paid, returned, gone, other, dollars)], SalesBy.CAMPAIGN)
+    told = sales_by([s.order for s in (done, returned, gone, other, dollars)], SalesBy.CAMPAIGN)
     assert told == (
-        Sales("", "EUR", 1, 0, 2, 2000, 0, 0),
-        Sales("spring", "EUR", 3, 1, 5, 5000, 5000, 1000),
-        Sales("spring", "USD", 1, 0, 2, 2000, 0, 0),
+        Sales("", "EUR", 1, 0, 2, 2000, 0, 0, 0),
+        Sales("spring", "EUR", 3, 1, 5, 5000, 5000, 1000, 5000),
+        Sales("spring", "USD", 1, 0, 2, 2000, 0, 0, 0),
     )
 
 
@@ -63,6 +64,26 @@ def test_a_group_is_what_the_order_says(by: SalesBy, group: str) -> None:
     """Shop, site, channel and campaign are the host's own words, the country is that of the address."""
     (told,) = sales_by([sold("spring", "DE", shop="north").order], by)
     assert (told.group, told.orders, told.total) == (group, 1, 2000)
+
+
+def test_money_that_is_held_as_agreed_counts_as_paid_and_is_not_received() -> None:
+    """Paid is what counts: received is less while money is only held, and what is let go was refunded, never received."""
+    orders = [change.order for change in paid.held_story()]
+    held = next(order for order in orders if order.state == "paid")
+    (told,) = sales_by([held], SalesBy.SHOP)
+    assert (told.paid, told.received, told.refunded) == (32_097, 2_000, 0)
+    (told,) = sales_by([orders[-1]], SalesBy.SHOP)
+    let_go = 1_191
+    assert (told.paid, told.received) == (32_097, 32_097 - let_go)
+    assert told.refunded == 1_269 + 2 * 8_249
+
+
+def test_a_forfeited_deposit_stays_with_the_shop() -> None:
+    """Of an order whose balance did not come, what was not refunded is what the shop keeps."""
+    order = paid.presale_story()[-1].order
+    (told,) = sales_by([order], SalesBy.SHOP)
+    assert (told.released, told.units, told.total) == (1, 0, 0)
+    assert told.paid - told.refunded == order.payments.forfeited == 5_405
 
 
 def test_no_orders_are_no_sales() -> None:

@@ -19,7 +19,7 @@ from ordercore.cli.online_retail import Region, vat_percent
 from ordercore.errors import InvalidCart, InvalidDocument, InvalidPolicy
 from ordercore.fulfillment import StockPolicy
 from ordercore.identity import NumberTemplate
-from ordercore.ledger import PostingPolicy
+from ordercore.ledger import CommissionRule, PostingPolicy, SettlementPolicy
 from ordercore.money import MINOR_MAX, Percent, Rounding, from_minor, money
 from ordercore.party import Destination
 from ordercore.policy import _ROOT, BYTES_MAX, Policies, Preset, known_keys
@@ -69,7 +69,22 @@ from ordercore.pricing import (
     Terms,
 )
 from ordercore.pricing.duty import ConsumptionTax, DutyRate
-from ordercore.tender import CapBase, PointsRate, TenderPolicy, TenderRule
+from ordercore.tender import (
+    CapBase,
+    CaptureMoment,
+    ChannelChoice,
+    ChannelPolicy,
+    ChannelRule,
+    LateMoney,
+    Overpaid,
+    PaymentPolicy,
+    PointsRate,
+    RefundSplit,
+    StrandedRefund,
+    TenderEffect,
+    TenderPolicy,
+    TenderRule,
+)
 from ordercore.timeout import PaymentWindow, TimeoutPolicy
 
 ROOT = Path(__file__).parents[1]
@@ -282,6 +297,57 @@ RULES = st.builds(
     st.lists(NAMES, max_size=3).map(tuple),
     st.booleans(),
     st.sampled_from(["", "EUR", "JPY"]),
+    st.lists(NAMES, max_size=3).map(tuple),
+    AMOUNTS,
+    st.lists(NAMES, max_size=2).map(tuple),
+    st.booleans(),
+    st.sampled_from(TenderEffect),
+    st.booleans(),
+    st.none() | st.integers(1, MINOR_MAX),
+).filter(lambda rule: rule.gateway not in rule.not_with)
+PAYMENTS = st.builds(
+    PaymentPolicy,
+    late=st.sampled_from(LateMoney),
+    overpaid=st.sampled_from(Overpaid),
+    refund_split=st.sampled_from(RefundSplit),
+    stranded=st.sampled_from(StrandedRefund),
+    balance=NAMES,
+    replay_window=SPANS,
+    forfeit_cap=CAPS,
+    forfeited_tax=st.none() | PERCENTS,
+    double_earnest=st.booleans(),
+)
+CHANNEL_RULES = st.builds(
+    ChannelRule,
+    NAMES,
+    LINES,
+    st.booleans(),
+    st.lists(st.sampled_from(["EUR", "JPY"]), max_size=2).map(tuple),
+    st.lists(COUNTRIES, max_size=2).map(tuple),
+    st.lists(st.sampled_from(OrderKind), max_size=2).map(tuple),
+    st.integers(0, 1_000),
+    st.none() | st.integers(1_000, MINOR_MAX),
+    st.integers(0, 10**6),
+    st.none() | CAPS,
+    AMOUNTS,
+    st.sampled_from(CaptureMoment),
+    st.integers(0, 10**9),
+)
+CHANNELS = st.builds(
+    ChannelPolicy,
+    st.lists(CHANNEL_RULES, max_size=3, unique_by=lambda rule: rule.gateway).map(tuple),
+    st.sampled_from(ChannelChoice),
+    st.integers(0, 10),
+    st.integers(0, 10**9),
+    st.just(timedelta(0)) | SPANS,
+    st.integers(1, 10**9),
+)
+FUNDS = st.builds(
+    SettlementPolicy,
+    commissions=st.lists(
+        st.builds(CommissionRule, LINES, LINES, st.none() | CAPS, AMOUNTS), max_size=2
+    ).map(tuple),
+    merchants_pay_tax=st.booleans(),
 )
 WINDOWS = st.builds(PaymentWindow, SPANS, LEADS)
 PARTS = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="{}"), max_size=9)
@@ -327,6 +393,9 @@ def policies(draw: st.DrawFn) -> Policies:
         PostingPolicy(draw(st.lists(NAMES, min_size=1, max_size=3).map(tuple))),
         StockPolicy(least + draw(SPANS)),
         NumberTemplate(f"{draw(PARTS)}-{sequence}-{draw(PARTS)}"),
+        payments=draw(PAYMENTS),
+        channels=draw(CHANNELS),
+        funds=draw(FUNDS),
     )
 
 
@@ -1010,6 +1079,8 @@ def bare_document() -> dict[str, Any]:
             "layers": [{"name": "x", "promotions": promotions}],
         },
         "tenders": {"rules": [{"gateway": "x", "rate": {}}]},
+        "channels": {"rules": [{"gateway": "x"}]},
+        "funds": {"commissions": [{}]},
         "timeouts": {
             "windows": {"regular": {}},
             "timers": [{"rule": {"name": "x", "does": "confirm", "hours": {}}}],

@@ -52,5 +52,19 @@ def test_a_star_import_brings_exactly_the_public_names() -> None:
     assert sorted(PINNED) == result.stdout.split()
 
 
+def test_books_are_loaded_when_somebody_names_them() -> None:
+    """Importing the root loads neither what reconciles nor what reads statements; naming a result does."""
+    code = (
+        "import sys, ordercore\n"
+        "late = ('ordercore.engine.reconciling', 'ordercore.ledger.statement', 'ordercore.journal')\n"
+        "print([name for name in late if name in sys.modules])\n"
+        "print(ordercore.DayClose.__name__, late[0] in sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.splitlines() == ["[]", "DayClose True"]
+
+
 if __name__ == "__main__":
     FILE.write_text("\n".join(sorted(ordercore.__all__)) + "\n", "utf-8")

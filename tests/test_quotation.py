@@ -26,6 +26,7 @@ from ordercore.pricing import (
     Coupon,
     CouponStatus,
     Customs,
+    DepositKind,
     ExchangeRate,
     Fee,
     Funder,
@@ -35,6 +36,7 @@ from ordercore.pricing import (
     OrderKind,
     PercentOff,
     PersonalQuota,
+    Presale,
     PricingFacts,
     PricingPolicy,
     Promotion,
@@ -141,9 +143,11 @@ CART_LINES = st.builds(
     st.lists(COMPONENTS, max_size=2).map(tuple),
     st.none() | MONEYS,
     st.integers(0, 9),
+    TEXTS,
 )
 FEES = st.builds(Fee, TEXTS, MONEYS, TEXTS, st.sampled_from(ChargeKind), TEXTS, BARE)
 WORDS = st.lists(TEXTS, max_size=2).map(tuple)
+MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 ANY_CART = st.builds(
     Cart,
     st.sampled_from(["CNY", "EUR"]),
@@ -159,8 +163,11 @@ ANY_CART = st.builds(
     st.builds(Shopper, WORDS, TEXTS, st.booleans(), TEXTS),
     st.lists(FEES, max_size=2).map(tuple),
     st.builds(Attribution, *[TEXTS] * 3),
+    st.none()
+    | st.builds(
+        Presale, MONEYS, MOMENTS, MOMENTS, st.sampled_from(DepositKind), st.none() | MONEYS
+    ),
 )
-MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 FACTS = st.builds(
     PricingFacts,
     st.lists(
@@ -322,7 +329,7 @@ def test_every_key_of_a_document_is_a_field(kind: str) -> None:
     of: dict[str, Any] = {
         "cart": Cart, "line": CartLine, "component": Component, "customs": Customs,
         "shipping": ShippingCharge, "fee": Fee, "customer": Party, "shopper": Shopper,
-        "address": Address, "attribution": Attribution,
+        "address": Address, "attribution": Attribution, "presale": Presale,
     }  # fmt: skip
     beside = {"cart": {"$schema", "at", "pricing", "facts"}}.get(kind, set())
     if kind == "discount":

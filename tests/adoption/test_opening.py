@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -21,18 +21,34 @@ from ordercore.adoption import (
     StatusMap,
     opening,
 )
-from ordercore.errors import InvalidInput, InvalidSnapshot, UnknownCurrency
+from ordercore.errors import (
+    InvalidInput,
+    InvalidMoney,
+    InvalidSnapshot,
+    NotAllowed,
+    UnknownCurrency,
+)
 from ordercore.goods import Manifest
 from ordercore.ledger import PostingPolicy
 from ordercore.lifecycle.charts import built_in
 from ordercore.money import Percent, money
-from ordercore.order import FACTS, AnswerAttempts, Cancel, Pay, RefundOrder, Situation, decide
+from ordercore.order import (
+    FACTS,
+    AnswerAttempts,
+    Cancel,
+    Forfeit,
+    Pay,
+    RefundOrder,
+    Situation,
+    decide,
+)
 from ordercore.order.posting import posting
 from ordercore.party import SYSTEM, Attribution, Party
 from ordercore.pricing import (
     Cart,
     CartLine,
     ChargeKind,
+    Presale,
     PricingPolicy,
     ShippingCharge,
     TaxPolicy,
@@ -512,3 +528,97 @@ def test_a_lowered_price_has_no_cart() -> None:
         PAID, lines=(), charges=(), cart=CART, refunds=(SnapshotRefund(eur("5.00")),)
     )
     assert adopted(told, quote=priced()).order.content.cart is None
+
+
+# --- Orders in two parts ---------------------------------------------------------------------
+
+WINDOW = Presale(eur("10.00"), NOW - timedelta(days=1), NOW + timedelta(days=1))
+PRESALE = Cart("EUR", CART.lines, shipping=CART.shipping, customer=Party("ada"), presale=WINDOW)
+DEPOSIT = SnapshotPayment("card", eur("10.00"), "ch_1", at=ORDERED)
+IN_PARTS = attrs.evolve(
+    PAID, lines=(), charges=(), cart=PRESALE, lifecycle="presale", state="awaiting_balance",
+    payments=(DEPOSIT,),
+)  # fmt: skip
+
+
+def in_parts(**changed: Any) -> Opening:
+    """A presale taken over, priced now."""
+    told = attrs.evolve(IN_PARTS, **changed)
+    return adopted(told, quote=quote(told.cart or PRESALE, POLICY, NOW))
+
+
+def test_a_deposit_paid_elsewhere_is_carried_into_the_payment_of_the_balance() -> None:
+    """It is a deposit held in the books, an advance once the balance is paid, and the order is paid then."""
+    opened = in_parts()
+    order = opened.order
+    assert books(opened) == {"opening:card": 1000, "deposits_held": -1000}
+    assert (order.deposit, order.due, order.asked) == (1000, 2993, 2993)
+    carried = tuple(tender for _, tender in carried_tenders(order.payments))
+    planned = plan(
+        order.content.rows(), (tenders.Channel("card"),), TenderPolicy(), "EUR", carried=carried
+    )
+    order = decide(order, Pay(planned), at("presale")).order
+    captured = AnswerAttempts(((order.payments.attempts[-1].id, Outcome(OutcomeStatus.CAPTURED)),))
+    paid = decide(order, captured, at("presale"))
+    assert (paid.order.state, paid.order.due) == ("paid", 0)
+    moved = {entry.account.value: entry.amount for entry in posting(order, paid.events)[-2:]}
+    assert moved == {"deposits_held": 1000 + 2993, "advances": -1000 - 2993}
+
+
+def test_a_balance_that_does_not_come_forfeits_a_deposit_paid_elsewhere() -> None:
+    """Its time up, of 10.00 the shop keeps 20 % of the goods' 35.03 and gives the rest back."""
+    over = attrs.evolve(WINDOW, balance_until=NOW - timedelta(hours=1))
+    order = in_parts(cart=attrs.evolve(PRESALE, presale=over)).order
+    order = decide(order, Forfeit(), at("presale")).order
+    assert order.state == "forfeited"
+    assert (order.payments.forfeited, order.payments.refunded, order.owed) == (700, 300, 0)
+
+
+def test_a_deposit_that_was_kept_is_not_owed() -> None:
+    """What the shop keeps for good of an order that will not be fulfilled opens nothing and is owed to nobody."""
+    ended = {"state": "forfeited", "kept": eur("7.00"), "refunds": (SnapshotRefund(eur("3.00")),)}
+    opened = in_parts(**ended)
+    order = opened.order
+    assert (order.owed, order.due, order.payments.forfeited) == (0, 0, 700)
+    assert (books(opened), opened.remarks) == ({}, ())
+    with pytest.raises(NotAllowed):
+        decide(order, RefundOrder("r-9", None, "all"), at("presale"))
+
+
+def test_a_presale_keeps_its_windows_as_moments() -> None:
+    """A window told in another zone is the same moment in UTC."""
+    china = timezone(timedelta(hours=8))
+    there = attrs.evolve(
+        WINDOW,
+        balance_from=WINDOW.balance_from.astimezone(china),
+        balance_until=WINDOW.balance_until.astimezone(china),
+    )
+    presale = in_parts(cart=attrs.evolve(PRESALE, presale=there)).order.presale
+    assert presale is not None
+    assert (presale.balance_from.tzinfo, presale.balance_until) == (UTC, WINDOW.balance_until)
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "reason"),
+    [
+        ({"payments": ()}, "state", "its deposit is not paid"),
+        ({"payments": (attrs.evolve(DEPOSIT, amount=eur("9.99")),)}, "state", "its deposit is not paid"),
+        ({"state": "awaiting_deposit"}, "state", "its deposit is paid: it would have moved"),
+        ({"state": "deposit_paid", "cart": None, "lines": (TEA, CUP), "charges": (SHIPPING,)}, "state",
+         "no cart with the terms of its presale"),
+        ({"lifecycle": "standard", "state": "pending_payment"}, "lifecycle", "takes no deposit"),
+        ({"kept": eur("1.00")}, "kept", "of an order that will not be fulfilled"),
+        ({"state": "forfeited", "kept": eur("10.01")}, "kept", "10.00 EUR was left"),
+        ({"state": "forfeited", "kept": eur("-1.00")}, "kept", "not less than nothing"),
+        ({"state": "forfeited", "kept": money("1.00", "USD")}, "kept", "USD"),
+    ],
+)  # fmt: skip
+def test_a_presale_at_odds_with_what_was_paid_is_refused(
+    change: dict[str, Any], path: str, reason: str
+) -> None:
+    """A balance without a deposit, a deposit without terms, terms without a lifecycle for them: each is told."""
+    told = attrs.evolve(IN_PARTS, **change)
+    with pytest.raises((InvalidSnapshot, InvalidMoney)) as caught:
+        adopted(told, quote=None if told.cart is None else quote(told.cart, POLICY, NOW))
+    assert caught.value.path == path
+    assert reason in caught.value.reason

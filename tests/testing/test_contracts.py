@@ -108,12 +108,25 @@ class TestSqliteFileStore(OrderStoreContract):
 # --- Gateways --------------------------------------------------------------------------------
 
 
-class GatewayInMemory(PaymentGatewayContract):
-    """What the gateways in memory have in common: they know what they hold."""
+class NotifyingInMemory(PaymentGatewayContract):
+    """What the gateways in memory have in common: the notification that they would send."""
+
+    def notification(self, gateway: PaymentGateway, request: ChargeRequest) -> Any:
+        found: Any = gateway
+        return {}, self.ask(found.notification(request.key))
+
+
+class GatewayInMemory(NotifyingInMemory):
+    """What the channels in memory have in common: they know what they hold."""
 
     def moved(self, gateway: PaymentGateway) -> int:
         assert isinstance(gateway, MemoryGateway)
         return gateway.taken + gateway.held
+
+    def declined(self, gateway: PaymentGateway) -> ChargeRequest:
+        assert isinstance(gateway, MemoryGateway)
+        gateway.decline("a-2")
+        return self.request(account="a-2")
 
 
 class TestMemoryGateway(GatewayInMemory):
@@ -141,15 +154,19 @@ class TestAskingGateway(GatewayInMemory):
         assert isinstance(gateway, MemoryGateway)
         gateway.pay(request.key)
 
+    def under_way(self, gateway: PaymentGateway) -> int:
+        assert isinstance(gateway, MemoryGateway)
+        return sum(request.amount for _, request in gateway._under_way.values())
 
-class TestBalanceGateway(PaymentGatewayContract):
+
+class TestBalanceGateway(NotifyingInMemory):
     """An account of money: what it holds less is what was moved."""
 
     def make_gateway(self) -> PaymentGateway:
         return AccountGateway("balance", SettableClock(START), {"a-1": 50_000})
 
 
-class TestPointsGateway(PaymentGatewayContract):
+class TestPointsGateway(NotifyingInMemory):
     """An account of points, ten minor units a point."""
 
     def make_gateway(self) -> PaymentGateway:
@@ -159,7 +176,7 @@ class TestPointsGateway(PaymentGatewayContract):
         return amount // 10
 
 
-class TestAwaitedGateway(PaymentGatewayContract):
+class TestAwaitedGateway(NotifyingInMemory):
     """An account, asynchronous."""
 
     async def make_gateway(self) -> PaymentGateway:
@@ -182,6 +199,14 @@ class TestFaultyGatewayWithoutFaults(TestAskingGateway):
     def payer_pays(self, gateway: PaymentGateway, request: ChargeRequest) -> None:
         assert isinstance(gateway, FaultyGateway)
         super().payer_pays(gateway.gateway, request)
+
+    def declined(self, gateway: PaymentGateway) -> ChargeRequest:
+        assert isinstance(gateway, FaultyGateway)
+        return super().declined(gateway.gateway)
+
+    def under_way(self, gateway: PaymentGateway) -> int:
+        assert isinstance(gateway, FaultyGateway)
+        return super().under_way(gateway.gateway)
 
 
 # --- Stock -----------------------------------------------------------------------------------

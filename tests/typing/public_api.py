@@ -80,6 +80,7 @@ from ordercore.tender import (
     Notification,
     Outcome,
     OutcomeStatus,
+    PaymentPreview,
     Refund,
     RefundOutcome,
     RefundRequest,
@@ -116,7 +117,8 @@ def the_engine_answers(engine: OrderEngine, cart: Cart, by: Actor, publisher: Pu
     assert_type(order, Order)
     assert_type(order.total_money, Money)
     offers: list[tenders.Tender] = [tenders.Points(100), tenders.Channel("card")]
-    assert_type(engine.preview(order.id, offers), TenderPlan)
+    assert_type(engine.preview(order.id, offers), PaymentPreview)
+    assert_type(engine.preview(order.id, offers).plan, TenderPlan)
     paid = engine.pay(order.id, offers, key="k-2", by=by)
     assert_type(paid, PaymentResult)
     assert_type(paid.action, PaymentAction | None)

@@ -329,9 +329,7 @@ class _Paying:
         carried = tuple([attempt.id for attempt in self.attempts])
         # an order that lives on owes its whole price again
         settled = 0 if released else len(refunds)
-        payments = Payments(
-            2, None, self.attempts, refunds, (), carried, settled, forfeited=kept
-        )
+        payments = Payments(2, None, self.attempts, refunds, (), carried, settled, forfeited=kept)
         done = {line: n for back in backs for line, n in back.goods.items()} if released else {}
         return self._made(payments, done)
 

@@ -46,7 +46,7 @@ from ordercore.pricing import (
     Terms,
 )
 from ordercore.pricing import quote as price
-from ordercore.tender import AttemptState, TenderKind
+from ordercore.tender import AttemptState, RefundStatus, TenderKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
         QuoteCharge,
         QuoteLine,
     )
-    from ordercore.tender import Payments, TenderPlan
+    from ordercore.tender import Attempt, Payments, TenderPlan
 
 __all__ = [
     "amounts_agree",
@@ -381,7 +381,8 @@ def _figures(line: QuoteLine, first: int, count: int) -> tuple[int, ...]:
 
 
 def tenders_conserved(plan: TenderPlan) -> None:
-    """L6: the planned tenders add up to what is due; points are worth what they pay."""
+    """L6: the planned tenders add up to what is due; points are worth what they pay; what cash rounding adds or
+    takes stands beside them, and something is asked of each payer. Of price reductions each row has its part."""
     law = "L6 tender conservation"
     _same(law, "the sum of the tenders", sum(t.amount for t in plan.tenders), plan.total)
     _same(law, "the sum of the rows", sum(owed for _, owed in plan.rows), plan.total)
@@ -392,6 +393,11 @@ def tenders_conserved(plan: TenderPlan) -> None:
             due = tender.amount * tender.quantum_points
             _same(law, f"the worth of the points of tender {i}", worth, due)
             _holds(law, f"tender {i} keeps points it does not have", true=tender.kept >= 0)
+        rounded = tender.rounding and tender.kind is not TenderKind.CASH
+        _holds(law, f"tender {i} is rounded and is no cash", true=not rounded)
+        _holds(law, f"tender {i} asks for nothing", true=tender.amount + tender.rounding > 0)
+    off = sum(t.amount for t in plan.tenders if t.discount)
+    _same(law, "the price reductions of the rows", sum(plan.discounted), off)
 
 
 def matrix_exact(plan: TenderPlan, eligible: Sequence[Sequence[bool] | None] | None = None) -> None:
@@ -450,7 +456,8 @@ def refunds_bounded(payments: Payments) -> None:
             _holds(law, f"a leg of {refund.id} is below nothing", true=leg.amount > 0)
             back[leg.attempt] = back.get(leg.attempt, 0) + leg.amount
     for name, amount in back.items():
-        captured = payments.attempt(name).captured
+        attempt = payments.attempt(name)
+        captured = attempt.captured - attempt.rounding + attempt.released
         _holds(law, f"{amount} goes back to {name}, which took {captured}", true=amount <= captured)
     if payments.plan is None:
         return
@@ -471,7 +478,8 @@ def amounts_agree(order: Order) -> None:
     """L3, L6, L25: the total is that of the rows; what is held, due and owed adds up to it.
 
     What is due is the total, less what was refunded of it and less the money in hand or promised;
-    what is owed is the money in hand above it: computed from totals, whatever led there.
+    what is owed is the money in hand above it, but for what is kept for good and what payers' banks took back:
+    computed from totals, whatever led there.
     When what was paid just covers the rows of today, the matrix in force is over these very rows,
     both margins exact, and its columns are what the tenders hold or drew since.
     """
@@ -481,25 +489,39 @@ def amounts_agree(order: Order) -> None:
     price = 0 if order.handling.released else content.total - payments.refunded_now
     _same(law, "what is due", order.due, max(0, price - payments.secured))
     net = payments.captured - payments.refunded
-    _same(law, "what is owed", order.owed, max(0, net - price))
+    gone = sum(max(0, min(a.charged_back, payments.left(a))) for a in payments.attempts)
+    over = net - price - payments.forfeited - gone
+    _same(law, "what is owed", order.owed, max(0, over))
     _holds(law, "something is due and owed", true=not (order.due and order.owed))
-    held = sum(payments.left(a) for a in payments.attempts if a.state is AttemptState.CAPTURED)
+    held = sum(_counts(a) for a in payments.attempts) - payments.refunded
     _same(law, "what the tenders hold together", held, net)
     plan = payments.plan
     covered = net and net + payments.refunded_now == content.total and not payments.in_flight
     if plan is None or not covered or order.handling.released:
         return
+    if any(not r.rows and not r.surplus for r in payments.refunds[payments.settled :]):
+        return  # whatever was left went back, whichever goods it had paid for
     tenders_conserved(plan)
     law = "L25 matrix"
     _same(law, "the rows", plan.rows, tuple((row.id, row.total) for row in content.rows()))
     for (name, owes), cells in zip(plan.rows, plan.matrix, strict=True):
         _same(law, f"the sum of row {name}", sum(cells), owes)
-    current = {a.tender: a for a in payments.current() if a.state is AttemptState.CAPTURED}
+    current = {a.tender: a for a in payments.current() if _counts(a)}
     taken = {**current, **{j: payments.attempt(n) for j, n in enumerate(payments.carried)}}
     for j, tender in enumerate(plan.tenders):
         _same(law, f"the sum of tender {j}", sum(c[j] for c in plan.matrix), tender.amount)
         drawn = sum(row[j] for row in payments.drawn)
         _same(law, f"what tender {j} holds", payments.left(taken[j]), tender.amount - drawn)
+
+
+def _counts(attempt: Attempt) -> int:
+    """What of an attempt's money counts as paid: taken, held on purpose to be taken later, or let go by refunds."""
+    state = attempt.state
+    if state is AttemptState.CAPTURED:
+        return attempt.captured - attempt.rounding + attempt.released
+    if attempt.deferred and state in {AttemptState.AUTHORIZED, AttemptState.CAPTURING}:
+        return attempt.authorized or attempt.amount
+    return attempt.released
 
 
 # --- Books -----------------------------------------------------------------------------------
@@ -522,67 +544,126 @@ def trial_balance_is_zero(balances: Iterable[Balance]) -> None:
         _same("L9 books balance", f"the trial balance in {currency}", rest, 0)
 
 
-def books_tell_the_money(order: Order, entries: Iterable[Entry]) -> None:
-    """L9: the balances of one order are what its attempts and refunds say.
+_OUTSIDE = frozenset(
+    {
+        AccountKind.CLEARING,
+        AccountKind.POINTS_LIABILITY,
+        AccountKind.STORED_VALUE_LIABILITY,
+        AccountKind.CASH,
+        AccountKind.COD_WITH_COURIERS,
+    }
+)
+"""Accounts by gateway: what lies with somebody else, or in the till."""
+_KEPT = frozenset({AccountKind.BANK, AccountKind.CHANNEL_FEES, AccountKind.EXCHANGE_DIFFERENCE})
+"""Accounts by gateway: where what a gateway held for us went."""
+_EARNED = frozenset(
+    {
+        AccountKind.REVENUE,
+        AccountKind.SHIPPING_INCOME,
+        AccountKind.TAX_PAYABLE,
+        AccountKind.DUTY_COLLECTED,
+        AccountKind.FUNDED_DISCOUNTS,
+        AccountKind.MERCHANT_PAYABLE,
+    }
+)
+"""Accounts of the sale."""
 
-    ``entries`` are all entries of the order. Clearing and liabilities, by gateway: captured, less
-    given back, less refunds that arrived. Refunds in transit: asked, less arrived. The rest (advances
-    or, once earned, revenue, income and tax): captured, less given back, less refunds asked.
-    Until the sale is earned, all of the rest are advances. Of an order that was adopted only what is in
-    transit is held to this: its books begin in another shop.
+
+def books_tell_the_money(order: Order, entries: Iterable[Entry]) -> None:
+    """L9: the balances of one order are what its attempts, refunds and compensations say.
+
+    ``entries`` are all entries of the order. Clearing, till, couriers and liabilities, by gateway: captured, less
+    given back, less refunds that arrived over it, less what it charged back; with what it kept or paid out
+    since. Refunds in transit: asked and not only let go, less arrived. What is left (advances and deposits, or, once earned,
+    revenue, income and tax, with what is still to be collected, and what was kept): captured, less given
+    back, less refunds asked. Until the sale is earned, all of it are advances or deposits. Of an order
+    that was adopted only what is in transit is held to this: its books begin in another shop.
     """
     law = "L9 books balance"
     sums: dict[AccountKind, int] = {}
     outside: dict[str, int] = {}
-    money = (
-        AccountKind.CLEARING, AccountKind.POINTS_LIABILITY, AccountKind.STORED_VALUE_LIABILITY,
-    )  # fmt: skip
     for entry in entries:
         sums[entry.account] = sums.get(entry.account, 0) + entry.amount
-        if entry.account in money:
+        if entry.account in _OUTSIDE or entry.account in _KEPT:
             outside[entry.detail] = outside.get(entry.detail, 0) + entry.amount
     payments = order.payments
+    in_transit = sums.get(AccountKind.REFUNDS_IN_TRANSIT, 0)
+    _same(law, "refunds in transit", in_transit, -_transit(payments))
+    _same(law, "the sum of the entries", sum(sums.values()), 0)
+    if order.handling.adopted:
+        return
+    held = _held_outside(payments)
+    for gateway in sorted({*held, *outside}):
+        _same(law, f"the balance with {gateway}", outside.get(gateway, 0), held.get(gateway, 0))
+    asked = sum(refund.amount - refund.released for refund in payments.refunds)
+    kept = sum(_price_of(a) for a in payments.attempts)
+    agreed = sum(
+        sums.get(kind, 0)
+        for kind in (
+            AccountKind.ADVANCES, AccountKind.DEPOSITS_HELD, AccountKind.FORFEITED_DEPOSITS,
+            AccountKind.RECEIVABLE, *_EARNED,
+        )
+    )  # fmt: skip
+    charged_back = sum(attempt.charged_back for attempt in payments.attempts)
+    over = charged_back - sums.get(AccountKind.CHARGEBACKS, 0)  # what customers owe for it
+    _same(law, "advances, revenue and tax together", agreed - over, asked - kept)
+    advances = sums.get(AccountKind.ADVANCES, 0) + sums.get(AccountKind.DEPOSITS_HELD, 0)
+    if order.recognized:
+        receivable = sums.get(AccountKind.RECEIVABLE, 0) - over
+        _same(law, "what an earned sale leaves open", advances + receivable, _open(order))
+    else:
+        _same(
+            law, "advances of a sale that is not earned", advances,
+            asked - kept + payments.forfeited,
+        )  # fmt: skip
+
+
+def _price_of(attempt: Attempt) -> int:
+    """What an attempt really took, as it counts for the price: cash without its rounding."""
+    taken = attempt.captured - attempt.returned
+    return taken - attempt.rounding if taken else 0
+
+
+def _transit(payments: Payments) -> int:
+    """Refunds and compensations that were asked and have not arrived."""
+    legs = sum(
+        leg.amount
+        for refund in payments.refunds
+        for leg in refund.legs
+        if not leg.arrived and not leg.released
+    )
+    open_ = (None, RefundStatus.UNKNOWN, RefundStatus.ACCEPTED)
+    return legs + sum(c.amount for c in payments.compensations if c.status in open_)
+
+
+def _held_outside(payments: Payments) -> dict[str, int]:
+    """What came over each gateway by attempts and refunds; below nothing what it holds for the customer."""
     held: dict[str, int] = {}
     for attempt in payments.attempts:
         kept = attempt.captured - attempt.returned
-        held[attempt.gateway] = held.get(attempt.gateway, 0) + kept
-    asked = transit = 0
+        held[attempt.gateway] = held.get(attempt.gateway, 0) + kept - attempt.charged_back
     for refund in payments.refunds:
-        asked += refund.amount
         for leg in refund.legs:
-            if leg.arrived:
-                held[payments.attempt(leg.attempt).gateway] -= leg.amount
-            else:
-                transit += leg.amount
-    in_transit = sums.get(AccountKind.REFUNDS_IN_TRANSIT, 0)
-    _same(law, "refunds in transit", in_transit, -transit)
-    if order.handling.adopted:
-        _same(law, "the sum of the entries", sum(sums.values()), 0)
-        return
-    for gateway in sorted({*held, *outside}):
-        got, due = outside.get(gateway, 0), held.get(gateway, 0)
-        _same(law, f"the balance with {gateway}", got, due)
-    kept = sum(attempt.captured - attempt.returned for attempt in payments.attempts)
-    rest = sum(sums.values()) - sum(outside.values()) - in_transit
-    _same(law, "advances, revenue and tax together", rest, asked - kept)
-    advances = sums.get(AccountKind.ADVANCES, 0)
-    if order.recognized:
-        _same(law, "advances of an earned sale", advances, _open(order))
-    else:
-        _same(law, "advances of a sale that is not earned", advances, asked - kept)
+            if leg.arrived and not leg.released:
+                way = leg.gateway or payments.attempt(leg.attempt).gateway
+                held[way] = held.get(way, 0) - leg.amount - leg.rounding
+    for given in payments.compensations:
+        if given.status is RefundStatus.ARRIVED:
+            held[given.gateway] = held.get(given.gateway, 0) - given.amount
+    return held
 
 
 def _open(order: Order) -> int:
     """Advances that an earned sale leaves: its price, less the money for it; below nothing for money
     that is to go back."""
     payments = order.payments
-    kept = sum(a.captured - a.returned for a in payments.attempts)
+    kept = sum(_price_of(a) for a in payments.attempts)
     before = sum(
         refund.amount
         for i, refund in enumerate(payments.refunds)
         if not refund.rows or (i < payments.settled and not refund.recognized)
     )
-    return order.content.total - kept + before
+    return order.content.total - kept + before - sum(r.released for r in payments.refunds)
 
 
 # --- Journal ---------------------------------------------------------------------------------

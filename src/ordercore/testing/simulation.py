@@ -23,8 +23,10 @@ import enum
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ordercore.engine.paying import cancel, notify, pay, refund
+from ordercore.engine.notifying import notify
+from ordercore.engine.paying import cancel, pay, refund
 from ordercore.engine.placing import place_order
+from ordercore.engine.rerouting import reroute_refund
 from ordercore.engine.sweeping import sweep
 from ordercore.errors import GatewayTimeout, OrdercoreError
 from ordercore.goods import Manifest
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from ordercore.order import Order
     from ordercore.party import Actor
     from ordercore.pricing import Quote
-    from ordercore.tender import ChannelReply
+    from ordercore.tender import ChannelReply, RefundSplit
     from ordercore.tender.tenders import Tender
 
 __all__ = ["STEPS_MAX", "Fault", "Simulation", "Walk"]
@@ -214,11 +216,36 @@ class Simulation:
         *,
         reason: str,
         charges: Sequence[str] | None = None,
+        split: RefundSplit | None = None,
+        consent: str = "",
+        to: str = "",
         key: str,
         by: Actor,
     ) -> Walk[RefundResult]:
         """`OrderEngine.refund`, stopped before its first call."""
-        return self.walk(refund(self.shop, order_id, goods, reason, charges, key, by), "refund")
+        flow = refund(
+            self.shop, order_id, goods, reason, charges, key, by, split, consent, to
+        )  # fmt: skip
+        return self.walk(flow, "refund")
+
+    def reroute_refund(
+        self,
+        order_id: str,
+        refund: str,
+        leg: int,
+        *,
+        to: str = "balance",
+        account: str = "",
+        consent: str = "",
+        reason: str,
+        key: str,
+        by: Actor,
+    ) -> Walk[RefundResult]:
+        """`OrderEngine.reroute_refund`, stopped before its first call."""
+        flow = reroute_refund(
+            self.shop, order_id, refund, leg, to, account, consent, reason, key, by
+        )  # fmt: skip
+        return self.walk(flow, "reroute_refund")
 
     def sweep(self, limit: int = _LIMIT) -> Walk[Sweep]:
         """`OrderEngine.sweep`, stopped before its first call."""

@@ -49,6 +49,7 @@ from ordercore.order import (
     place,
 )
 from ordercore.order.decide import Decision
+from ordercore.order.rules.instalment import rows_asked
 from ordercore.party import SYSTEM, Party
 from ordercore.pricing import NO_FACTS, AmountOff, Cart, CartLine, OrderKind, PricingPolicy
 from ordercore.pricing import quote as price
@@ -77,7 +78,15 @@ if TYPE_CHECKING:
     from ordercore.pricing import PricingFacts, Quote
     from ordercore.tender import PlannedTender, Tender
 
-__all__ = ["START", "Story", "lifecycles", "order_a", "order_content", "standard_lifecycle"]
+__all__ = [
+    "START",
+    "Story",
+    "lifecycles",
+    "order_a",
+    "order_content",
+    "presale_lifecycle",
+    "standard_lifecycle",
+]
 
 V = TypeVar("V")
 
@@ -168,6 +177,12 @@ def lifecycles() -> tuple[Lifecycle[Order], ...]:
     and items, one that begins with a review and is paid at any time after it."""
     latest = [built_in(name, FACTS) for name in ("standard", "purchasing_agent", "review_first")]
     return (standard_lifecycle(), *latest)
+
+
+@cache
+def presale_lifecycle() -> Lifecycle[Order]:
+    """The lifecycle of orders that are paid in two parts."""
+    return built_in("presale", FACTS)
 
 
 class Story:
@@ -269,11 +284,13 @@ class Story:
     ) -> Order:
         """Plan the offers, write the attempts down, and let every gateway answer ``status``.
 
-        Money of former payments counts: the offers pay what is due beside it.
+        Money of former payments counts: the offers pay what is due beside it. Of an order in two parts they pay
+        the deposit, then the balance.
         """
         content = self.order.content
+        rows, _ = rows_asked(self.order, offers)
         planned = plan(
-            content.rows(), offers, policy or TenderPolicy(), content.currency, carried=self.carried()
+            rows, offers, policy or TenderPolicy(), content.currency, carried=self.carried()
         )  # fmt: skip
         self.send(Pay(planned))
         if status is not OutcomeStatus.UNKNOWN:

@@ -14,13 +14,16 @@ from __future__ import annotations
 
 from ordercore.testing.contracts.asking import Contract
 from ordercore.testing.contracts.coupons import CouponBookContract
+from ordercore.testing.contracts.credits import ConfirmedGatewayContract, CreditGatewayContract
 from ordercore.testing.contracts.gateway import PaymentGatewayContract
 from ordercore.testing.contracts.stock import StockKeeperContract
 from ordercore.testing.contracts.store import OrderStoreContract
 
 __all__ = [
+    "ConfirmedGatewayContract",
     "Contract",
     "CouponBookContract",
+    "CreditGatewayContract",
     "OrderStoreContract",
     "PaymentGatewayContract",
     "StockKeeperContract",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
+from ordercore.engine.answers import readable, told_well
 from ordercore.errors import NotificationRefused, OrdercoreError
 from ordercore.tender import (
+    Attempt,
+    AttemptState,
     Capabilities,
     ChargeRequest,
     Outcome,
@@ -16,10 +20,11 @@ from ordercore.tender import (
     RefundRequest,
     RefundStatus,
 )
+from ordercore.tender.tenders import TenderKind
 from ordercore.testing.contracts.asking import Contract
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from ordercore.ports import Answer, PaymentGateway
 
@@ -28,14 +33,24 @@ __all__ = ["PaymentGatewayContract"]
 _TAKEN = {OutcomeStatus.AUTHORIZED, OutcomeStatus.CAPTURED}
 _DEAD = {OutcomeStatus.VOIDED, OutcomeStatus.DECLINED}
 _GOES_BACK = {RefundStatus.ACCEPTED, RefundStatus.ARRIVED}
+_FORGED_MAX = 2_000
+"""Most altered bytes of one notification that are tried."""
+_ODD = (b"", b"{}", b"[]", b"null", b"\xff\xfe", b"[" * 100_000)
+"""Bodies that trip a reader which looks before it verifies."""
+
+T = TypeVar("T")
 
 
 class PaymentGatewayContract(Contract):
-    """What a `PaymentGateway` promises. Give `make_gateway`; the rest says how to meet it.
+    """What a `PaymentGateway` promises. Each hook is given by the host, or says `None`: what is not given fails.
 
-    ``account`` must be good for `amount` ten times over. A gateway whose payer must act gives
-    `payer_pays`. One that does not tell an account's holdings gives `moved`, so that the contract
-    can count; else only the answers are held to.
+    - `make_gateway`. ``account`` must be good for `amount` ten times over.
+    - `moved`: what left the payer, so that the contract can count. A gateway that tells an account's
+      holdings has it already; `None` says that nobody can count, and then only the answers are held to.
+    - `declined`: a charge that the channel declines. It too is there where holdings are told.
+    - `notification`: the genuine notification of a charge that was captured, signature and all.
+    - `payer_pays`, where the payer must act.
+    - `under_way`, where a refund is first *accepted*: what such refunds have sent.
     """
 
     currency = "CNY"
@@ -53,20 +68,40 @@ class PaymentGatewayContract(Contract):
         """Let go of what the gateway holds open."""
 
     def payer_pays(self, gateway: PaymentGateway, request: ChargeRequest) -> Answer[None]:
-        """Play the payer of a charge that waits."""
+        """Play the payer of a charge that waits; one that was ended may raise whatever its channel says."""
         raise NotImplementedError
+
+    def declined(self, gateway: PaymentGateway) -> Answer[ChargeRequest | None]:
+        """A `request` that the channel will decline at the call; `None` where it declines none.
+
+        By default one above what the account holds, where the gateway tells.
+        """
+        if self._first is None:
+            raise NotImplementedError("give `declined`: a request, or None")
+        worth = self.points(self.amount) or self.amount
+        return self.request((self._first // worth + 1) * self.amount)
+
+    def notification(
+        self, gateway: PaymentGateway, request: ChargeRequest
+    ) -> Answer[tuple[Mapping[str, str], bytes] | None]:
+        """Headers and body by which the channel tells that this charge was captured; `None` if it tells nothing."""
+        raise NotImplementedError("give `notification`: headers and body, or None")
+
+    def under_way(self, gateway: PaymentGateway) -> int | None:
+        """Units (minor, or points) that accepted refunds have sent so far; `None` if nobody can count them."""
+        raise NotImplementedError("give `under_way`: units, or None")
 
     def points(self, amount: int) -> int:
         """Points of ``amount`` minor units, where the gateway moves points."""
         return 0 * amount
 
     def moved(self, gateway: PaymentGateway) -> int | None:
-        """Units (minor, or points) that have left the payer and not come back; `None` if nobody knows.
+        """Units (minor, or points) that have left the payer and not come back; `None` if nobody can count them.
 
         By default what the account holds less than at first, where the gateway tells.
         """
         if self._first is None:
-            return None
+            raise NotImplementedError("give `moved`: units, or None")
         return self._first - (self.ask(gateway.available(self.account, self.currency)) or 0)
 
     gateway: PaymentGateway
@@ -86,12 +121,36 @@ class PaymentGatewayContract(Contract):
         """What the gateway declares."""
         return self.gateway.capabilities
 
-    def request(self, amount: int | None = None) -> ChargeRequest:
-        """A charge under a key that was never used."""
+    def ask(self, answer: Answer[T]) -> T:
+        """The value of an answer; of a gateway's, one that the engine could keep."""
+        said = super().ask(answer)
+        if isinstance(said, Outcome):
+            self.assert_told_well(said)
+        elif isinstance(said, RefundOutcome):
+            assert readable(said, RefundOutcome, RefundStatus)
+        return said
+
+    def assert_told_well(self, outcome: Outcome) -> None:
+        """The engine could keep it: times have a zone, amounts are whole minor units, each part has its type."""
+        attempt = Attempt(
+            "o-1/1", 0, 0, TenderKind.CHANNEL, "g", self.account, self.amount, 0, AttemptState.OPEN
+        )
+        assert told_well(outcome, attempt)
+
+    def assert_same(self, outcome: Outcome, first: Outcome) -> None:
+        """It says the same of the same charge."""
+        assert (outcome.status, outcome.reference) == (first.status, first.reference)
+        assert outcome.amount in {None, self.amount}
+
+    def request(
+        self, amount: int | None = None, *, account: str | None = None, key: str = ""
+    ) -> ChargeRequest:
+        """A charge, under a key that was never used where none is given."""
         self._count += 1
         due = self.amount if amount is None else amount
+        payer = self.account if account is None else account
         return ChargeRequest(
-            f"o-1/{self._count}", "o-1", due, self.currency, self.account, self.points(due)
+            key or f"o-1/{self._count}", "o-1", due, self.currency, payer, self.points(due)
         )
 
     def back(self, charge: ChargeRequest, amount: int, reference: str = "") -> RefundRequest:
@@ -107,6 +166,8 @@ class PaymentGatewayContract(Contract):
         if outcome.status is OutcomeStatus.WAITING:
             self.ask(self.payer_pays(self.gateway, request))
             outcome = self.ask(self.gateway.lookup(request))
+        if outcome.status in _TAKEN:
+            assert outcome.amount in {None, request.amount}
         return outcome
 
     def taken(self, amount: int | None = None) -> tuple[ChargeRequest, Outcome]:
@@ -116,6 +177,7 @@ class PaymentGatewayContract(Contract):
         if outcome.status is OutcomeStatus.AUTHORIZED:
             outcome = self.ask(self.gateway.capture(request))
         assert outcome.status is OutcomeStatus.CAPTURED
+        assert outcome.amount in {None, request.amount}
         return request, outcome
 
     def assert_moved(self, amount: int) -> None:
@@ -141,8 +203,18 @@ class PaymentGatewayContract(Contract):
         """Asked again under the same key, the gateway answers as it stands and moves nothing."""
         request, outcome = self.taken()
         for ask in (self.gateway.authorize, self.gateway.capture, self.gateway.lookup):
-            again = self.ask(ask(request))
-            assert (again.status, again.reference) == (outcome.status, outcome.reference)
+            self.assert_same(self.ask(ask(request)), outcome)
+        self.assert_moved(self.amount)
+
+    def test_a_key_that_comes_again_for_another_amount_moves_nothing_more(self) -> None:
+        """The key stands for its first amount: another one under it is refused, or answered as the first."""
+        request, outcome = self.taken()
+        other = self.request(2 * self.amount, key=request.key)
+        try:
+            self.assert_same(self.ask(self.gateway.authorize(other)), outcome)
+        except OrdercoreError as error:
+            assert error.reason
+        self.assert_same(self.ask(self.gateway.lookup(request)), outcome)
         self.assert_moved(self.amount)
 
     def test_the_first_answer_comes_again(self) -> None:
@@ -169,22 +241,21 @@ class PaymentGatewayContract(Contract):
     def test_a_lookup_tells_what_became_of_a_key(self) -> None:
         """A look-up answers as the charge now stands."""
         request, outcome = self.taken()
-        told = self.ask(self.gateway.lookup(request))
-        assert (told.status, told.reference) == (outcome.status, outcome.reference)
+        self.assert_same(self.ask(self.gateway.lookup(request)), outcome)
 
     def test_a_capture_of_a_key_never_seen_moves_nothing(self) -> None:
         """There is nothing to capture, whatever the gateway calls that."""
         assert self.ask(self.gateway.capture(self.request())).status not in _TAKEN
         self.assert_moved(0)
 
-    def test_a_charge_above_what_is_there_is_declined(self) -> None:
-        """Where an account's holdings are told, a charge above them is declined and takes nothing."""
-        if self._first is not None:
-            worth = self.points(self.amount) or self.amount
-            request = self.request((self._first // worth + 1) * self.amount)
-            assert self.authorize(request).status is OutcomeStatus.DECLINED
-            assert self.ask(self.gateway.lookup(request)).status is OutcomeStatus.DECLINED
-            assert self.authorize(request).status is OutcomeStatus.DECLINED
+    def test_what_was_declined_stays_declined(self) -> None:
+        """Asked again, looked up or captured, a declined key takes nothing."""
+        request = self.ask(self.declined(self.gateway))
+        if request is None:
+            return
+        for ask in (self.authorize, self.gateway.authorize, self.gateway.lookup, self.authorize):
+            assert self.ask(ask(request)).status is OutcomeStatus.DECLINED
+        assert self.ask(self.gateway.capture(request)).status not in _TAKEN
         self.assert_moved(0)
 
     def test_declared_limits_are_kept(self) -> None:
@@ -201,6 +272,89 @@ class PaymentGatewayContract(Contract):
                 assert self.authorize(request).status is OutcomeStatus.DECLINED
             except OrdercoreError as error:
                 assert error.reason
+        self.assert_moved(0)
+
+    # --- parts of what is held ---
+
+    def held(self) -> ChargeRequest | None:
+        """A charge that is held and not taken, where the gateway holds, and takes less than it holds."""
+        if self.can.captures_at_once or not (self.can.partial_capture or self.can.multi_capture):
+            return None
+        request = self.request()
+        assert self.authorize(request).status is OutcomeStatus.AUTHORIZED
+        return request
+
+    def part(
+        self, request: ChargeRequest, amount: int, captured: int = 0, *, final: bool
+    ) -> ChargeRequest:
+        """What takes a part of a charge, after so much was taken before."""
+        return ChargeRequest(
+            request.key, request.order_id, amount, request.currency, request.account,
+            request.points, reference=request.reference, captured=captured, final=final,
+        )  # fmt: skip
+
+    def taken_so_far(self, outcome: Outcome) -> int:
+        """What an answer says was taken in all."""
+        assert outcome.status is OutcomeStatus.CAPTURED
+        return self.amount if outcome.amount is None else outcome.amount
+
+    def test_l8_a_last_part_lets_the_rest_go(self) -> None:
+        """Less than was held is taken, once: the rest is the payer's again, and the same call takes no more."""
+        request = self.held()
+        if request is None:
+            return
+        last = self.part(request, self.amount // 2, final=True)
+        for _ in range(2):
+            assert self.taken_so_far(self.ask(self.gateway.capture(last))) == self.amount // 2
+            self.assert_moved(self.amount // 2)
+        again = self.back(request, self.amount // 2 + 10)
+        assert self.refused(again)
+
+    def test_l7_parts_are_taken_one_after_another_each_once(self) -> None:
+        """Where several parts may be taken, each is told by what was taken before it, and is taken once."""
+        request = self.held()
+        if request is None or not self.can.multi_capture:
+            return
+        third, taken = self.amount // 3, 0
+        for last in (False, False, True):
+            amount = self.amount - taken if last else third
+            for _ in range(2):
+                asked = self.part(request, amount, taken, final=last)
+                assert self.taken_so_far(self.ask(self.gateway.capture(asked))) == taken + amount
+            taken += amount
+        self.assert_moved(self.amount)
+
+    def test_a_last_part_of_nothing_keeps_what_was_taken(self) -> None:
+        """After a part was taken, a last part of nothing lets the rest go and takes nothing back."""
+        request = self.held()
+        if request is None or not self.can.multi_capture:
+            return
+        half = self.amount // 2
+        self.ask(self.gateway.capture(self.part(request, half, final=False)))
+        ended = self.ask(self.gateway.capture(self.part(request, 0, half, final=True)))
+        assert self.taken_so_far(ended) == half
+        self.assert_moved(half)
+
+    def test_l8_more_than_is_held_is_not_taken(self) -> None:
+        """A part above what is held is refused or declined, and what is held stays held."""
+        request = self.held()
+        if request is None:
+            return
+        try:
+            asked = self.part(request, self.amount + 10, final=True)
+            outcome = self.ask(self.gateway.capture(asked))
+            assert outcome.status is not OutcomeStatus.CAPTURED
+        except OrdercoreError as error:
+            assert error.reason
+        assert self.ask(self.gateway.lookup(request)).status is OutcomeStatus.AUTHORIZED
+
+    def test_a_void_after_a_part_gives_all_of_it_back(self) -> None:
+        """What was taken of it and what is still held both go back."""
+        request = self.held()
+        if request is None or not self.can.multi_capture:
+            return
+        self.ask(self.gateway.capture(self.part(request, self.amount // 2, final=False)))
+        assert self.ask(self.gateway.void(request)).status is OutcomeStatus.VOIDED
         self.assert_moved(0)
 
     # --- void ---
@@ -268,6 +422,18 @@ class PaymentGatewayContract(Contract):
         assert self.ask(self.gateway.lookup(request)).status not in _TAKEN
         self.assert_moved(0)
 
+    def test_what_was_ended_can_no_longer_be_paid(self) -> None:
+        """Once a close or a void has said that a charge is dead, its payer's code takes no money."""
+        for end in (self.gateway.close, self.gateway.void):
+            request = self.request()
+            if self.ask(self.gateway.authorize(request)).status is not OutcomeStatus.WAITING:
+                return
+            if self.ask(end(request)).status in _DEAD:
+                with suppress(Exception):
+                    self.ask(self.payer_pays(self.gateway, request))
+                assert self.ask(self.gateway.lookup(request)).status not in _TAKEN
+                self.assert_moved(0)
+
     def test_closing_what_is_paid_leaves_it_paid(self) -> None:
         """A close that comes too late answers how the charge stands, and takes nothing back."""
         request, outcome = self.taken()
@@ -290,7 +456,9 @@ class PaymentGatewayContract(Contract):
             assert again.status in _GOES_BACK
             assert again.reference == first.reference
         if first.status is RefundStatus.ARRIVED:
-            self.assert_moved(self.amount - self.amount // 2)
+            self.assert_moved(self.amount - asked.amount)
+        else:
+            assert self.under_way(self.gateway) in {None, asked.points or asked.amount}
 
     def test_refunds_add_up_to_what_was_captured(self) -> None:
         """Two halves go back, each under its own key; a third fails and moves nothing."""
@@ -341,6 +509,49 @@ class PaymentGatewayContract(Contract):
     def test_what_is_no_notification_is_refused(self) -> None:
         """A body that the channel did not send is refused with an error of the tree."""
         for headers in ({}, {"Signature": "nonsense"}):
-            with pytest.raises(NotificationRefused) as caught:
-                self.gateway.parse(headers, self.reading)
-            assert caught.value.reason
+            for body in (self.reading, *_ODD):
+                with pytest.raises(NotificationRefused) as caught:
+                    self.gateway.parse(headers, body)
+                assert caught.value.reason
+
+    def test_a_genuine_notification_is_believed(self) -> None:
+        """It tells the charge's key and that it was captured; come again, it is the same event."""
+        request, outcome = self.taken()
+        sent = self.ask(self.notification(self.gateway, request))
+        if sent is None:
+            return
+        found = self.gateway.parse(*sent)
+        assert found == self.gateway.parse(*sent)
+        assert (found.key, found.irrelevant) == (request.key, False)
+        assert found.event_id
+        assert isinstance(found.outcome, Outcome)
+        self.assert_told_well(found.outcome)
+        self.assert_same(found.outcome, outcome)
+        assert found.amount in {None, self.amount}
+        assert found.currency in {"", self.currency}
+        assert found.sent_at is None or found.sent_at.utcoffset() is not None
+
+    def test_no_notification_can_be_altered(self) -> None:
+        """Any byte of a body or a header that is another, and any header left out: refused, or read as nothing else."""
+        request, _ = self.taken()
+        sent = self.ask(self.notification(self.gateway, request))
+        if sent is None:
+            return
+        genuine = self.gateway.parse(*sent)
+        for headers, body in _forged(*sent):
+            try:
+                found = self.gateway.parse(headers, body)
+            except NotificationRefused as error:
+                assert error.reason
+            else:
+                assert found == genuine
+
+
+def _forged(headers: Mapping[str, str], body: bytes) -> Iterator[tuple[Mapping[str, str], bytes]]:
+    """What is one byte, or one header, away from a genuine notification."""
+    for at in range(0, len(body), 1 + len(body) // _FORGED_MAX):
+        yield headers, body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
+    for name, text in headers.items():
+        yield {other: headers[other] for other in headers if other != name}, body
+        for at in range(0, len(text), 1 + len(text) // _FORGED_MAX):
+            yield {**headers, name: text[:at] + chr(ord(text[at]) ^ 1) + text[at + 1 :]}, body

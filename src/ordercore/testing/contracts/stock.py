@@ -105,6 +105,16 @@ class StockKeeperContract(Contract):
         with pytest.raises(OutOfStock):
             self.ask(self.stock.deduct("r-1"))
 
+    def test_a_promise_can_be_made_longer(self) -> None:
+        """Asked again with a later moment, the same goods stay away until then; an earlier one shortens nothing."""
+        self.reserve("r-1", ("A", 3), minutes=60)
+        self.reserve("r-1", ("A", 3), minutes=180)
+        self.reserve("r-1", ("A", 3), minutes=60)
+        self.advance(120 * _MINUTE)
+        assert self.free("A") == 0
+        self.advance(61 * _MINUTE)
+        assert self.free("A") == 3
+
     def test_a_deducted_promise_does_not_lapse(self) -> None:
         """Made final in time, the goods stay away for good; twice is once."""
         self.reserve("r-1", ("A", 2), minutes=60)

@@ -17,7 +17,7 @@ from ordercore.ports import OrderQuery, ParkedTimer
 from ordercore.pricing import Cart, PricingPolicy, quote
 from ordercore.tender.tenders import Channel
 from ordercore.testing import laws
-from ordercore.testing.contracts.searching import OrderSearchContract
+from ordercore.testing.contracts.books import OrderBooksContract
 from ordercore.testing.story import START, Story, order_a, order_content
 from ordercore.testing.strategies import stories
 from ordercore.timeout import Timer, TimerKey, TimerKind
@@ -72,7 +72,7 @@ def _nonzero(found: Sequence[Balance]) -> dict[tuple[str, str, str], int]:
     return {(b.account.value, b.detail, b.currency): b.amount for b in found if b.amount}
 
 
-class OrderStoreContract(OrderSearchContract):
+class OrderStoreContract(OrderBooksContract):
     """What an `OrderStore` promises. Give `make_store`; where data outlives the object, also `reopen`."""
 
     def reopen(self, store: OrderStore) -> Answer[OrderStore]:

@@ -24,6 +24,7 @@ from ordercore.pricing import (
     Component,
     ComponentRounding,
     Customs,
+    DepositKind,
     ExchangePolicy,
     ExchangeRate,
     ExternalRow,
@@ -35,6 +36,7 @@ from ordercore.pricing import (
     PercentOff,
     PersonalQuota,
     PointsRate,
+    Presale,
     PriceBasis,
     PricingFacts,
     PricingPolicy,
@@ -96,6 +98,8 @@ __all__ = [
 _BRANDS = ("", "acme")
 # Minor units for one: two conversions of the largest full cart stay below `MINOR_MAX`.
 _RATE_MAX = 200
+# A smaller total has no quarter that could be a deposit.
+_PRESALE_MIN = 100
 _SOME_CODES = st.lists(st.sampled_from(CODES), max_size=len(CODES), unique=True)
 
 
@@ -478,8 +482,12 @@ def quotes(
     of: SearchStrategy[Cart] | None = None,
     by: SearchStrategy[PricingPolicy] | None = None,
     at: datetime = START,
+    *,
+    presales: bool = False,
 ) -> Quote:
     """Quotes of and by your own carts and policies, with the facts that they need.
+
+    With ``presales`` they are paid in two parts, where their price has two.
 
     What is left out is drawn from both sets: plain carts by plain policies, full ones by full ones.
     """
@@ -492,4 +500,36 @@ def quotes(
     if by is None:
         by = full_policies(cart.currency) if full else pricing_policies()
     policy = draw(by)
-    return quote(cart, policy, at, draw(pricing_facts(cart, policy, at)))
+    facts = draw(pricing_facts(cart, policy, at))
+    found = quote(cart, policy, at, facts)
+    if not presales or found.total < _PRESALE_MIN or found.points or facts.tax is not None:
+        return found
+    return quote(_presold(draw, cart, found, at), policy, at, facts)
+
+
+def _presold(draw: DrawFn, cart: Cart, found: Quote, at: datetime) -> Cart:
+    """The cart with a deposit of at most a quarter of its price, which may count for more: of a quarter
+    of what may come off the goods at most."""
+    code = cart.currency
+    deposit = draw(integers(1, found.total // 4))
+    kind = pick(draw, [*DepositKind])
+    counts = None
+    if kind is DepositKind.EXPANDING:
+        fixed = any(
+            [
+                one.floor_price is not None or one.kind is GoodsKind.MULTI_PURPOSE_VOUCHER
+                for one in cart.lines
+            ]
+        )
+        # a lower value may fall under another regime at a border, and cost less still
+        bound = fixed or found.border is not None
+        room = 0 if bound else sum([line.amount - line.freight for line in found.lines])
+        counts = from_minor(deposit + draw(integers(0, room // 4)), code)
+    opens = at + timedelta(days=pick(draw, [0, 0, 1, 30]))
+    until = opens + timedelta(hours=draw(integers(1, 72)))
+    presale = Presale(from_minor(deposit, code), opens, until, kind, counts)
+    return Cart(
+        cart.currency, cart.lines, cart.discounts, cart.shipping, cart.kind, cart.shop,
+        cart.customer, cart.address, cart.extra, cart.codes, cart.shopper, cart.fees,
+        cart.attribution, presale,
+    )  # fmt: skip

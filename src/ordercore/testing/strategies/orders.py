@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ordercore.errors import InvalidTenders, OrdercoreError
 from ordercore.goods import LineId, Manifest, Quantity
 from ordercore.lifecycle import TimerAction
-from ordercore.money import from_minor
+from ordercore.money import CASH_STEPS, from_minor
 from ordercore.order import (
     Accept,
     AddLine,
@@ -32,6 +32,7 @@ from ordercore.order import (
     Deliver,
     Escalate,
     ExtendClock,
+    Forfeit,
     HandlingPolicy,
     MarkItem,
     Move,
@@ -54,6 +55,7 @@ from ordercore.order import (
     decide,
 )
 from ordercore.order.rules.aftercare import matrix_holds
+from ordercore.order.rules.instalment import rows_asked
 from ordercore.party import ActorKind
 from ordercore.pricing import SHIPPING, CartLine, QuoteLine, ShippingCharge
 from ordercore.tender import (
@@ -63,13 +65,15 @@ from ordercore.tender import (
     PointsRate,
     RefundOutcome,
     RefundStatus,
+    TenderEffect,
     TenderPolicy,
     TenderRule,
     plan,
+    preview,
 )
 from ordercore.tender.plan import CapBase
-from ordercore.tender.tenders import Balance, Channel, Points, StoredValue
-from ordercore.testing.story import Story, lifecycles, order_content, with_fields
+from ordercore.tender.tenders import Balance, Cash, Channel, Points, StoredValue
+from ordercore.testing.story import Story, lifecycles, order_content, presale_lifecycle, with_fields
 from ordercore.testing.strategies.full import full_carts, quotes
 from ordercore.testing.strategies.plain import carts, percents
 from ordercore.value import value
@@ -82,7 +86,7 @@ if TYPE_CHECKING:
     from ordercore.lifecycle import Lifecycle
     from ordercore.order import CartChange, Command, Order
     from ordercore.pricing import Quote, QuoteCharge
-    from ordercore.tender import Attempt, PlannedTender, Tender, TenderPlan
+    from ordercore.tender import Attempt, PaymentPreview, PlannedTender, Tender, TenderPlan
 
 __all__ = [
     "Offered",
@@ -114,18 +118,28 @@ class Payable(Protocol):
 
 @value
 class Offered:
-    """Tenders that can pay something, the shop's policy, and what accounts hold (by place in ``tenders``)."""
+    """Tenders that can pay something, the shop's policy, and what accounts hold (by place in ``tenders``).
+
+    ``coupons``: the price counts on coupon codes."""
 
     tenders: tuple[Tender, ...]
     policy: TenderPolicy
     available: Mapping[int, int]
     carried: tuple[PlannedTender, ...] = ()
+    coupons: bool = False
 
     def plan(self, due: Payable) -> TenderPlan:
         """What these tenders make of ``due``, after what was carried from former payments."""
         return plan(
             due.rows(), self.tenders, self.policy, due.currency, self.available,
-            carried=self.carried,
+            carried=self.carried, coupons=self.coupons,
+        )  # fmt: skip
+
+    def preview(self, due: Payable) -> PaymentPreview:
+        """The same, with the reasons."""
+        return preview(
+            due.rows(), self.tenders, self.policy, due.currency, self.available, self.available,
+            carried=self.carried, coupons=self.coupons,
         )  # fmt: skip
 
     def eligible(self, due: Payable, planned: TenderPlan) -> list[list[bool]]:
@@ -140,18 +154,25 @@ class Offered:
 def _may_pay(rule: TenderRule, row: QuoteLine | QuoteCharge) -> bool:
     if row.id == SHIPPING:
         return rule.pays_shipping
-    return not (isinstance(row, QuoteLine) and row.category in rule.excluded_categories)
+    return not isinstance(row, QuoteLine) or (
+        row.category not in rule.excluded_categories and row.sku not in rule.excluded_skus
+    )
 
 
 @st.composite
-def tender_policies(draw: DrawFn, *, rates: bool = True, exclusions: bool = True) -> TenderPolicy:
+def tender_policies(
+    draw: DrawFn, *, rates: bool = True, exclusions: bool = True, effects: bool = True
+) -> TenderPolicy:
     """Rules for points, balance and stored value, in any declared order.
 
-    Steps, share and amount caps, minimums; with ``exclusions`` also categories and shipping that a
+    Steps, share and amount caps, minimums, what is left for channels, what goes together; with ``effects``
+    also tenders that count as price reductions, with ``exclusions`` also categories, articles and shipping that a
     tender may not pay, with ``rates`` also points worth more or less than one minor unit.
     """
+    gateways = ["points", "balance", "stored_value"]
     rules = []
-    for gateway in draw(st.permutations(["points", "balance", "stored_value"])):
+    for gateway in draw(st.permutations(gateways)):
+        others = [other for other in gateways if other != gateway]
         usual = [PointsRate(), PointsRate(1, 1)]
         worth = (
             [*usual, PointsRate(1, 10), PointsRate(100, 1), PointsRate(3, 7)] if rates else usual
@@ -167,6 +188,12 @@ def tender_policies(draw: DrawFn, *, rates: bool = True, exclusions: bool = True
                 minimum_minor=draw(st.sampled_from([0, 0, 500])),
                 excluded_categories=draw(st.sampled_from([(), ("wine",)])) if exclusions else (),
                 pays_shipping=draw(st.booleans()) if exclusions else True,
+                excluded_skus=draw(st.sampled_from([(), ("SKU-1",)])) if exclusions else (),
+                leaves_minor=draw(st.sampled_from([0, 0, 1, 700])),
+                not_with=draw(st.sampled_from([(), (), (others[0],), tuple(others)])),
+                with_coupons=draw(st.booleans()),
+                effect=draw(st.sampled_from(TenderEffect if effects else [TenderEffect.PAYMENT])),
+                invoiceable=draw(st.booleans()),
             )
         )
     return TenderPolicy(tuple(rules))
@@ -178,11 +205,14 @@ def offers(
     due: Payable,
     policy: SearchStrategy[TenderPolicy] | None = None,
     carried: tuple[PlannedTender, ...] = (),
+    *,
+    cash: bool = False,
 ) -> Offered:
     """Tenders that together pay ``due`` to the last minor unit, in any order of naming.
 
     Points, balance and stored value as far as they go, then up to two channels with
     an amount, and a last one for the rest. What is ``carried`` from former payments comes first.
+    With ``cash``, one of the channels may be notes and coins, as far as there are coins for it.
     """
     shop = draw(policy if policy is not None else tender_policies())
     total = sum(row.total for row in due.rows()) - sum(held.amount for held in carried)
@@ -195,16 +225,19 @@ def offers(
         named.append((StoredValue("GC-9"), draw(st.integers(0, total + 1))))
     named.append((Channel("card", account="visa"), None))
     named = draw(st.permutations(named))
-    first = _offered(named, shop, carried)
+    coupons = draw(st.booleans())
+    first = _offered(named, shop, carried, coupons=coupons)
     fresh = _planned(first, due).tenders[len(carried) :]
     left = sum(t.amount for t in fresh if t.gateway == "card")
     fixed: list[tuple[Tender, int | None]] = []
     for gateway in ("wallet", "transfer"):
         if left > 1 and draw(st.booleans()):
             amount = draw(st.integers(1, left - 1))
-            fixed.append((Channel(gateway, from_minor(amount, due.currency)), None))
+            money = from_minor(amount, due.currency)
+            coins = cash and _in_coins(amount, due.currency) and draw(st.booleans())
+            fixed.append((Cash(money, gateway) if coins else Channel(gateway, money), None))
             left -= amount
-    made = _offered([*fixed, *named], shop, carried)
+    made = _offered([*fixed, *named], shop, carried, coupons=coupons)
     _planned(made, due)
     return made
 
@@ -223,9 +256,17 @@ def _offered(
     named: list[tuple[Tender, int | None]],
     policy: TenderPolicy,
     carried: tuple[PlannedTender, ...],
+    *,
+    coupons: bool,
 ) -> Offered:
     held = {i: amount for i, (_, amount) in enumerate(named) if amount is not None}
-    return Offered(tuple(tender for tender, _ in named), policy, held, carried)
+    return Offered(tuple(tender for tender, _ in named), policy, held, carried, coupons)
+
+
+def _in_coins(amount: int, currency: str) -> bool:
+    """Whether there is any coin for it."""
+    step = CASH_STEPS.get(currency)
+    return step is None or step.apply(amount) > 0
 
 
 @st.composite
@@ -335,6 +376,8 @@ class _Chooser:
                 continue
             if self.gives_up and rule.does is TimerAction.CLOSE:
                 found.append(partial(Close, "not paid in time", rule.event))
+            if self.gives_up and rule.does is TimerAction.FORFEIT:
+                found.append(partial(Forfeit, rule.event, "its time was up"))
             extended = {name for name, _ in order.handling.extended}
             if rule.extension is not None and rule.name not in extended:
                 found.append(partial(ExtendClock, rule.name))
@@ -417,7 +460,12 @@ class _Chooser:
         return self._sound(partial(Seal, "settled", "a regular"))
 
     def pay(self) -> Command:
-        content = self.story.order.content
+        order = self.story.order
+        content = order.content
+        if order.payable < order.total:  # a deposit, which is paid in money alone
+            rows, _ = rows_asked(order, offered := (Channel("card"),))
+            carried = self.story.carried()
+            return Pay(plan(rows, offered, TenderPolicy(), content.currency, carried=carried))
         return Pay(self.draw(tender_plans(content, self.plain, self.story.carried())))
 
     def ship(self) -> Command:
@@ -517,12 +565,16 @@ def stories(
     by default `ordercore.testing.story.lifecycles`.
     """
     if of is None:
-        of = quotes(
-            carts(max_lines=3, max_units=6, max_price=20_000)
-            | full_carts(max_lines=2, max_units=4, max_price=20_000)
+        small = carts(max_lines=3, max_units=6, max_price=20_000) | full_carts(
+            max_lines=2, max_units=4, max_price=20_000
         )
+        of = quotes(small) | quotes(small) | quotes(small, presales=True)
+        if by is not None:
+            of = quotes(small)
     priced = draw(of)
     lifecycle = draw(st.sampled_from(lifecycles() if by is None else tuple(by)))
+    if priced.cart.presale is not None:
+        lifecycle = presale_lifecycle()
     reservation = draw(st.sampled_from(["", "res-1"]))
     options: dict[str, Any] = {
         "lifecycle": lifecycle,
