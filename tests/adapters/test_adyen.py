@@ -12,15 +12,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.engine.world import CHANNEL, StubbornGateway, World, world_policies
 
-from ordercore import InvalidInput
+from ordercore import InvalidInput, Manifest, Policies
 from ordercore.adapters.adyen import AdyenNotifications
+from ordercore.adapters.memory import Captures
 from ordercore.errors import NotificationRefused
 from ordercore.tender import (
+    AttemptState,
     Chargeback,
+    ChargeRequest,
     Notification,
     Outcome,
     OutcomeStatus,
@@ -29,7 +34,7 @@ from ordercore.tender import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 PAYLOADS = Path(__file__).parent / "payloads" / "adyen"
 PUBLISHED_KEY = "74F490DD33F7327BAECC88B2947C011FC02D014A473AAA33A8EC93E4DC069174"
@@ -169,12 +174,61 @@ def test_an_authorization_tells_key_amount_reference_and_time() -> None:
     assert found == Notification(
         "123456789:AUTHORISATION:true",
         "order_1/1",
-        Outcome(OutcomeStatus.AUTHORIZED, "123456789", at),
+        Outcome(OutcomeStatus.AUTHORIZED, "123456789", at, amount=20_763),
         found.reply,
         20_763,
         "EUR",
     )
     assert found.sent_at is None
+
+
+@pytest.mark.parametrize(
+    ("name", "amount"),
+    [("capture-true", 8999), ("capture-false", None), ("cancellation-true", None)],
+)
+def test_money_that_was_taken_is_told_and_no_other(name: str, amount: int | None) -> None:
+    """A part that was captured is a part; where nothing was taken, no amount is."""
+    item = item_of(name, merchantReference="order_1/1", amount={"currency": "EUR", "value": 8999})
+    outcome = reader().parse({}, signed(item)).outcome
+    assert isinstance(outcome, Outcome)
+    assert outcome.amount == amount
+
+
+class Told(StubbornGateway):
+    """A channel as a host writes it over Adyen: a capture is received, and told by webhook alone."""
+
+    def capture(self, request: ChargeRequest) -> Outcome:
+        """Take the money, and say no more than that it was asked."""
+        super().capture(request)
+        return Outcome(OutcomeStatus.UNKNOWN)
+
+    def parse(self, headers: Mapping[str, str], body: bytes) -> Notification:
+        """Hand it on."""
+        return reader().parse(headers, body)
+
+
+def test_parts_of_a_charge_that_were_captured_are_taken_in() -> None:
+    """Two shipments, two captures: each is told with its own amount, and the books hold both."""
+    rules = '[[channels.rules]]\ngateway="wechat"\ncapture="on_shipment"\n'
+    policies = attrs.evolve(world_policies(), channels=Policies.parse(rules).channels)
+    options: dict[str, Any] = {"authorizes_first": True, "captures": Captures.SEVERAL}
+    world = World(channel=Told, policies=policies, **options)
+    order = world.paid(CHANNEL)
+    world.engine.accept(order.id, key="a")
+    taken = 0
+    for line in ("1", "2"):
+        world.engine.ship(order.id, Manifest.of({line: 1}), key=f"s{line}")
+        asked = world.get(order).payments.attempts[0]
+        assert (asked.state, asked.captured) == (AttemptState.CAPTURING, taken)
+        item = item_of(
+            "capture-true", pspReference=f"C{line}", merchantReference=asked.id,
+            amount={"currency": "CNY", "value": asked.asked},
+        )  # fmt: skip
+        taken += asked.asked
+        for _ in range(2):
+            world.engine.notify("wechat", {}, signed(item))
+        now = world.get(order).payments.attempts[0]
+        assert (now.state, now.captured) == (AttemptState.AUTHORIZED, taken)
 
 
 def test_an_account_that_captures_at_once_has_the_money_with_the_authorization() -> None:
@@ -220,6 +274,22 @@ def test_a_chargeback_tells_what_the_bank_took_back() -> None:
     assert (found.key, found.irrelevant) == ("order_1/1", False)
     assert found.outcome.amount == item["amount"]["value"]
     assert found.outcome.reference == item["pspReference"]
+
+
+@pytest.mark.parametrize(
+    "date", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "today", None, 5]
+)
+def test_a_date_that_is_no_moment_is_refused(date: Any) -> None:
+    """It is not signed, so anybody may have written it."""
+    with pytest.raises(NotificationRefused):
+        reader().parse({}, signed(charge(eventDate=date)))
+
+
+@pytest.mark.parametrize("body", [b"[" * 200_000, b'{"notificationItems":' * 50_000])
+def test_a_body_nested_too_deeply_is_refused(body: bytes) -> None:
+    """It is read no further than a reader can go."""
+    with pytest.raises(NotificationRefused):
+        reader().parse({}, body)
 
 
 @pytest.mark.parametrize("code", ["REPORT_AVAILABLE", "A_NEW_ONE"])

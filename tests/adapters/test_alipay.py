@@ -345,6 +345,15 @@ class TestContract(PaymentGatewayContract):
         assert gateway is self.gateway
         return self.channel.taken
 
+    def declined(self, gateway: PaymentGateway) -> None:
+        """The channel answers with a code; it is the payer's app that declines, and nobody tells."""
+
+    def notification(
+        self, gateway: PaymentGateway, request: ChargeRequest
+    ) -> tuple[dict[str, str], bytes]:
+        """The form that the channel posts, with its signature."""
+        return {}, self.channel.notification(request.key)
+
     def test_a_void_gives_back_what_refunds_have_left(self) -> None:
         """The channel does not tell what is left: a void after a part went back moves nothing, and says so."""
         request, outcome = self.taken()

@@ -135,7 +135,7 @@ def test_a_capture_tells_key_amount_reference_and_times() -> None:
     """All that the engine needs, and when it was sent, which is signed."""
     found = reader().parse(*sent(capture()))
     at = datetime(2026, 5, 20, 11, 59, 57, tzinfo=UTC)
-    outcome = Outcome(OutcomeStatus.CAPTURED, "42311647XV020574X", at)
+    outcome = Outcome(OutcomeStatus.CAPTURED, "42311647XV020574X", at, amount=20_763)
     assert found == Notification(
         "WH-58D329510W468432D-8HN650336L201105X",
         "order_1/1",
@@ -450,6 +450,29 @@ def test_no_signed_body_breaks_the_reader(body: bytes) -> None:
     with suppress(NotificationRefused):
         read = reader().parse(*sent(body))
     assert read is None or read.irrelevant
+
+
+@pytest.mark.parametrize(
+    "stamp", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "today", ""]
+)
+def test_a_time_of_sending_that_is_no_moment_is_refused(stamp: str) -> None:
+    """It is read before the signature is, so anybody may have written it."""
+    headers, body = sent(capture())
+    with pytest.raises(NotificationRefused):
+        reader().parse({**headers, "PAYPAL-TRANSMISSION-TIME": stamp}, body)
+
+
+@pytest.mark.parametrize("field", ["update_time", "expiration_time"])
+def test_a_time_beyond_the_calendar_is_refused(field: str) -> None:
+    """Signed or not, nobody could keep it."""
+    with pytest.raises(NotificationRefused):
+        reader().parse(*sent(capture(**{field: "0001-01-01T00:00:00+14:00"})))
+
+
+def test_a_genuine_message_nested_too_deeply_is_refused() -> None:
+    """It is read no further than a reader can go."""
+    with pytest.raises(NotificationRefused):
+        reader().parse(*sent(b"[" * 200_000))
 
 
 def test_settings_that_cannot_be_read_are_refused_at_once() -> None:

@@ -346,6 +346,20 @@ class TestContract(PaymentGatewayContract):
         assert gateway is self.gateway
         return self.channel.taken
 
+    def under_way(self, gateway: PaymentGateway) -> int:
+        """What the channel has accepted to give back."""
+        return self.channel.refunded()
+
+    def declined(self, gateway: PaymentGateway) -> None:
+        """The channel answers with a code; it is the payer's app that declines, and nobody tells."""
+
+    def notification(
+        self, gateway: PaymentGateway, request: ChargeRequest
+    ) -> tuple[dict[str, str], bytes]:
+        """What the channel posts, signed and sealed."""
+        trade = self.channel.trades[trade_number(request.key)]
+        return self.channel.notification("TRANSACTION.SUCCESS", trade)
+
     def test_a_void_gives_back_what_refunds_have_left(self) -> None:
         """The channel does not tell what is left: a void after a part went back moves nothing, and says so."""
         request, outcome = self.taken()

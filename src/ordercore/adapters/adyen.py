@@ -18,7 +18,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ordercore.errors import InvalidInput, NotificationRefused, OrdercoreError
+from ordercore.errors import InvalidInput, NotificationRefused
 from ordercore.money import checked_minor, exponent
 from ordercore.tender import (
     ChannelReply,
@@ -83,6 +83,8 @@ class AdyenNotifications:
     reference, a refund that was asked for elsewhere, and an event that moves no money of a charge
     (a report) are *irrelevant*; the outcome's reason then names the event. Amounts are
     turned into minor units of ISO 4217. A refund is *arrived* once Adyen has sent it to the scheme.
+    A capture tells its own amount: of a further part of one charge the engine asks the gateway how much is taken
+    in all.
     """
 
     refusal: ClassVar[ChannelReply] = ChannelReply(401, b"refused")
@@ -116,7 +118,7 @@ class AdyenNotifications:
             return self._told(item)
         except NotificationRefused:
             raise
-        except (ValueError, TypeError, KeyError, AttributeError, OrdercoreError) as error:
+        except Exception as error:
             reason = f"the notification is not of Adyen: {str(error)[:100]}"
             raise NotificationRefused(reason, path="body") from error
 
@@ -151,10 +153,11 @@ class AdyenNotifications:
         elif charge is not None:
             if charge is _S.AUTHORIZED and self._at_once:
                 charge = _S.CAPTURED
-            at = _moment(item) if charge in {_S.AUTHORIZED, _S.CAPTURED} else None
+            held = charge in {_S.AUTHORIZED, _S.CAPTURED}
+            at = _moment(item) if held else None
             # the charge is known by the payment's own reference, whatever was done to it
             charged = item.get("originalReference") or reference
-            outcome = Outcome(charge, charged, at, reason)
+            outcome = Outcome(charge, charged, at, reason, amount=amount if held else None)
         elif (code, success) == (_CHARGEBACK, _YES) and amount:
             outcome = Chargeback(amount, 0, reference, _moment(item), str(item.get("reason") or ""))
         else:

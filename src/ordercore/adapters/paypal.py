@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
 
-from ordercore.errors import GatewayTimeout, InvalidInput, NotificationRefused, OrdercoreError
+from ordercore.errors import GatewayTimeout, InvalidInput, NotificationRefused
 from ordercore.money import parse_minor
 from ordercore.tender import (
     ChannelReply,
@@ -73,6 +73,8 @@ class PayPalNotifications:
     ``custom_id`` is our key. So the host sends a charge's key as that of its purchase unit, and a
     refund's key as that of its refund. A message without it, a refund that was asked for elsewhere,
     and any other event (a dispute, a reversal) are *irrelevant*; the outcome's reason then names the event.
+    A capture tells its own amount: of a further part of one charge the engine asks the gateway how much is taken
+    in all.
     """
 
     refusal: ClassVar[ChannelReply] = ChannelReply(400, b"refused")
@@ -117,7 +119,7 @@ class PayPalNotifications:
             raise
         except InvalidSignature:
             raise NotificationRefused("the signature is wrong", path="body") from None
-        except (ValueError, TypeError, KeyError, AttributeError, OrdercoreError) as error:
+        except Exception as error:
             reason = f"the notification is not of PayPal: {str(error)[:100]}"
             raise NotificationRefused(reason, path="body") from error
 
@@ -183,7 +185,7 @@ class PayPalNotifications:
             held = charge in {OutcomeStatus.AUTHORIZED, OutcomeStatus.CAPTURED}
             until = resource.get("expiration_time")
             outcome = Outcome(
-                charge, reference, at if held else None, why,
+                charge, reference, at if held else None, why, amount=amount if held else None,
                 expires_at=_moment(until) if until and held else None,
             )  # fmt: skip
         else:

@@ -255,7 +255,10 @@ def _refund_standing(refund: Mapping[str, Any]) -> RefundOutcome:
 
 
 def _connected(error: BaseException) -> bool:
-    """Whether a connection may have stood, so that something may have been sent."""
+    """Whether a connection may have stood, so that something may have been sent.
+
+    Only what the error itself names is followed: its context may be an error that the host is just handling.
+    """
     seen: list[BaseException] = []
     todo: list[object] = [error]
     while todo and len(seen) < 20:
@@ -265,7 +268,7 @@ def _connected(error: BaseException) -> bool:
         if type(one).__name__ in _NEVER_CONNECTED:
             return False
         seen.append(one)
-        todo += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
+        todo += [one.__cause__, getattr(one, "reason", None), *one.args]
     return True
 
 
@@ -659,22 +662,22 @@ class StripeGateway:
         """
         sent_at = self._verified(headers, body)
         try:
-            event = json.loads(body)
-            name, kind = event["id"], event["type"]
-            told = event["data"]["object"] if kind in _OF_PAYMENTS | _OF_REFUNDS else {}
-            ours = _part(told, "metadata")
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            return self._told(json.loads(body), sent_at)
+        except InvalidMoney as error:
+            raise NotificationRefused(error.reason, path="amount", **error.data) from error
+        except Exception as error:
             raise NotificationRefused("the event cannot be read", path="body") from error
+
+    def _told(self, event: Document, sent_at: datetime) -> Notification:
+        name, kind = event["id"], event["type"]
+        told = event["data"]["object"] if kind in _OF_PAYMENTS | _OF_REFUNDS else {}
+        ours = _part(told, "metadata")
         key = ours.get(KEY)
         if not isinstance(name, str) or not key or ours.get(GATEWAY) != self.name:
             unknown = Outcome(OutcomeStatus.UNKNOWN)
             return Notification(str(name), "", unknown, sent_at=sent_at, irrelevant=True)
-        try:
-            outcome = _standing(told, self.name) if kind in _OF_PAYMENTS else _refund_standing(told)
-            amount = _money(told, "amount")
-        except InvalidMoney as error:
-            raise NotificationRefused(error.reason, path="amount", **error.data) from error
-        currency = str(told.get("currency", "")).upper()
+        outcome = _standing(told, self.name) if kind in _OF_PAYMENTS else _refund_standing(told)
+        amount, currency = _money(told, "amount"), str(told.get("currency", "")).upper()
         return Notification(
             name, str(key), outcome, amount=amount, currency=currency, sent_at=sent_at
         )

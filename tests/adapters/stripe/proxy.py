@@ -95,9 +95,9 @@ class Delivery:
         return told
 
 
-def signed(event: Document, at: int, secret: str = SECRET) -> Delivery:
+def signed(event: Document | bytes, at: int, secret: str = SECRET) -> Delivery:
     """An event as Stripe signs it (https://docs.stripe.com/webhooks/signature): HMAC-SHA256 over time and body."""
-    body = json.dumps(event).encode()
+    body = event if isinstance(event, bytes) else json.dumps(event).encode()
     mac = hmac.new(secret.encode(), b"%d.%s" % (at, body), hashlib.sha256).hexdigest()
     return Delivery({"Stripe-Signature": f"t={at},v1={mac}"}, body)
 

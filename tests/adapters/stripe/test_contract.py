@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import pytest
 from tests.adapters.stripe.proxy import FaultProxy
 from tests.adapters.stripe.server import LocalStripe
-from tests.adapters.stripe.shop import ASKS, GOOD, card, stripe_gateway
+from tests.adapters.stripe.shop import ASKS, DECLINED, GOOD, card, stripe_gateway
 
 from ordercore.ports import PaymentGateway
 from ordercore.tender import ChargeRequest
@@ -44,6 +45,17 @@ class StripeContract(PaymentGatewayContract):
     def moved(self, gateway: PaymentGateway) -> int:
         """As the server has it."""
         return self.proxy.moved()
+
+    def declined(self, gateway: PaymentGateway) -> ChargeRequest:
+        """A card that its bank declines."""
+        return self.request(account=card(self.proxy, DECLINED))
+
+    def notification(
+        self, gateway: PaymentGateway, request: ChargeRequest
+    ) -> tuple[Mapping[str, str], bytes]:
+        """The server's own webhook."""
+        told = self.proxy.hook("payment_intent.succeeded", gateway.lookup(request).reference)
+        return told.headers, told.body
 
 
 class TestTakenAtOnce(StripeContract):

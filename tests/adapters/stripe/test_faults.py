@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import attrs
 import pytest
+import requests
 import stripe
 from tests.adapters.stripe.proxy import Fault, FaultProxy
 from tests.adapters.stripe.server import free_port
@@ -261,3 +262,34 @@ def test_every_look_that_fails_is_an_error_and_no_answer(proxy: FaultProxy) -> N
         with pytest.raises(GatewayTimeout):
             ask()
     assert proxy.moved() == 1_000
+
+
+class Silent(stripe.HTTPClient):
+    """A wire on which each call is read for too long: the charge may have been made."""
+
+    name = "silent"
+
+    def request(self, *_: object, **__: object) -> object:
+        """Never an answer."""
+        try:
+            raise requests.exceptions.ReadTimeout("read timed out")  # noqa: TRY301 - its cause
+        except requests.exceptions.ReadTimeout as error:
+            raise stripe.APIConnectionError("no answer") from error
+
+    def request_with_retries(self, *_: object, **__: object) -> object:
+        """Never an answer."""
+        return self.request()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_what_the_host_is_just_handling_says_nothing_of_our_call() -> None:
+    """A host that pays while its own warehouse could not be reached still hears that it is unknown."""
+    client = stripe.StripeClient("sk_test_none", http_client=Silent())
+    gateway = StripeGateway(client, webhook_secret="none")
+    try:
+        raise requests.exceptions.ConnectTimeout("the warehouse is away")  # noqa: TRY301 - as a host does
+    except requests.exceptions.ConnectTimeout:
+        with pytest.raises(GatewayTimeout):
+            gateway.authorize(charge("pm_1"))

@@ -444,8 +444,9 @@ class AccountGateway(MemoryGateway):
             units = self._units(request.amount, request.points)
             if units <= 0:
                 raise GatewayError("there is nothing to credit", path="amount")
-            if request.account in self._stuck:
-                outcome = RefundOutcome(RefundStatus.FAILED, reason=self._stuck[request.account])
+            stuck = self._stuck.get(request.account) if request.account else "no such account"
+            if stuck is not None:
+                outcome = RefundOutcome(RefundStatus.FAILED, reason=stuck)
             else:
                 self._count += 1
                 self.deposit(request.account, units)
