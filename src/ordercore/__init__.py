@@ -145,6 +145,7 @@ from ordercore.tender import (
 
 if TYPE_CHECKING:
     from ordercore.engine.reconciling import DayClose, DayRow, Patched
+    from ordercore.ledger import StatementFormat, read_csv, read_json
     from ordercore.lifecycle import load_lifecycle
     from ordercore.money import Money
 
@@ -234,8 +235,11 @@ __all__ = [
     "ReconciliationClass",
     "ReconciliationReport",
     "SettlementPolicy",
+    "StatementFormat",
     "StatementPeriod",
     "StatementRow",
+    "read_csv",
+    "read_json",
     # the order
     "CommandKind",
     "HandlingPolicy",
@@ -300,11 +304,14 @@ __all__ = [
 
 
 _BOOKS = ("DayClose", "DayRow", "Patched")
+_STATEMENTS = ("StatementFormat", "read_csv", "read_json")
 
 
 def __getattr__(name: str) -> Any:
     if name in _BOOKS:  # reconciling is loaded when somebody reconciles, or names what it gives
         return getattr(_import_module("ordercore.engine.reconciling"), name)
+    if name in _STATEMENTS:
+        return getattr(_import_module("ordercore.ledger.statement"), name)
     if name == "Money":
         return _money.Money  # py-moneyed is loaded when first asked for
     if name == "load_lifecycle":

@@ -6,6 +6,7 @@ import gzip
 import json
 import runpy
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from ordercore.adapters.sql import SqlStore
 from ordercore.cli.adopt import AdoptJob, adopt_file
 from ordercore.errors import InvalidDocument, InvalidInput
 from ordercore.order import standing
-from ordercore.tender import RefundOutcome, RefundStatus
+from ordercore.tender import Capabilities, RefundOutcome, RefundStatus
 from ordercore.testing import laws
 
 if TYPE_CHECKING:
@@ -222,7 +223,9 @@ def former(
 def engine_of(store: SqlStore, orders: Iterable[Order]) -> OrderEngine:
     """An engine whose channel knows what is left of each charge."""
     clock = SystemClock()
-    channel = FormerChannel("card", clock)
+    # the example's orders grow old: this channel gives back however long ago it took
+    ever = Capabilities(refund_window=timedelta(days=36_500))
+    channel = FormerChannel("card", clock, capabilities=ever)
     channel.charges = {
         attempt.reference: order.payments.left(attempt)
         for order in orders

@@ -29,10 +29,12 @@ def shop(tmp_path: Path) -> tuple[str, str, Path]:
     return url, line, tmp_path / "statement.csv"
 
 
-def asked(url: str, file: Path, *more: str) -> int:
+def asked(
+    url: str, file: Path, *more: str, day: str = "2026-05-20", gateway: str = "wechat"
+) -> int:
     """Run the command for the channel's day in Beijing."""
     return main(
-        ["reconcile", str(file), "--store", url, "--gateway", "wechat", "--day", "2026-05-20",
+        ["reconcile", str(file), "--store", url, "--gateway", gateway, "--day", day,
          "--zone", "Asia/Shanghai", *more]
     )  # fmt: skip
 
@@ -128,3 +130,51 @@ def test_l24_a_file_that_is_not_there_is_an_error(
     file.write_bytes(b"\xff\xfe\x00")
     assert asked(url, file) == 2
     assert capsys.readouterr().err.count("ordercore:") == 2
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "9999-01-02"])
+def test_l24_a_day_at_the_end_of_the_calendar_is_refused(
+    shop: tuple[str, str, Path], day: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has no day after it, or none before it in another zone: one line, exit 2."""
+    url, line, file = shop
+    file.write_text(HEAD + line)
+    assert asked(url, file, day=day) == 2
+    assert "beyond the calendar" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("told", "path"),
+    [
+        ('delimiter = ";;"\n', "columns.toml.delimiter"),
+        ('delimiter = ""\n', "columns.toml.delimiter"),
+        ("zone = 5\n", "columns.toml.zone"),
+        ('zone = "X/Y"\n', "columns.toml.zone"),
+        ("[kinds]\nSALE = [1]\n", "columns.toml.kinds.SALE"),
+        ("[kinds]\nSALE = {a = 1}\n", "columns.toml.kinds.SALE"),
+        ("done = [[1]]\n", "columns.toml.done"),
+        ('in_currency = "XQZ"\n', "columns.toml.in_currency"),
+        ("kinds = " + "[" * 5_000 + "\n", "columns.toml"),
+    ],
+)
+def test_l24_columns_that_cannot_be_name_their_field(
+    shop: tuple[str, str, Path], told: str, path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever stands in the document, exit 2 with the place in one line."""
+    url, line, file = shop
+    file.write_text(HEAD + line)
+    columns = file.with_name("columns.toml")
+    columns.write_text(told)
+    assert asked(url, file, "--columns", str(columns)) == 2
+    assert path in capsys.readouterr().err
+
+
+def test_a_patch_over_another_gateway_books_nothing(
+    shop: tuple[str, str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A mistyped name of the gateway leaves all for people."""
+    url, line, file = shop
+    key = line.split(",")[1]
+    file.write_text(HEAD + f"f-1,{key},fee,1.00,CNY,2026-05-20T21:00:00,\n")
+    assert asked(url, file, "--patch", gateway="wechatt") == 0
+    assert "0 booked, 0 fees; 1 left" in capsys.readouterr().out

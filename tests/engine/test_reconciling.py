@@ -3,21 +3,51 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.engine.world import NOON, STAFF, StubbornGateway, World, after
+from attrs import evolve
+from tests.engine.world import (
+    CHANNEL,
+    NOON,
+    STAFF,
+    STOCK,
+    StubbornGateway,
+    World,
+    after,
+    world_policies,
+)
 
-from ordercore import tenders
+from ordercore import Manifest, Policies, tenders
+from ordercore.adapters.memory import Captures, MemoryGateway
 from ordercore.adapters.sql import SqlStore
+from ordercore.engine.flow import run
+from ordercore.engine.reconciling import patch
+from ordercore.engine.shop import situation
 from ordercore.errors import InvalidInput, NotFound
 from ordercore.ledger import (
+    Difference,
     MovementKind,
     ReconciliationClass,
+    ReconciliationReport,
     StatementPeriod,
     StatementRow,
 )
+from ordercore.order import NoteChargeback, NoteFee, NoteRemittance, decide
+from ordercore.party import SYSTEM
 from ordercore.ports import LedgerQuery
+from ordercore.tender import (
+    AttemptState,
+    Chargeback,
+    LateMoney,
+    Notification,
+    PaymentPolicy,
+    RefundStatus,
+)
 from ordercore.testing import laws
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 C = ReconciliationClass
 K = MovementKind
@@ -160,6 +190,191 @@ def test_what_is_not_proven_is_left_for_people() -> None:
     assert len(done.left) == len(rows)
     assert all(reason for _, reason in done.left)
     assert world.snapshot() == before
+
+
+@pytest.mark.parametrize("late", [LateMoney.RETURN, LateMoney.REVIVE])
+@pytest.mark.parametrize("reference", ["", "the attempt's own"])
+def test_money_that_went_back_is_not_booked_again(late: LateMoney, reference: str) -> None:
+    """An undone payment that an old row still tells revives no order: the books and the channel stay at nothing."""
+    policies = evolve(world_policies(), payments=PaymentPolicy(late=late))
+    world = World(channel=StubbornGateway, policies=policies, asks_payer=True)
+    order = world.pay(world.placed(), CHANNEL).order
+    (attempt,) = order.payments.attempts
+    for minutes in (40, 60):
+        world.at(minutes)
+    for _ in range(STOCK):  # its goods are gone, so what comes late goes back whatever the policy
+        world.placed()
+    world.engine.notify("wechat", {}, world.channel.pay(attempt.id))
+    for minutes in (70, 100, 110):  # the others lapse, and the goods are free again
+        world.at(minutes)
+    (attempt,) = world.get(order).payments.attempts
+    assert attempt.returned == 26_997
+    assert attempt.state is AttemptState.RETURNED
+    before = world.snapshot()
+    name = reference and attempt.reference
+    difference = Difference(
+        C.MISSING_HERE, None, row(K.PAYMENT, name, attempt.id, 26_997), 26_997, "CNY"
+    )
+    done = world.engine.patch("wechat", ReconciliationReport((), (difference,)), by=STAFF)
+    assert done.booked == ()
+    assert world.snapshot() == before
+    assert world.channel.taken == 0
+
+
+def test_late_money_is_believed_when_the_channel_itself_says_so() -> None:
+    """A row under a new transaction for a closed order, of which the channel knows nothing, books nothing."""
+    world = World(channel=StubbornGateway, asks_payer=True)
+    order = world.pay(world.placed(), CHANNEL).order
+    (attempt,) = order.payments.attempts
+    world.at(31)
+    assert world.get(order).state == "closed"
+    report = world.engine.reconcile("wechat", [row(K.PAYMENT, "x", attempt.id, 26_997)], DAY)
+    before = world.snapshot()
+    ((_, why),) = world.engine.patch("wechat", report, by=STAFF).left
+    assert "asked itself" in why
+    assert world.snapshot() == before
+
+
+class SayingGateway(MemoryGateway):
+    """A channel that tells what the test lets it tell."""
+
+    told: Notification
+
+    def parse(self, headers: Mapping[str, str], body: bytes) -> Notification:
+        """Say it."""
+        del headers, body
+        return self.told
+
+
+def test_a_chargeback_told_twice_is_booked_once() -> None:
+    """By a notification first, days later by a statement, under the channel's same name of it."""
+    world = World(channel=SayingGateway)
+    (attempt,) = world.paid(CHANNEL).payments.attempts
+    world.channel.told = Notification("e1", attempt.id, Chargeback(5_000, 0, "D1", NOON))
+    world.engine.notify("wechat", {}, b"")
+    world.clock.set(NOON + timedelta(days=3))
+    later = StatementPeriod(DAY.start + timedelta(days=3), DAY.end + timedelta(days=3))
+    told = StatementRow(K.CHARGEBACK, "D1", attempt.id, 5_000, "CNY", NOON + timedelta(days=3))
+    report = world.engine.reconcile("wechat", [told], later)
+    ((_, why),) = world.engine.patch("wechat", report, by=STAFF).left
+    assert "already" in why
+    assert world.books()["chargebacks:wechat"] == 5_000
+
+
+def test_what_is_paid_out_is_bounded_by_what_is_held() -> None:
+    """Payouts under different names add up to the charge at most."""
+    world = World()
+    (attempt,) = world.paid(CHANNEL).payments.attempts
+    rows = [row(K.PAYOUT, f"p{i}", attempt.id, 15_000) for i in (1, 2)]
+    rows += [row(K.PAYOUT, "p3", attempt.id, 11_997), row(K.PAYOUT, "p4", attempt.id, -100)]
+    report = world.engine.reconcile("wechat", rows, DAY)
+    done = world.engine.patch("wechat", report, by=STAFF)
+    assert [d.theirs.reference for d in done.booked if d.theirs] == ["p1", "p3"]
+    assert [d.theirs.reference for d, _ in done.left if d.theirs] == ["p2", "p4"]
+    assert world.books()["bank:wechat"] == 26_997
+    assert "clearing:wechat" not in world.books()
+
+
+def test_each_capture_of_one_transaction_has_its_fee() -> None:
+    """Two parts, taken on two days under one transaction id, cost a fee each; no statement books one twice."""
+    rules = '[[channels.rules]]\ngateway="wechat"\ncapture="on_shipment"\n'
+    policies = evolve(world_policies(), channels=Policies.parse(rules).channels)
+    world = World(policies=policies, authorizes_first=True, captures=Captures.SEVERAL)  # type: ignore[arg-type]
+    order = world.paid(CHANNEL)
+    world.engine.accept(order.id, key="a")
+    rows = []
+    for day in (0, 1):
+        world.clock.set(NOON + timedelta(days=day))
+        world.engine.ship(order.id, Manifest.of({f"{day + 1}": 1}), key=f"s{day}")
+        (attempt,) = world.get(order).payments.attempts
+        told = StatementRow(
+            K.PAYMENT, attempt.reference, attempt.id, 8_999, "CNY", world.clock.now(), 45
+        )
+        rows.append(told)
+        period = StatementPeriod(DAY.start + timedelta(day), DAY.end + timedelta(day))
+        report = world.engine.reconcile("wechat", [told], period)
+        assert report.agrees
+        for _ in range(2):
+            world.engine.patch("wechat", report, by=STAFF)
+            assert world.books()["channel_fees:wechat"] == 45 * (day + 1)
+    both = world.engine.reconcile("wechat", rows, StatementPeriod(DAY.start, period.end))
+    assert both.agrees
+    world.engine.patch("wechat", both, by=STAFF)
+    assert world.books()["channel_fees:wechat"] == 90
+
+
+@pytest.mark.parametrize(
+    ("gateway", "key", "amount"),
+    [("balance", "1", 100), ("wechat", "99", 100), ("nobody", "1", 100), ("wechat", "1", 10**15)],
+)
+def test_a_fee_is_checked_as_a_payment_is(gateway: str, key: str, amount: int) -> None:
+    """One of another gateway, of no attempt, or above all that was taken is left for people."""
+    world = World()
+    order = world.paid(CHANNEL)
+    found = row(K.FEE, "f1", f"{order.id}/{key}", amount)
+    report = ReconciliationReport((), (Difference(C.FEE, None, found, -amount, "CNY"),))
+    before = world.books()
+    done = run(patch(world.engine.shop, gateway, report, STAFF), "patch")
+    assert (len(done.booked), len(done.left)) == (0, 1)
+    assert world.books() == before
+
+
+def test_a_row_of_a_way_that_was_given_up_concerns_no_later_one() -> None:
+    """The first try of a refund bounced and it goes again: a row of the first does not tell of the second."""
+    world = World(refunds_arrive=False)
+    order = world.paid(CHANNEL)
+    (refund,) = world.refund(order, order.lines[0].id).payments.refunds
+    first = refund.legs[0].key(refund.id, 0)
+    world.engine.notify("wechat", {}, world.channel.bounce(first))
+    world.engine.reroute_refund(order.id, refund.id, 0, to="", reason="again", key="z", by=STAFF)
+    told = row(K.REFUND, "old", first, refund.legs[0].amount)
+    report = world.engine.reconcile("wechat", [told], DAY)
+    assert world.engine.patch("wechat", report, by=STAFF).booked == ()
+    (leg,) = world.get(order).payments.refunds[0].legs
+    assert leg.status is RefundStatus.ACCEPTED
+    right = row(K.REFUND, "new", leg.key(refund.id, 0), leg.amount)
+    report = world.engine.reconcile("wechat", [right], DAY)
+    assert len(world.engine.patch("wechat", report, by=STAFF).booked) == 1
+
+
+@pytest.mark.parametrize("tail", ["0x1", "0x", "0xx", "0x-1", "9", "", "0x99999999999999999999"])
+def test_l24_a_key_of_no_leg_is_not_found(tail: str) -> None:
+    """Neither a place nor a try that was never made is a leg."""
+    world = World(refunds_arrive=False)
+    order = world.paid(CHANNEL)
+    order = world.refund(order, order.lines[0].id)
+    (refund,) = order.payments.refunds
+    assert order.payments.leg_of(f"{refund.id}#0") == (refund.id, 0)
+    with pytest.raises(NotFound):
+        order.payments.leg_of(f"{refund.id}#{tail}")
+
+
+def test_l24_a_report_that_is_none_is_refused() -> None:
+    """Neither nothing at all nor a list of rows can be booked, nor can half a cent."""
+    world = World()
+    (attempt,) = world.paid(CHANNEL).payments.attempts
+    for wrong in (None, []):
+        with pytest.raises(InvalidInput):
+            world.engine.patch("wechat", wrong)  # type: ignore[arg-type]
+    half = row(K.CHARGEBACK, "c", attempt.id, 1.5)  # type: ignore[arg-type]
+    report = ReconciliationReport((), (Difference(C.CHARGEBACK, None, half, 1, "CNY"),))
+    before = world.snapshot()
+    assert len(world.engine.patch("wechat", report).left) == 1
+    assert world.snapshot() == before
+
+
+@pytest.mark.parametrize("amount", [5.5, True, "5", None])
+@pytest.mark.parametrize("note", [NoteChargeback, NoteRemittance, NoteFee])
+def test_l24_what_a_channel_did_is_in_whole_minor_units(note: Any, amount: Any) -> None:
+    """A fact in half cents is refused before it is an event."""
+    world = World()
+    order = world.paid(CHANNEL)
+    (attempt,) = order.payments.attempts
+    about = situation(world.engine.shop, order, SYSTEM)
+    command = note("wechat" if note is NoteFee else attempt.id, amount)
+    with pytest.raises(InvalidInput) as caught:
+        decide(order, command, about)
+    assert caught.value.path == "amount"
 
 
 def test_an_unknown_gateway_is_refused() -> None:

@@ -337,7 +337,7 @@ class World:
         assert order.closing is None, "closing for ever"
         kept = sum(a.captured - a.returned for a in order.payments.attempts)
         if order.state == "closed":
-            back = sum(r.amount for r in order.payments.refunds)
+            back = order.payments.refunded + order.payments.taken_back
             assert kept == back, f"L21: {kept - back} is stranded on a closed order"
             held = self.stock.reserved(order.content.reservation)
             assert not held, f"L22: a closed order holds {held}"

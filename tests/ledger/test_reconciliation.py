@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ordercore.errors import InvalidDocument, InvalidInput
+import ordercore
+from ordercore import ledger
+from ordercore.errors import InvalidDocument, InvalidInput, OrdercoreError
 from ordercore.ledger import (
     Movement,
     MovementKind,
@@ -169,6 +172,103 @@ row_lists = st.lists(
 )
 
 
+def test_parts_on_both_sides_are_added_up() -> None:
+    """30.00 and 60.00 captured under one transaction, told as two rows or as one, agree with two of ours; each
+    row's fee belongs to the part of its amount."""
+    parts = [ours(amount=3_000), ours(amount=6_000)]
+    rows = [theirs(amount=6_000, fee=60), theirs(amount=3_000, fee=30)]
+    report = reconcile(parts, rows, PERIOD)
+    assert only(report) is C.MATCHED
+    assert [(part.amount, fee) for part, fee in report.charged] == [(6_000, 60), (3_000, 30)]
+    assert only(reconcile(parts, [theirs(amount=9_000)], PERIOD)) is C.MATCHED
+    assert only(reconcile([ours(amount=9_000)], rows, PERIOD)) is C.MATCHED
+
+
+def test_parts_that_do_not_add_up_are_one_wrong_amount() -> None:
+    """The difference is that of the sums."""
+    report = reconcile([ours(amount=9_000)], [theirs(amount=3_000), theirs(amount=5_000)], PERIOD)
+    assert only(report) is C.WRONG_AMOUNT
+    assert report.differences[0].amount == -1_000
+
+
+def test_a_part_told_twice_is_a_duplicate() -> None:
+    """The very same row again is not added up, whatever else stands under the transaction."""
+    rows = [theirs(amount=3_000), theirs(amount=3_000), theirs(amount=6_000)]
+    report = reconcile([ours(amount=3_000), ours(amount=6_000)], rows, PERIOD)
+    assert (report.count(C.MATCHED), report.count(C.DUPLICATE)) == (1, 1)
+
+
+def test_a_part_of_the_next_day_is_left_to_its_statement() -> None:
+    """What was captured just after the cut-off under the same transaction is not missing in today's row."""
+    parts = [ours(amount=3_000), ours(amount=6_000, at=PERIOD.end + timedelta(minutes=1))]
+    assert only(reconcile(parts, [theirs(amount=3_000)], PERIOD)) is C.MATCHED
+
+
+def test_an_unknown_row_that_stands_twice_is_a_duplicate() -> None:
+    """One transaction that we do not know is missing here once."""
+    report = reconcile([], [theirs("t9"), theirs("t9")], PERIOD)
+    assert (report.count(C.MISSING_HERE), report.count(C.DUPLICATE)) == (1, 1)
+
+
+def test_a_row_of_another_time_is_out_of_the_period() -> None:
+    """Our books were not read so far, so it cannot be said to be missing; within the slack it can."""
+    late = theirs("t9", at=PERIOD.end + timedelta(hours=2))
+    report = reconcile([], [late], PERIOD)
+    assert only(report) is C.OUT_OF_PERIOD
+    assert not report.agrees
+    near = theirs("t9", at=PERIOD.end + timedelta(minutes=2))
+    assert only(reconcile([], [near], PERIOD)) is C.MISSING_HERE
+
+
+def test_two_fees_of_one_charge_are_two() -> None:
+    """Fees, chargebacks and payouts with ids of their own are not taken for each other by the charge's key."""
+    booked = [ours("f1", amount=30, kind=K.FEE)]
+    report = reconcile(booked, [theirs("f2", amount=30, kind=K.FEE)], PERIOD)
+    assert only(report) is C.FEE
+
+
+def test_a_fee_that_no_row_tells_is_not_missed() -> None:
+    """It was booked when a statement was read, which says nothing of the day that it stands in."""
+    assert reconcile([ours("f1", kind=K.FEE)], [], PERIOD).sums == ()
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        theirs(amount=-1),
+        theirs(amount=1.5),  # type: ignore[arg-type]
+        theirs(amount=True),
+        theirs(fee=0.5),  # type: ignore[arg-type]
+        theirs(at=datetime(2026, 5, 20)),  # noqa: DTZ001 - that is the point
+        theirs(at=datetime.fromisoformat("0001-01-01T00:00:00+14:00")),
+        theirs(kind="payment"),  # type: ignore[arg-type]
+        None,
+    ],
+)
+def test_l24_a_row_that_cannot_be_is_refused(row: StatementRow) -> None:
+    """Half a cent, a time without a zone or beyond the calendar, a kind in words, nothing at all."""
+    with pytest.raises(InvalidInput) as caught:
+        reconcile([ours()], [row], PERIOD)
+    assert caught.value.path.startswith("row")
+
+
+@pytest.mark.parametrize(
+    ("rows", "period", "path"),
+    [
+        (None, PERIOD, "rows"),
+        (5, PERIOD, "rows"),
+        ([], None, "period"),
+        ([], StatementPeriod("a", "b"), "period"),  # type: ignore[arg-type]
+        ([], StatementPeriod(START, START + timedelta(1), 5), "period.slack"),  # type: ignore[arg-type]
+    ],
+)
+def test_l24_what_is_no_statement_is_refused(rows: Any, period: Any, path: str) -> None:
+    """An argument of another kind is told by its name."""
+    with pytest.raises(InvalidInput) as caught:
+        reconcile([], rows, period)
+    assert caught.value.path == path
+
+
 def signed(kind: MovementKind, amount: int) -> int:
     """What comes to the channel is above zero."""
     return amount if kind is K.PAYMENT else -amount
@@ -179,6 +279,9 @@ def test_l9_a_report_adds_up_to_both_sides(
     movements: list[Movement], rows: list[StatementRow]
 ) -> None:
     """Every cent of ours in the period and every row that the channel says is done stands in just one class."""
+    movements = [
+        m for m in movements if m.kind is not K.FEE
+    ]  # ours that no row tells are passed over
     report = reconcile(movements, rows, PERIOD)
     assert sum(s.ours for s in report.sums) == sum(signed(m.kind, m.amount) for m in movements)
     told = sum(s.theirs for s in report.sums if s.kind is not C.STATUS_DIFFERS)
@@ -265,6 +368,97 @@ def test_l24_any_text_is_rows_or_an_error_of_the_tree(text: str) -> None:
     for read in (read_csv, read_json):
         with suppress(InvalidDocument):
             assert all(isinstance(row, StatementRow) for row in read(text.splitlines()))
+
+
+HEAD = "reference,key,kind,amount,currency,at,fee\n"
+AT = "2026-05-20T12:00:00"
+
+
+def test_a_chargeback_below_zero_is_one_taken_back() -> None:
+    """It is not a second chargeback: it adds up with the first to nothing."""
+    told = f"d1,o1/1,chargeback,100.00,CNY,{AT},\nd1,o1/1,chargeback,-100.00,CNY,{AT},\n"
+    rows = list(read_csv((HEAD + told).splitlines()))
+    assert [row.amount for row in rows] == [10_000, -10_000]
+    report = reconcile([], rows, PERIOD)
+    assert [s.theirs for s in report.sums] == [0]
+
+
+def test_without_kinds_what_is_below_zero_is_a_refund() -> None:
+    """A statement of one column of signed amounts tells refunds by their sign."""
+    form = StatementFormat(kind="", fee="")
+    text = f"reference,key,amount,currency,at\nt1,o1/1,1.00,CNY,{AT}\nr1,o1/1,-0.50,CNY,{AT}\n"
+    rows = list(read_csv(text.splitlines(), form))
+    assert [(row.kind, row.amount) for row in rows] == [(K.PAYMENT, 100), (K.REFUND, 50)]
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        (HEAD + f"t1,o1/1,payment,-1.00,CNY,{AT},\n", "statement[1].amount"),
+        (HEAD.replace("fee", "amount") + f"t1,o1/1,payment,1.00,CNY,{AT},9\n", "statement[0]"),
+        (HEAD + f't1,"o1/1,payment,1.00,CNY,{AT},\nt2,o1/1,payment,1.00,CNY,{AT},\n', "statement"),
+        (HEAD + "t1,o1/1,payment,1.00,CNY,0001-01-01T00:00:00+14:00,\n", "statement[1].at"),
+        (HEAD + f"t1,o1/1,payment,1.00,XQZ,{AT},\n", "statement[1].amount"),
+    ],
+)
+def test_l24_a_statement_of_two_meanings_is_refused(text: str, path: str) -> None:
+    """A payment below zero, a column twice, a quote that swallows rows, a time or currency that is none."""
+    with pytest.raises(InvalidDocument) as caught:
+        list(read_csv(text.splitlines(keepends=True)))
+    assert caught.value.path == path
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency"), [("1_000", "CNY"), ("\u0661", "CNY"), ("1", "XQZ")]
+)
+def test_l24_minor_units_are_plain_digits(amount: str, currency: str) -> None:
+    """What `int` takes besides digits is no amount, and neither is one of a currency that is none."""
+    with pytest.raises(InvalidDocument):
+        list(read_csv((HEAD + f"t1,o1/1,payment,{amount},{currency},{AT},\n").splitlines(),
+                      StatementFormat(minor=True)))  # fmt: skip
+
+
+def test_a_key_twice_in_an_object_is_refused() -> None:
+    """JSON lets the last one win; which one is meant nobody knows."""
+    with pytest.raises(InvalidDocument, match="each key once"):
+        list(read_json('[{"amount": "1.00", "amount": "9.00"}]'))
+
+
+def test_a_mark_at_the_start_hides_no_quoted_column() -> None:
+    """Spreadsheets write a byte order mark and quote their headers."""
+    head = "\ufeff" + '"reference","key","kind","amount","currency","at"\n'
+    (row,) = read_csv((head + f"t1,o1/1,payment,1.00,CNY,{AT}\n").splitlines())
+    assert row.reference == "t1"
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"delimiter": ";;"}, "format.delimiter"),
+        ({"delimiter": ""}, "format.delimiter"),
+        ({"zone": 5}, "format.zone"),
+        ({"zone": "X/Y"}, "format.zone"),
+        ({"kinds": {"SALE": "payment"}}, "format.kinds"),
+        ({"kinds": None}, "format.kinds"),
+        ({"done": "OK"}, "format.done"),
+        ({"minor": 1}, "format.minor"),
+        ({"amount": ""}, "format.amount"),
+        ({"in_currency": "XQZ"}, "format.in_currency"),
+    ],
+)
+def test_l24_a_format_that_cannot_be_names_its_field(fields: Any, path: str) -> None:
+    """Whatever a host gives, the error is the library's own."""
+    for read in (read_csv, read_json):
+        with pytest.raises(OrdercoreError) as caught:
+            list(read([HEAD], StatementFormat(**fields)))
+        assert caught.value.path == path
+
+
+def test_reading_is_at_hand_where_the_books_are() -> None:
+    """The room and the shop window name what reads statements."""
+    assert ledger.read_csv is ordercore.read_csv is read_csv
+    assert ledger.read_json is ordercore.read_json is read_json
+    assert ledger.StatementFormat is ordercore.StatementFormat is StatementFormat
 
 
 def test_amounts_as_json_numbers_with_a_point_are_refused() -> None:

@@ -47,6 +47,7 @@ from ordercore.order import (
     Recover,
     RefundOrder,
     Remind,
+    RerouteRefund,
     ReviewOrder,
     Seal,
     Ship,
@@ -124,6 +125,14 @@ def command_of(kind: CommandKind, story: Story, by: Actor = SYSTEM) -> Command:
         return Amend(content, (), "r-99")
     if kind is CommandKind.RECOVER:
         return Recover(content)
+    if kind is CommandKind.REROUTE_REFUND:
+        failed = [
+            (refund.id, place)
+            for refund in story.order.payments.refunds
+            for place, leg in enumerate(refund.legs)
+            if leg.status is RefundStatus.FAILED
+        ]
+        return RerouteRefund(*(failed[0] if failed else ("r-1", 0)), reason="once more")
     if kind is CommandKind.CONFIRM_PAYMENT:
         attempts = story.order.payments.attempts
         open_ = [a for a in attempts if a.state in CONFIRMED] or attempts

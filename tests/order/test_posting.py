@@ -134,6 +134,11 @@ def test_l9_a_sale_taken_back_leaves_nothing(priced: Quote, data: st.DataObject)
         rest = sum([line.total for line in priced.lines if line.id in paid and line.id != name])
         if not rest and count == left.units(name):
             break  # the last step takes the charges too
+        payments = story.order.payments
+        line = next(line for line in priced.lines if line.id == name)
+        cost = line.units(line.quantity - left.units(name), count).total
+        if cost == payments.captured - payments.refunded:
+            break  # what is left costs nothing: it goes back with the last step
         story.refund({name: count, **free})
         free = {}
         laws.trial_balance_is_zero(balances(("EUR", entry) for entry in story.entries))

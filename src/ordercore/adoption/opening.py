@@ -178,7 +178,7 @@ class _Opener:
             return
         if PAY_DEPOSIT not in chart.table[chart.initial]:
             reason = f"the lifecycle {chart.name!r} takes no deposit: it lists no {PAY_DEPOSIT!r}"
-            raise InvalidSnapshot(reason, path="lifecycle", lifecycle=chart.name)
+            raise InvalidSnapshot(reason, path="lifecycle")
 
     def _pay_by(
         self, money: Paid, pay_within: timedelta, grace: timedelta, *, released: bool

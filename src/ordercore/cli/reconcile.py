@@ -46,6 +46,8 @@ class Day:
                 f"{day[:20]!r} is no day like 2026-05-20, or {cutoff[:20]!r} no time like 00:00"
             )
             raise InvalidInput(reason, path="--day") from None
+        if not date.min < first < date.max - timedelta(days=366):
+            raise InvalidInput("the day is beyond the calendar", path="--day")
         end = first + timedelta(days=1)
         self.period = StatementPeriod(local_moment(first, at, zone), local_moment(end, at, zone))
 
@@ -94,7 +96,7 @@ def _opened(statement: Path) -> Any:
 def _rows(statement: Path, text: Any, form: StatementFormat) -> Iterator[StatementRow]:
     name = statement.name
     try:
-        if statement.suffix == ".json":
+        if statement.suffix.lower() == ".json":
             whole = text.read(_BYTES_MAX + 1)
             if len(whole) > _BYTES_MAX:
                 reason = (
@@ -102,7 +104,7 @@ def _rows(statement: Path, text: Any, form: StatementFormat) -> Iterator[Stateme
                 )
                 raise InvalidDocument(reason, path=name)
             yield from read_json(whole, form, name)
-        elif statement.suffix == ".jsonl":
+        elif statement.suffix.lower() == ".jsonl":
             yield from read_json(text, form, name)
         else:
             yield from read_csv(text, form, name)
@@ -116,7 +118,7 @@ def _format(columns: Path | None, zone: str) -> StatementFormat:
         return StatementFormat(zone=zone)
     try:
         told = tomllib.loads(columns.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InvalidDocument(f"the columns cannot be read: {error}", path=str(columns)) from None
     cls: Any = StatementFormat
     fields = {field.name: field.type for field in attrs.fields(cls)}
@@ -127,14 +129,20 @@ def _format(columns: Path | None, zone: str) -> StatementFormat:
                 f"there is no {name!r}", path=f"{columns.name}.{name}", allowed=tuple(fields)
             )
         found[name] = _read(name, given, f"{columns.name}.{name}")
-    return StatementFormat(**found)
+    form = StatementFormat(**found)
+    try:
+        form.check()
+    except InvalidInput as error:
+        path = error.path.replace("format", columns.name, 1)
+        raise InvalidDocument(error.reason, path=path) from None
+    return form
 
 
 def _read(name: str, given: Any, path: str) -> Any:
     kinds = {kind.value: kind for kind in MovementKind}
     if name == "kinds" and isinstance(given, dict):
         for word, kind in given.items():
-            if kind not in kinds:
+            if type(kind) is not str or kind not in kinds:
                 reason = f"{kind!r} is nothing that moves"
                 raise InvalidDocument(reason, path=f"{path}.{word}", allowed=tuple(kinds))
         return {word: kinds[kind] for word, kind in given.items()}

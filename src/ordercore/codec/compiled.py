@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ordercore.errors import InvalidMoney
+from ordercore.errors import InvalidInput, InvalidMoney
 from ordercore.goods import Manifest
 from ordercore.money import money
 
@@ -39,12 +39,24 @@ RECALLED_MAX = 256
 _LITERAL = (int, str, bool, tuple)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(0, 0, 1)
+_FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 
 def micros(at: datetime) -> int:
-    """Microseconds since 1970-01-01 UTC: how times are stored, exactly."""
-    since = at - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    """Microseconds since 1970-01-01 UTC: how times are stored, exactly.
+
+    Raises `InvalidInput` for a time that `moment` could not read back: one without a zone, or one at the edge
+    of the calendar that has no date in UTC.
+    """
+    try:
+        since = at - _EPOCH
+    except TypeError:
+        raise InvalidInput("a time needs a zone: datetime(..., tzinfo=UTC)") from None
+    found = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    if _FIRST <= found <= _LAST:
+        return found
+    raise InvalidInput("the time is beyond the calendar")
 
 
 def moment(stored: int) -> datetime:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from ordercore.errors import OtherSideFailed, PortFailed
+from ordercore.clock import utc
+from ordercore.errors import InvalidInput, OrdercoreError, OtherSideFailed, PortFailed
+from ordercore.money import MINOR_MAX
 from ordercore.tender import (
+    ActionKind,
     AttemptState,
+    ChannelReply,
+    Chargeback,
     Failure,
+    Notification,
     Outcome,
     OutcomeStatus,
     PaymentAction,
@@ -18,13 +24,17 @@ from ordercore.tender import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ordercore.ports import CreditGateway, PaymentGateway
     from ordercore.tender import Attempt
 
 __all__ = [
     "REFUND_UNKNOWN",
     "UNKNOWN",
+    "chargeback_told_well",
     "malformed",
+    "parsed",
     "readable",
     "sound",
     "sound_refund",
@@ -36,6 +46,8 @@ UNKNOWN = Outcome(OutcomeStatus.UNKNOWN)
 REFUND_UNKNOWN = RefundOutcome(RefundStatus.UNKNOWN)
 _LOG = logging.getLogger("ordercore.engine")
 _MONEY = frozenset({OutcomeStatus.AUTHORIZED, OutcomeStatus.CAPTURED})
+_NO_ROOM, _ROOM = timedelta(0), timedelta(days=3653)
+"""Ten years: what is counted from a success, or back from an end, stays within the calendar."""
 
 
 def unanswered(error: OtherSideFailed) -> Outcome:
@@ -45,8 +57,41 @@ def unanswered(error: OtherSideFailed) -> Outcome:
     return UNKNOWN
 
 
-def _timed(at: object) -> bool:
-    return isinstance(at, datetime) and at.tzinfo is not None
+def _timed(at: object, room: timedelta = _NO_ROOM) -> bool:
+    """Whether a time is none, or one that can be read back: it must be within the calendar in UTC, too."""
+    if at is None:
+        return True
+    if not isinstance(at, datetime):
+        return False
+    try:
+        if at.utcoffset() is None:
+            return False
+        utc(at) + room
+    except (ArithmeticError, TypeError, ValueError, InvalidInput):
+        return False
+    return True
+
+
+def _text(found: object) -> bool:
+    """Whether it is a text of whole characters: a store takes no other."""
+    if type(found) is not str:
+        return False
+    try:
+        found.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _action(action: object) -> bool:
+    """Whether it is what a payer can be asked; none is."""
+    return action is None or (
+        type(action) is PaymentAction
+        and type(action.kind) is ActionKind
+        and _text(action.content)
+        and _text(action.gateway)
+        and _timed(action.expires_at)
+    )
 
 
 def readable(outcome: Outcome | RefundOutcome, kind: type, status: type) -> bool:
@@ -54,8 +99,51 @@ def readable(outcome: Outcome | RefundOutcome, kind: type, status: type) -> bool
     return (
         type(outcome) is kind
         and type(outcome.status) is status
-        and type(outcome.reference) is type(outcome.reason) is str
-        and (outcome.at is None or _timed(outcome.at))
+        and _text(outcome.reference)
+        and _text(outcome.reason)
+        and _timed(outcome.at, _ROOM)
+    )
+
+
+def chargeback_told_well(told: Chargeback) -> bool:
+    """Whether what is told of a chargeback can be kept: amounts are whole and above zero, a fee not below."""
+    return (
+        type(told.amount) is type(told.fee) is int
+        and 0 < told.amount <= MINOR_MAX
+        and 0 <= told.fee <= MINOR_MAX
+        and _text(told.reference)
+        and _text(told.reason)
+        and _timed(told.at)
+    )
+
+
+def parsed(gateway: PaymentGateway, headers: Mapping[str, str], body: bytes) -> Notification:
+    """A channel's notification as its adapter reads it; raises `PortFailed` where the adapter itself is at fault."""
+    name = f"{type(gateway).__name__}.parse"
+    try:
+        told = gateway.parse(headers, body)
+    except OrdercoreError:
+        raise
+    except Exception as error:
+        what = type(error).__name__
+        raise PortFailed(f"{name} raised {what}: {error}", port=name, error=what) from error
+    if not _notification(told):
+        raise PortFailed(f"{name} gave no notification: {told!r}", port=name)
+    return told
+
+
+def _notification(told: Notification) -> bool:
+    """Whether it has the types of a notification; what it says is looked at later."""
+    return (
+        type(told) is Notification
+        and _text(told.event_id)
+        and _text(told.key)
+        and isinstance(told.outcome, Outcome | RefundOutcome | Chargeback)
+        and type(told.reply) is ChannelReply
+        and (told.amount is None or type(told.amount) is int)
+        and _text(told.currency)
+        and (told.sent_at is None or isinstance(told.sent_at, datetime))
+        and type(told.irrelevant) is bool
     )
 
 
@@ -82,14 +170,14 @@ def told_well(outcome: Outcome, attempt: Attempt) -> bool:
         return False
     action, failure, amount = outcome.action, outcome.failure, outcome.amount
     if not (
-        (action is None or type(action) is PaymentAction)
+        _action(action)
         and (failure is None or type(failure) is Failure)
-        and (outcome.expires_at is None or _timed(outcome.expires_at))
+        and _timed(outcome.expires_at, -_ROOM)
     ):
         return False
     if amount is None or outcome.status not in _MONEY:
         return amount is None or type(amount) is int
-    if type(amount) is not int or amount <= 0:
+    if type(amount) is not int or not 0 < amount <= MINOR_MAX:
         return False
     asked = attempt.amount + attempt.rounding
     if attempt.points and amount != asked:

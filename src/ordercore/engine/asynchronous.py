@@ -138,12 +138,13 @@ class AsyncOrderEngine(Verbs):
         refund: str,
         leg: int = 0,
         *,
+        paid: bool = True,
         reference: str = "",
         key: str,
         by: Actor,
     ) -> RefundResult:
         """See `OrderEngine.confirm_refund`."""
-        flow = confirm_refund(self.shop, order_id, refund, leg, reference, key, by)
+        flow = confirm_refund(self.shop, order_id, refund, leg, reference, key, by, paid)
         return await arun(flow, "confirm_refund")
 
     async def accept(self, order_id: str, *, key: str, by: Actor = SYSTEM) -> Order:

@@ -185,18 +185,30 @@ def _said(
 
 
 def confirm_refund(
-    shop: Shop, order_id: str, refund: str, leg: int, reference: str, key: str, by: Actor
+    shop: Shop,
+    order_id: str,
+    refund: str,
+    leg: int,
+    reference: str,
+    key: str,
+    by: Actor,
+    paid: bool = True,  # noqa: FBT001, FBT002 - the verdict itself
 ) -> Flow[RefundResult]:
-    """Record that a leg of a refund has arrived; only where nobody outside tells."""
+    """Record that a leg of a refund has arrived, or that it never will; only where nobody outside tells."""
     shop.outside()
     order = yield from load(shop, order_id)
     if type(leg) is not int:
         raise InvalidInput("a leg is named by its place, from 0", path="leg")
+    if type(paid) is not bool:
+        raise InvalidInput("it was paid or not: True or False", path="paid")
     part = order.payments.refund(refund).leg(leg)
     _by_staff(shop, order, part.gateway or order.payments.attempt(part.attempt).gateway)
-    text = digest(order_id, refund, str(leg), reference)
+    said = (order_id, refund, str(leg), reference)
+    text = digest(*said) if paid else digest(*said, str(paid))
     receipt = Receipt(order.shop, checked_key(key), "ConfirmRefund", text, order_id)
     told = RefundOutcome(RefundStatus.ARRIVED, reference, shop.clock.now())
+    if not paid:
+        told = RefundOutcome(RefundStatus.FAILED, reference, shop.clock.now(), "it was not paid")
     order, made = yield from once(
         shop, order, receipt, by, lambda _now: ConfirmRefund(refund, leg, told)
     )

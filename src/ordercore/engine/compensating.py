@@ -90,6 +90,9 @@ def credit_owed(shop: Shop, order: Order, by: Actor, only: str = "") -> Flow[Ord
         under_way = given.status is RefundStatus.ACCEPTED
         if given.status in COMPENSATED or (under_way and not only) or only not in {"", given.id}:
             continue
+        if not given.account:  # whose it is nobody knows: staff grants it anew, with an account
+            _LOG.error("order %s: compensation %s names no account", order.id, given.id)
+            continue
         outcome = yield from _asked(shop, order, given)
         if outcome.status is not RefundStatus.UNKNOWN:
             made = yield from record(shop, order, AnswerCompensation(given.id, outcome), by)
@@ -121,6 +124,8 @@ def compensate(
 ) -> Flow[CompensationResult]:
     """Grant a compensation and put it on an account: by default the one of the order's customer.
 
+    One that waits for an account, because the order has no customer, is given up for one of the same amount at the
+    same gateway.
     Raises `NotAllowed` for who may not, `NotFound` for an unknown gateway, `InvalidInput` for one that puts no
     money on accounts and for an amount that is not above nothing.
     """

@@ -195,12 +195,17 @@ class OrderEngine(Verbs):
         refund: str,
         leg: int = 0,
         *,
+        paid: bool = True,
         reference: str = "",
         key: str,
         by: Actor,
     ) -> RefundResult:
-        """Say that a leg of a refund has arrived, where no channel tells of it."""
-        flow = confirm_refund(self.shop, order_id, refund, leg, reference, key, by)
+        """Say what became of a leg of a refund, where no channel tells of it: it has arrived.
+
+        With ``paid=False`` it has not and will not, so another way is found for it (`reroute_refund`). Raises
+        `NotAllowed` for one that has arrived, and for a channel that tells by itself.
+        """
+        flow = confirm_refund(self.shop, order_id, refund, leg, reference, key, by, paid)
         return run(flow, "confirm_refund")
 
     def accept(self, order_id: str, *, key: str, by: Actor = SYSTEM) -> Order:

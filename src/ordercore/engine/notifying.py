@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from ordercore.change import Receipt
 from ordercore.clock import SystemClock
-from ordercore.engine.answers import readable, told_well
+from ordercore.engine.answers import chargeback_told_well, parsed, readable, told_well
 from ordercore.engine.discharging import discharge, looked_up, order_of_key
 from ordercore.engine.flow import call
 from ordercore.engine.promises import release
 from ordercore.engine.recording import answered
 from ordercore.engine.shop import digest, having, record
-from ordercore.errors import KeyReused, NotificationRefused, OrderNotFound
+from ordercore.errors import KeyReused, NotificationRefused, OrdercoreError, OrderNotFound
 from ordercore.order import AnswerRefund, NoteChargeback, Order
 from ordercore.party import Actor, ActorKind
 from ordercore.tender import (
@@ -32,6 +32,7 @@ from ordercore.tender import (
     RefundOutcome,
     RefundStatus,
 )
+from ordercore.tender.attempt import settled
 from ordercore.tender.sending import as_one
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ _LOG = logging.getLogger("ordercore.engine")
 def notify(shop: Shop, gateway: str, headers: Mapping[str, str], body: bytes) -> Flow[ChannelReply]:
     """Take a channel's notification in; twice, late or out of order is all the same."""
     shop.outside()
-    told = shop.gateway(gateway).parse(headers, body)
+    told = parsed(shop.gateway(gateway), headers, body)
     if told.irrelevant:
         return told.reply
     yield from _recent(shop, told)
@@ -88,7 +89,7 @@ def _recent(shop: Shop, told: Notification) -> Flow[None]:
     """
     if told.sent_at is None:
         return
-    if told.sent_at.tzinfo is None:
+    if told.sent_at.utcoffset() is None:
         raise NotificationRefused("its time names no zone, so no moment", path="sent_at")
     window = shop.policies.payments.replay_window
     now = shop.clock.now()
@@ -136,15 +137,42 @@ def _taken_in(
     if told.currency and told.currency != order.currency:
         raise NotificationRefused("the notification is in another currency", path="currency")
     if isinstance(outcome, Chargeback):
-        back = NoteChargeback(
-            attempt.id, outcome.amount, outcome.fee, outcome.reference, outcome.at
-        )
-        made = yield from record(shop, order, back, by, complete=_with(receipt))
-        yield from discharge(shop, made.order, by, made=made)
+        if not chargeback_told_well(outcome):
+            raise NotificationRefused("what it says of a chargeback cannot be", path="outcome")
+        yield from _charged_back(shop, order, attempt, outcome, receipt, by)
         return
     found = yield from _believed(shop, order, attempt, told, outcome)
     made = yield from answered(shop, order, ((told.key, found),), by, told=True, receipt=receipt)
     yield from discharge(shop, made.order, by, made=made)
+
+
+def _charged_back(
+    shop: Shop,
+    order: Order,
+    attempt: Attempt,
+    outcome: Chargeback,
+    receipt: Receipt | None,
+    by: Actor,
+) -> Flow[None]:
+    """Record a chargeback. Letters come in any order: where it takes back more than is known to have been taken,
+    the channel is asked first what became of the payment (law L10)."""
+    pulled: Change | None = None
+    if outcome.amount > attempt.captured - attempt.returned - attempt.charged_back:
+        found = yield from looked_up(shop, order, attempt)
+        if found.status is not OutcomeStatus.UNKNOWN:
+            pulled = yield from answered(shop, order, ((attempt.id, found),), by)
+            order = pulled.order
+    back = NoteChargeback(attempt.id, outcome.amount, outcome.fee, outcome.reference, outcome.at)
+    try:
+        made = yield from record(shop, order, back, by, complete=_with(receipt))
+    except OrdercoreError:
+        if pulled is not None:  # what the payment brought stands, whatever becomes of the letter
+            yield from discharge(shop, order, by, made=pulled)
+        raise
+    order = made.order
+    if pulled is not None:
+        order = yield from discharge(shop, order, by, made=pulled)
+    yield from discharge(shop, order, by, made=made)
 
 
 def _with(receipt: Receipt | None) -> Callable[[Change], Change] | None:
@@ -167,6 +195,8 @@ def _believed(
         raise NotificationRefused(reason, path="amount", got=told.amount, due=asked)
     if outcome.status not in _MONEY or outcome.amount in {None, _expected(attempt, outcome)}:
         return outcome
+    if settled(attempt.state, outcome.status, told=True) is None:
+        return outcome  # it changes nothing, whatever amount it names
     found = yield from looked_up(shop, order, attempt)
     if found.status not in _MONEY:
         reason = f"the notification speaks of {outcome.amount}, and the channel, asked itself, of nothing"

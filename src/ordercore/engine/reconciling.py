@@ -6,12 +6,12 @@ else (another amount, another currency, money that nobody here asked for) is lef
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from ordercore.calendar import local_moment
 from ordercore.change import Receipt
-from ordercore.engine.discharging import discharge, order_of_key
+from ordercore.engine.discharging import discharge, looked_up, order_of_key
 from ordercore.engine.flow import call
 from ordercore.engine.recording import answered
 from ordercore.engine.shop import digest, load, once, record
@@ -26,11 +26,13 @@ from ordercore.ledger import (
     StatementPeriod,
     reconcile,
 )
+from ordercore.ledger.reconciliation import checked
 from ordercore.order import AnswerRefund, NoteChargeback, NoteFee, NoteRemittance
 from ordercore.order.movements import MONEY_EVENTS, movements
 from ordercore.ports import HistoryQuery, LedgerQuery
 from ordercore.tender import AttemptState, Outcome, OutcomeStatus, RefundOutcome, RefundStatus
 from ordercore.tender.events import AttemptAnswered
+from ordercore.tender.sending import as_one
 from ordercore.value import value
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from ordercore.order import Command, Order
     from ordercore.party import Actor
     from ordercore.ports import LedgerPage
+    from ordercore.tender import Attempt
 
 __all__ = ["DayClose", "DayRow", "Patched", "account", "close_day", "moved", "patch", "reconciled"]
 
@@ -72,7 +75,9 @@ def moved(shop: Shop, gateway: str, since: datetime, before: datetime) -> Flow[l
             if isinstance(recorded.event, AttemptAnswered) and not recorded.event.gateway:
                 told = yield from _of_earlier_release(shop, recorded, recorded.event)
             for name, movement in told:
-                if name == gateway and since <= movement.at < before:
+                # a fee has no time of its own: it was booked when somebody read of it
+                ends = movement.at < before or movement.kind is MovementKind.FEE
+                if name == gateway and since <= movement.at and ends:
                     found.append(movement)
         cursor = page.next
         if not cursor:
@@ -99,7 +104,7 @@ def reconciled(
     shop: Shop, gateway: str, rows: Iterable[StatementRow], period: StatementPeriod
 ) -> Flow[ReconciliationReport]:
     """Compare a channel's statement with our books; nothing is written."""
-    period.check()
+    checked(rows, period)
     ours = yield from moved(shop, gateway, period.start - period.slack, period.end + period.slack)
     return reconcile(ours, rows, period)
 
@@ -118,6 +123,8 @@ class Patched:
 def patch(shop: Shop, gateway: str, report: ReconciliationReport, by: Actor) -> Flow[Patched]:
     """Book what the channel proves: payments and refunds of ours that we did not hear of, chargebacks, fees and
     payouts of our charges. Each difference for itself; the same report again books nothing twice."""
+    if type(report) is not ReconciliationReport:
+        raise InvalidInput("it is what `reconcile` gave", path="report")
     shop.outside()
     booked: list[Difference] = []
     left: list[tuple[Difference, str]] = []
@@ -136,85 +143,146 @@ def patch(shop: Shop, gateway: str, report: ReconciliationReport, by: Actor) -> 
             booked.append(difference)
     for ours, kept in report.charged:
         try:
-            yield from _fee(shop, gateway, ours.key, ours.reference, kept, by)
+            yield from _fee(shop, gateway, ours, kept, by)
         except OrdercoreError as error:
             left.append((Difference(_C.FEE, ours, None, -kept, ours.currency), error.reason))
     return Patched(tuple(booked), tuple(left))
 
 
 _PROVABLE = frozenset({_C.MISSING_HERE, _C.REFUND, _C.CHARGEBACK, _C.FEE, _C.PAYOUT})
+_ENDED = frozenset({AttemptState.DECLINED, AttemptState.RETURNED})
+_KNOWN = "it stands in our books already"
 
 
 def _booked(shop: Shop, gateway: str, row: StatementRow, by: Actor) -> Flow[str]:
     """Book one row; why not, else."""
+    row.check()
     if not row.key:
         return "the channel names nothing of ours"
     order = yield from load(shop, order_of_key(row.key))
     if row.currency != order.currency:
         return f"the order is in {order.currency}"
-    if row.kind is MovementKind.PAYMENT:
-        return (yield from _payment(shop, gateway, order, row, by))
     if row.kind is MovementKind.REFUND:
         return (yield from _refund(shop, gateway, order, row, by))
-    if row.kind is MovementKind.FEE:
-        yield from _fee(shop, gateway, row.key, row.reference, row.amount, by)
-        return ""
-    attempt = order.payments.attempt(row.key)
+    attempt = _charge(order, row.key)
     if attempt.gateway != gateway:
         return f"the attempt is of {attempt.gateway!r}"
+    known = yield from _told(shop, order, gateway)
+    if row.kind is MovementKind.FEE:
+        return (yield from _fee_row(shop, gateway, attempt, row, known, by))
+    if any([_same(movement, row) for movement in known]):
+        return _KNOWN
+    if row.kind is MovementKind.PAYMENT:
+        return (yield from _payment(shop, gateway, order, row, by))
+    if row.amount < 0:
+        return "it takes back what was told before: it is for people to book"
     command: Command
     if row.kind is MovementKind.CHARGEBACK:
         command = NoteChargeback(attempt.id, row.amount, row.fee, row.reference, row.at)
     else:
+        # the decision sees the order alone, which does not keep what was paid out
+        out = sum([m.amount for m in known if m.kind is row.kind and m.key == attempt.id])
+        held = attempt.captured - attempt.returned - out
+        if row.amount > held:
+            return f"at most {held} of this charge can still be paid out"
         command = NoteRemittance(attempt.id, row.amount, row.fee, row.reference, row.at)
     name = f"{gateway}:{row.kind.value}:{row.reference or row.key}"
     yield from _noted(shop, order, name, command, by)
     return ""
 
 
+def _told(shop: Shop, order: Order, gateway: str) -> Flow[list[Movement]]:
+    """What an order's own events tell of money that moved over a gateway."""
+    found: list[Movement] = []
+    for recorded in (yield from call(shop.store.journal, order.id)):
+        told = movements(order.id, recorded.event, recorded.at)
+        found += [movement for name, movement in told if name == gateway]
+    return found
+
+
+def _same(movement: Movement, row: StatementRow) -> bool:
+    """Whether a row tells what our books hold: the same transaction, or the same sum where one names none."""
+    if movement.kind is not row.kind:
+        return False
+    if movement.reference and row.reference:
+        return movement.reference == row.reference
+    return (movement.key, movement.amount) == (row.key, row.amount)
+
+
+def _charge(order: Order, key: str) -> Attempt:
+    """The attempt that a key of ours is about: its own, or that of a leg of a refund; raises `NotFound`."""
+    if "#" not in key:
+        return order.payments.attempt(key)
+    name, place = order.payments.leg_of(key)
+    return order.payments.attempt(order.payments.refund(name).leg(place).attempt)
+
+
 def _payment(shop: Shop, gateway: str, order: Order, row: StatementRow, by: Actor) -> Flow[str]:
     attempt = order.payments.attempt(row.key)
-    if attempt.gateway != gateway:
-        return f"the attempt is of {attempt.gateway!r}"
     if attempt.captured - attempt.returned:
         return "the attempt was taken before, under another transaction"
+    if attempt.returned and row.reference in {"", attempt.reference}:
+        return "it was taken under this transaction, and has gone back"
     if row.amount != attempt.amount + attempt.rounding:
         return f"{attempt.amount + attempt.rounding} was asked"
+    if attempt.state in _ENDED:
+        # a statement tells what was taken on its day; whether that is still there only the channel knows
+        sure = yield from looked_up(shop, order, attempt)
+        if sure.status is not OutcomeStatus.CAPTURED or sure.amount not in {None, row.amount}:
+            return "the channel, asked itself, does not say that it holds this money"
     outcome = Outcome(OutcomeStatus.CAPTURED, row.reference, row.at)
-    made = yield from answered(shop, order, ((attempt.id, outcome),), by)
+    made = yield from answered(shop, order, ((attempt.id, outcome),), by, told=True)
     if not made.events:
         return "it changes nothing"
     yield from discharge(shop, made.order, by, made=made)
     if row.fee:
-        yield from _fee(shop, gateway, row.key, row.reference, row.fee, by)
+        paid = Movement(
+            row.kind, row.key, row.reference, row.amount, row.currency, row.at, order.id
+        )
+        yield from _fee(shop, gateway, paid, row.fee, by)
     return ""
 
 
 def _refund(shop: Shop, gateway: str, order: Order, row: StatementRow, by: Actor) -> Flow[str]:
     if "#" not in row.key:
         return "the channel names no refund of ours"
-    name, place = order.payments.leg_of(row.key)
-    leg = order.payments.refund(name).leg(place)
-    if (leg.gateway or order.payments.attempt(leg.attempt).gateway) != gateway:
+    payments = order.payments
+    name, place = payments.leg_of(row.key)
+    leg = payments.refund(name).leg(place)
+    if row.key != leg.key(name, place):
+        return f"it goes as {leg.key(name, place)!r} since: that way was given up"
+    if (leg.gateway or payments.attempt(leg.attempt).gateway) != gateway:
         return "the refund is over another gateway"
-    if row.amount != leg.amount + leg.rounding:
-        return f"{leg.amount + leg.rounding} was asked back"
+    asked = sum([payments.refund(n).leg(at).paid for n, at in as_one(payments, name, place)])
+    if row.amount != asked:
+        return f"{asked} was asked back"
     if leg.arrived:
         return "it has arrived before, under another transaction"
     arrived = RefundOutcome(RefundStatus.ARRIVED, row.reference, row.at)
-    yield from record(shop, order, AnswerRefund(name, ((place, arrived),)), by)
+    made = yield from record(shop, order, AnswerRefund(name, ((place, arrived),), (row.key,)), by)
+    return "" if made.events else "it changes nothing"
+
+
+def _fee_row(
+    shop: Shop, gateway: str, attempt: Attempt, row: StatementRow, known: list[Movement], by: Actor
+) -> Flow[str]:
+    """A fee that has a row of its own: with those before it, it is not more than what was taken."""
+    own = [m.amount for m in known if m.kind is row.kind and m.key == row.key]
+    if abs(row.amount) > attempt.captured or abs(sum(own) + row.amount) > attempt.captured:
+        return f"{attempt.captured} was taken, and its fees are at most that"
+    told = Movement(row.kind, row.key, row.reference, row.amount, row.currency, row.at)
+    yield from _fee(shop, gateway, told, row.amount, by)
     return ""
 
 
-def _fee(
-    shop: Shop, gateway: str, subject: str, reference: str, amount: int, by: Actor
-) -> Flow[None]:
-    """A fee is booked once for a channel's transaction."""
-    if not subject:
+def _fee(shop: Shop, gateway: str, of: Movement, amount: int, by: Actor) -> Flow[None]:
+    """Book the fee of what moved, once: one transaction may move several times, each with a fee of its own."""
+    if not of.key:
         raise InvalidInput("the channel names nothing of ours", path="key")
-    order = yield from load(shop, order_of_key(subject))
-    command = NoteFee(gateway, amount, subject, reference)
-    yield from _noted(shop, order, f"{gateway}:fee:{reference or subject}", command, by)
+    order = yield from load(shop, order_of_key(of.key))
+    command = NoteFee(gateway, amount, of.key, of.reference)
+    moment = of.at.astimezone(UTC).isoformat()
+    yield from _noted(shop, order, f"{gateway}:fee:{of.reference or of.key}@{moment}", command, by)
 
 
 def _noted(shop: Shop, order: Order, name: str, command: Command, by: Actor) -> Flow[None]:

@@ -2,7 +2,8 @@
 
 A channel's statement has a row for each payment, refund, chargeback and fee of one of its days. Rows are matched
 by the channel's own transaction id, then by our key (the id of an attempt, of a leg of a refund), never by amount:
-two customers pay 19.99 every minute. What moved in several parts under one transaction id is added up.
+two customers pay 19.99 every minute. What moved in several parts under one transaction id is added up, on either
+side; the very same row again (amount, time and fee) is told twice.
 
 A channel's day has its own zone and its own cut-off. A payment close to it may stand in our books on one day and
 in the channel's on the next: such a difference is *in transit*, and closes by itself with the next statement.
@@ -11,6 +12,7 @@ in the channel's on the next: such a difference is *in transit*, and closes by i
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable as _Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -18,7 +20,7 @@ from ordercore.errors import InvalidInput
 from ordercore.value import value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
 __all__ = [
     "Difference",
@@ -31,6 +33,14 @@ __all__ = [
     "StatementRow",
     "reconcile",
 ]
+
+
+_SLACK_MAX = timedelta(days=31)
+
+
+def _timed(at: object) -> bool:
+    """Whether it is a moment, and far enough from the ends of the calendar to be told in any zone."""
+    return isinstance(at, datetime) and at.tzinfo is not None and 1 < at.year < 9_999
 
 
 class MovementKind(enum.Enum):
@@ -64,6 +74,8 @@ class ReconciliationClass(enum.Enum):
     """The channel tells the same transaction twice, or took two under one key of ours."""
     IN_TRANSIT = "in_transit"
     """Near the cut-off: it stands in another of the two's days."""
+    OUT_OF_PERIOD = "out_of_period"
+    """The channel tells of another time than was asked about, and our books were not read so far."""
     STATUS_DIFFERS = "status_differs"
     """The channel says that it failed or is pending, and we booked it."""
     FEE = "fee"
@@ -91,7 +103,9 @@ class Movement:
 
 @value
 class StatementRow:
-    """A row of a channel's statement, in minor units above zero; a fee that is given back is below.
+    """A row of a channel's statement, in minor units above zero.
+
+    Below zero are fees that are given back, and chargebacks and payouts that are taken back.
 
     ``reference`` is the channel's transaction id, ``key`` what we called it, empty where the statement does not
     tell. ``fee`` is what the channel kept of this very row. ``done``: it moved; a statement may also tell of
@@ -108,6 +122,20 @@ class StatementRow:
     done: bool = True
     row: int = 0
 
+    def check(self) -> None:
+        """Raise `InvalidInput` for what cannot be kept: half a cent, a time without a zone, a negative payment."""
+        texts = type(self.reference) is type(self.key) is type(self.currency) is str
+        if type(self.kind) is not MovementKind or not texts:
+            raise InvalidInput("a row has a kind, and texts", path="row")
+        if not type(self.amount) is type(self.fee) is type(self.row) is int:
+            raise InvalidInput("amounts are whole minor units", path="row.amount")
+        if self.amount < 0 and (
+            self.kind is MovementKind.PAYMENT or self.kind is MovementKind.REFUND
+        ):
+            raise InvalidInput("payments and refunds are above zero", path="row.amount")
+        if not _timed(self.at):
+            raise InvalidInput("a moment has a zone", path="row.at")
+
 
 @value
 class StatementPeriod:
@@ -120,8 +148,10 @@ class StatementPeriod:
 
     def check(self) -> None:
         """Raise `InvalidInput` for a period that has no length, or a slack below nothing."""
-        if self.start.tzinfo is None or self.end.tzinfo is None:
+        if not _timed(self.start) or not _timed(self.end):
             raise InvalidInput("moments have a zone", path="period")
+        if not isinstance(self.slack, timedelta) or self.slack > _SLACK_MAX:
+            raise InvalidInput(f"it is a time of at most {_SLACK_MAX}", path="period.slack")
         if self.end <= self.start:
             raise InvalidInput("it ends after it starts", path="period.end")
         if self.slack < timedelta(0):
@@ -183,17 +213,36 @@ _UNBOOKED: dict[MovementKind, ReconciliationClass] = {
     _K.PAYOUT: _C.PAYOUT,
 }
 
+_MANY = frozenset({_K.FEE, _K.CHARGEBACK, _K.PAYOUT})
+
 
 class _Ours:
     """One transaction of our books: movements under one reference, or one key, added up."""
 
-    __slots__ = ("amount", "failed", "first", "seen")
+    __slots__ = ("amount", "failed", "first", "more", "rows", "seen")
 
     def __init__(self, first: Movement) -> None:
         self.first = first
         self.amount = first.amount
+        self.more: list[Movement] | None = None
+        """The other parts of it."""
+        self.rows: list[StatementRow] | None = None
+        """Rows that are not, each for itself, all of it: compared when all are read."""
         self.seen = False
         self.failed: StatementRow | None = None
+
+    def add(self, movement: Movement) -> None:
+        """One more part of it."""
+        self.amount += movement.amount
+        if self.more is None:
+            self.more = [movement]
+        else:
+            self.more.append(movement)
+
+    @property
+    def parts(self) -> list[Movement]:
+        """All that moved under it."""
+        return [self.first] if self.more is None else [self.first, *self.more]
 
 
 class _Books:
@@ -213,7 +262,7 @@ class _Books:
         if known is None and not movement.reference and movement.key:
             known = keys.get(movement.key)
         if known is not None and known.first.currency == movement.currency:
-            known.amount += movement.amount
+            known.add(movement)
             if movement.key:
                 keys.setdefault(movement.key, known)
             return
@@ -225,10 +274,15 @@ class _Books:
             keys.setdefault(movement.key, found)
 
     def find(self, row: StatementRow) -> _Ours | None:
-        """By the channel's transaction id, then by our key."""
+        """By the channel's transaction id, then by our key.
+
+        One charge has many fees, chargebacks and payouts: two of them with ids of their own are two.
+        """
         found = self._references[row.kind].get(row.reference) if row.reference else None
         if found is None and row.key:
             found = self._keys[row.kind].get(row.key)
+            if found is not None and row.kind in _MANY and row.reference and found.first.reference:
+                return None
         return found
 
 
@@ -285,49 +339,199 @@ def reconcile(
     """Compare our movements with the rows of a statement about a period.
 
     ``movements`` should reach beyond the period by its slack on both sides. Nothing is looked up by amount.
+    A fee has no time of its own: one of ours that no row tells stood in another statement, and is passed over.
     Memory grows with our movements and the differences; rows are read once, one at a time.
+    Raises `InvalidInput` for a row or a period that cannot be.
     """
-    period.check()
+    checked(rows, period)
     books = _Books(movements)
     report = _Report()
+    unknown: dict[tuple[MovementKind, str, str], list[StatementRow]] = {}
     for row in rows:
-        _compare(report, books, row, period)
-    for ours in _unseen(books, period):
-        if ours.failed is not None:
-            report.tell(_C.STATUS_DIFFERS, ours, ours.failed)
-            continue
-        near = period.end - ours.first.at <= period.slack
-        report.tell(_C.IN_TRANSIT if near else _C.MISSING_THERE, ours, None)
+        if type(row) is not StatementRow:
+            raise InvalidInput(f"a {type(row).__name__} is no row of a statement", path="rows")
+        row.check()
+        ours = books.find(row)
+        if ours is not None:
+            _compare(report, ours, row, period)
+        elif row.done:
+            _not_ours(report, unknown, row, period)
+    for told in unknown.values():
+        _tell_unknown(report, told)
+    for ours in books.all:
+        if ours.rows is not None:
+            _settle(report, ours, ours.rows, period)
+        elif not ours.seen:
+            _missing(report, ours, period)
     return report.made()
 
 
-def _compare(report: _Report, books: _Books, row: StatementRow, period: StatementPeriod) -> None:
-    ours = books.find(row)
-    if ours is None:
-        if row.done:
-            report.tell(_UNBOOKED[row.kind], None, row)
-        return
+def checked(rows: object, period: object) -> None:
+    """Raise `InvalidInput` for what is no period, or nothing that rows come from."""
+    if type(period) is not StatementPeriod:
+        raise InvalidInput("it is a StatementPeriod", path="period")
+    period.check()
+    if not isinstance(rows, _Iterable):
+        raise InvalidInput("rows of a statement, one after the other", path="rows")
+
+
+def _compare(report: _Report, ours: _Ours, row: StatementRow, period: StatementPeriod) -> None:
+    """What a row that is found in our books says, as far as it can be said before all are read."""
     if not row.done:
         ours.failed = row  # a later row may say that it came about
         return
     if ours.seen:
         report.tell(_C.DUPLICATE, None, row)
-        return
-    ours.seen = True
-    if row.currency != ours.first.currency:
-        report.tell(_C.WRONG_CURRENCY, ours, row)
-    elif row.amount != ours.amount:
-        report.tell(_C.WRONG_AMOUNT, ours, row)
-    elif period.start <= ours.first.at < period.end:
-        report.tell(_C.MATCHED, ours, row)
+    elif row.currency != ours.first.currency:
+        ours.seen = ours.rows is None
+        report.tell(_C.WRONG_CURRENCY, ours if ours.seen else None, row)
+    elif ours.rows is not None:
+        ours.rows.append(row)
+    elif ours.more is not None or row.amount != ours.amount:
+        ours.rows = [row]
     else:
-        report.tell(_C.IN_TRANSIT, ours, row)
-    if row.fee and row.currency == ours.first.currency and row.amount == ours.amount:
-        report.charged.append((ours.first, row.fee))
+        ours.seen = True
+        _agrees(report, ours, row, period)
+        if row.fee:
+            report.charged.append((ours.first, row.fee))
 
 
-def _unseen(books: _Books, period: StatementPeriod) -> Iterator[_Ours]:
-    """Our movements of the period that no row spoke of. What lies just before it stands in the statement before."""
-    for ours in books.all:
-        if not ours.seen and period.start <= ours.first.at < period.end:
-            yield ours
+def _agrees(report: _Report, ours: _Ours, row: StatementRow, period: StatementPeriod) -> None:
+    fee = row.kind is _K.FEE
+    inside = fee or period.start <= ours.first.at < period.end
+    report.tell(_C.MATCHED if inside else _C.IN_TRANSIT, ours, row)
+
+
+# Parts -----------------------------------------------------------------------------------------
+
+
+def _settle(
+    report: _Report, ours: _Ours, rows: list[StatementRow], period: StatementPeriod
+) -> None:
+    """Several rows, or several movements of ours, under one transaction: their sums are compared."""
+    named = [row for row in rows if row.reference == ours.first.reference]
+    of = (named or rows)[0].reference
+    rows, others = _split(rows, lambda row: row.reference == of)
+    for row in others:  # another transaction under the same key of ours
+        report.tell(_C.DUPLICATE, None, row)
+    chosen = _chosen(ours, rows, period)
+    if chosen is None:
+        once, again = _once(rows)
+        chosen = _chosen(ours, once, period)
+        whole = [row for row in once if row.amount == ours.amount]
+        if chosen is None and whole:
+            once, again = whole[:1], [row for row in rows if row is not whole[0]]
+            chosen = ours.parts
+        rows = once
+        for row in again:
+            report.tell(_C.DUPLICATE, None, row)
+    if chosen is None:
+        report.tell(_C.WRONG_AMOUNT, ours, _added(rows))
+        return
+    rest = [part for part in ours.parts if not any([part is other for other in chosen])]
+    told = _together(chosen)
+    _agrees(report, told, _added(rows), period)
+    if rest:
+        _missing(report, _together(rest), period)
+    for row in rows:
+        if row.fee:
+            part = next((part for part in chosen if part.amount == row.amount), chosen[0])
+            report.charged.append((part, row.fee))
+            if len(chosen) > 1:
+                chosen = [other for other in chosen if other is not part]
+
+
+def _chosen(
+    ours: _Ours, rows: list[StatementRow], period: StatementPeriod
+) -> list[Movement] | None:
+    """Our parts that rows add up to: all, or those of the period, or those before its cut-off comes near."""
+    told = sum([row.amount for row in rows])
+    if told == ours.amount:
+        return ours.parts
+    inside = [part for part in ours.parts if period.start <= part.at < period.end]
+    clear = [part for part in inside if period.end - part.at > period.slack]
+    for parts in (inside, clear):
+        if parts and told == sum([part.amount for part in parts]):
+            return parts
+    return None
+
+
+def _together(parts: list[Movement]) -> _Ours:
+    found = _Ours(parts[0])
+    for part in parts[1:]:
+        found.add(part)
+    return found
+
+
+def _split(
+    rows: list[StatementRow], meant: Callable[[StatementRow], bool]
+) -> tuple[list[StatementRow], list[StatementRow]]:
+    return [row for row in rows if meant(row)], [row for row in rows if not meant(row)]
+
+
+def _once(rows: list[StatementRow]) -> tuple[list[StatementRow], list[StatementRow]]:
+    """Each row once, and those that were told before in the very same words."""
+    first: dict[tuple[int, datetime, int], StatementRow] = {}
+    for row in rows:
+        first.setdefault((row.amount, row.at, row.fee), row)
+    return _split(rows, lambda row: first[row.amount, row.at, row.fee] is row)
+
+
+def _added(rows: list[StatementRow]) -> StatementRow:
+    """Rows of one transaction as one."""
+    first = rows[0]
+    if len(rows) == 1:
+        return first
+    return StatementRow(
+        first.kind, first.reference, first.key, sum([row.amount for row in rows]), first.currency,
+        first.at, sum([row.fee for row in rows]), first.done, first.row,
+    )  # fmt: skip
+
+
+# One side only ---------------------------------------------------------------------------------
+
+
+def _not_ours(
+    report: _Report,
+    unknown: dict[tuple[MovementKind, str, str], list[StatementRow]],
+    row: StatementRow,
+    period: StatementPeriod,
+) -> None:
+    """A row that our books do not know: kept until all of its transaction are read."""
+    if not period.start - period.slack <= row.at < period.end + period.slack:
+        report.tell(_C.OUT_OF_PERIOD, None, row)
+        return
+    name = row.reference or row.key
+    if not name:
+        report.tell(_UNBOOKED[row.kind], None, row)
+        return
+    unknown.setdefault((row.kind, name, row.currency), []).append(row)
+
+
+def _tell_unknown(report: _Report, rows: list[StatementRow]) -> None:
+    if len(rows) == 1:
+        report.tell(_UNBOOKED[rows[0].kind], None, rows[0])
+        return
+    rows, again = _once(rows)
+    parts, others = _split(rows, lambda row: (row.reference, row.key) == _name(rows[0]))
+    report.tell(_UNBOOKED[rows[0].kind], None, _added(parts))
+    for row in others:
+        report.tell(_UNBOOKED[row.kind], None, row)
+    for row in again:
+        report.tell(_C.DUPLICATE, None, row)
+
+
+def _name(row: StatementRow) -> tuple[str, str]:
+    return row.reference, row.key
+
+
+def _missing(report: _Report, ours: _Ours, period: StatementPeriod) -> None:
+    """Ours that no row spoke of. What lies just before the period stands in the statement before."""
+    first = ours.first
+    if first.kind is _K.FEE or not period.start <= first.at < period.end:
+        return
+    if ours.failed is not None:
+        report.tell(_C.STATUS_DIFFERS, ours, ours.failed)
+        return
+    near = period.end - first.at <= period.slack
+    report.tell(_C.IN_TRANSIT if near else _C.MISSING_THERE, ours, None)

@@ -20,9 +20,14 @@ def paid_in_full(order: Order) -> bool:
         captured = payments.captured - payments.refunded
         return captured >= order.content.total - payments.refunded_now
     now = payments.round
+    names = []
     for attempt in payments.attempts:
         if attempt.round == now:
             captured += attempt.counted
+            names.append(attempt.id)
+    for refund in payments.refunds:
+        if refund.surplus:  # it was paid above what was asked, and pays nothing
+            captured -= sum([leg.amount for leg in refund.legs if leg.attempt in names])
     return captured >= order.content.total
 
 

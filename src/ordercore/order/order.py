@@ -359,10 +359,11 @@ class Order:
     @property
     def due(self) -> int:
         """What must still be paid or promised, in minor units: the total, without what was refunded of it,
-        less the money that is in our hands or promised to us. Computed from totals, never from changes."""
-        if self.handling.released:
-            return 0
+        less the money that is in our hands or promised to us. Who was given all of it back owes nothing for it.
+        Computed from totals, never from changes."""
         payments = self.payments
+        if self.handling.released or payments.given_up:
+            return 0
         left = self.content.total
         for attempt in payments.attempts:
             if attempt.state is AttemptState.CAPTURED:  # what it covers, without a call
@@ -395,7 +396,9 @@ class Order:
         what payers' banks took back."""
         payments = self.payments
         net = payments.captured - payments.refunded
-        price = 0 if self.handling.released else self.content.total - payments.refunded_now
+        price = 0
+        if not self.handling.released:
+            price = max(0, self.content.total - payments.refunded_now)
         above = net - price - payments.forfeited
         return max(0, above - payments.taken_back) if above > 0 else 0
 

@@ -13,7 +13,10 @@ earned; a refund leaves the shop's books when it is asked, and the channel's whe
 | funds shared | revenue, tax payable | merchant payable |
 | refund asked before that | advances | refunds in transit |
 | refund asked after that | revenue, shipping income, tax payable, duty collected | refunds in transit, funded discounts |
+| all that was left refunded | what of the sale no row names, advances | refunds in transit, chargebacks |
+| ended before it was earned | advances | chargebacks |
 | refund arrived | refunds in transit | clearing, or the liability; of another way, the liability there |
+| refund bounced after it arrived | what was credited then | refunds in transit |
 | balance of a presale paid | deposits held | advances |
 | deposit forfeited | deposits held | forfeited deposits, tax payable |
 | compensation granted, arrived | compensation; refunds in transit | refunds in transit; the liability |
@@ -40,7 +43,7 @@ from typing import TYPE_CHECKING, Any
 
 from ordercore.ledger import AccountKind, Entry
 from ordercore.money import Percent
-from ordercore.order.events import Adopted, RevenueRecognized
+from ordercore.order.events import Adopted, Moved, RevenueRecognized
 from ordercore.order.evolve import FOLDS
 from ordercore.order.facts import paid_in_full
 from ordercore.order.order import row_taxes
@@ -58,14 +61,15 @@ from ordercore.tender.events import (
     RefundRequested,
     Remitted,
 )
+from ordercore.tender.refund import rest_of_the_sale
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ordercore.event import Event
-    from ordercore.order.order import Order
+    from ordercore.order.order import Order, OrderContent
     from ordercore.pricing import Funder
-    from ordercore.tender import Attempt, Payments
+    from ordercore.tender import Attempt, Payments, Refund, RefundRow
 
 __all__ = ["POSTINGS", "SIDES", "outside", "posting"]
 
@@ -247,16 +251,27 @@ def _recognized(before: Order, event: RevenueRecognized) -> tuple[Entry, ...]:
 
 def _refund_requested(before: Order, event: RefundRequested) -> tuple[Entry, ...]:
     refund = event.refund
+    if refund.whole:
+        return _wholly_refunded(before, refund)
     released = refund.released
     back = refund.amount - released
     transit = Entry(_A.REFUNDS_IN_TRANSIT, "", -back)
     if not (refund.recognized and refund.rows):
         return (Entry(_A.ADVANCES, "", back), transit) if back else ()
-    content = before.content
+    earned = _taken_from_sale(before.content, before.payments, refund.rows).entries(1)
+    if released:
+        earned = (*earned, Entry(_A.RECEIVABLE, "", -released))
+    return (*earned, transit) if back else earned
+
+
+def _taken_from_sale(
+    content: OrderContent, payments: Payments, drawn_rows: tuple[RefundRow, ...]
+) -> _Sale:
+    """What these rows take back of an earned sale, after what refunds took of it before."""
     rows = {row.id: row for row in content.rows()}
-    gone = refunded_units(before.payments)
+    gone = refunded_units(payments)
     sale = _Sale()
-    for drawn in refund.rows:
+    for drawn in drawn_rows:
         row = rows[drawn.row]
         kind = None if isinstance(row, QuoteLine) else row.kind
         if kind in BORDER_CHARGES:
@@ -266,7 +281,7 @@ def _refund_requested(before: Order, event: RefundRequested) -> tuple[Entry, ...
         first = gone.get(drawn.row, 0)
         sale.earn(drawn.net, shipping=shipping)
         if row.parts:
-            off = reduction(before.payments.plan, row)
+            off = reduction(payments.plan, row)
             for part in row_taxes(row, first, drawn.units, off):
                 sale.levy(part.ppm, part.name, part.tax)
         else:
@@ -274,26 +289,75 @@ def _refund_requested(before: Order, event: RefundRequested) -> tuple[Entry, ...
         if row.funded:
             for who, amount in content.funded(drawn.row, first, drawn.units):
                 sale.fund(who, amount, shipping=shipping)
-    earned = sale.entries(1)
-    if released:
-        earned = (*earned, Entry(_A.RECEIVABLE, "", -released))
-    return (*earned, transit) if back else earned
+    return sale
+
+
+def _wholly_refunded(before: Order, refund: Refund) -> tuple[Entry, ...]:
+    """All of the money goes back: nothing of the sale stays, and what payers' banks took is no loss.
+
+    What was paid more or less than the sale stands as an advance, and is evened out.
+    """
+    content, payments = before.content, before.payments
+    released = refund.released
+    found = [Entry(_A.REFUNDS_IN_TRANSIT, "", released - refund.amount)]
+    if refund.recognized:
+        after = payments.having(refunds=(*payments.refunds, refund))
+        rest = rest_of_the_sale(content.lines, content.charges, after)
+        found += _taken_from_sale(content, payments, refund.rows).entries(1)
+        found += _taken_from_sale(content, after, rest).entries(1)
+        found.append(Entry(_A.RECEIVABLE, "", -released))
+    for attempt in payments.attempts:
+        if attempt.charged_back:
+            found.append(Entry(_A.CHARGEBACKS, attempt.gateway, -_bank_took(payments, attempt)))
+    found.append(Entry(_A.ADVANCES, "", -sum([entry.amount for entry in found])))
+    return tuple([entry for entry in found if entry.amount])
+
+
+def _bank_took(payments: Payments, attempt: Attempt) -> int:
+    """What the payer's bank took back of an attempt that no refund had given back."""
+    return min(attempt.charged_back, max(0, payments.left(attempt)))
+
+
+def _moved(before: Order, event: Moved) -> tuple[Entry, ...]:
+    """An order that ends before it is earned: what payers' banks took is no advance any more, nor a loss. Once it
+    lives again it is both."""
+    payments = before.payments
+    if event.releases is before.handling.released or before.recognized:
+        return ()
+    if not payments.taken_back or _evened_out(payments):
+        return ()
+    room = max(0, _standing(payments))
+    found: list[Entry] = []
+    for attempt in payments.attempts:
+        part = min(room, _bank_took(payments, attempt)) if attempt.charged_back else 0
+        if part:
+            room -= part
+            part = part if event.releases else -part
+            found += [
+                Entry(_A.ADVANCES, "", part), Entry(_A.CHARGEBACKS, attempt.gateway, -part),
+            ]  # fmt: skip
+    return tuple(found)
+
+
+def _evened_out(payments: Payments) -> bool:
+    return any([refund.whole for refund in payments.refunds])
 
 
 def _refund_answered(before: Order, event: RefundAnswered) -> tuple[Entry, ...]:
-    if event.status is not RefundStatus.ARRIVED:
-        return ()
     leg = before.payments.refund(event.refund).legs[event.leg]
-    if leg.released:
+    bounced = leg.arrived and event.status is RefundStatus.FAILED
+    if leg.released or not (bounced or event.status is RefundStatus.ARRIVED):
         return ()
     attempt = before.payments.attempt(leg.attempt)
     side, gateway = SIDES[attempt.kind], attempt.gateway
     if leg.gateway:
         side, gateway = _A.STORED_VALUE_LIABILITY, leg.gateway
-    transit, paid = Entry(_A.REFUNDS_IN_TRANSIT, "", leg.amount), Entry(side, gateway, -leg.paid)
+    sign = -1 if bounced else 1
+    transit = Entry(_A.REFUNDS_IN_TRANSIT, "", sign * leg.amount)
+    paid = Entry(side, gateway, -sign * leg.paid)
     if not leg.rounding:
         return transit, paid
-    rounded = Entry(_A.ROUNDING, "", leg.rounding)
+    rounded = Entry(_A.ROUNDING, "", sign * leg.rounding)
     return (transit, paid, rounded) if leg.paid else (transit, rounded)
 
 
@@ -302,8 +366,13 @@ def _charged_back(before: Order, event: ChargedBack) -> tuple[Entry, ...]:
     attempt = payments.attempt(event.attempt)
     ours = min(event.amount, max(0, payments.left(attempt) - attempt.charged_back))
     side, gateway = SIDES[attempt.kind], attempt.gateway
+    kept = 0
+    if not before.recognized and (before.handling.released or _evened_out(payments)):
+        # the order has ended: what is still there for the customer is what the bank took
+        kept = min(ours, max(0, _standing(payments) - payments.taken_back))
     found = (
-        Entry(_A.CHARGEBACKS, gateway, ours),
+        Entry(_A.ADVANCES, "", kept),
+        Entry(_A.CHARGEBACKS, gateway, ours - kept),
         Entry(_A.RECEIVABLE, "", event.amount - ours),  # it had gone back to the payer already
         Entry(_A.CHANNEL_FEES, gateway, event.fee),
         Entry(side, gateway, -event.amount - event.fee),
@@ -388,6 +457,7 @@ POSTINGS: Mapping[type[Event], Callable[[Order, Any], tuple[Entry, ...]]] = {
     Adopted: _adopted,
     AttemptAnswered: _answered,
     RevenueRecognized: _recognized,
+    Moved: _moved,
     RefundRequested: _refund_requested,
     RefundAnswered: _refund_answered,
     ChargedBack: _charged_back,
@@ -425,9 +495,13 @@ def posting(before: Order, events: tuple[Event, ...]) -> tuple[Entry, ...]:
             again = False
             told.append(event.refund.id)  # type: ignore[attr-defined]
         elif kind is RefundAnswered:
-            again = event.refund in told  # type: ignore[attr-defined]
+            leg = f"{event.refund}#{event.leg}"  # type: ignore[attr-defined]
+            again = event.refund in told or leg in told  # type: ignore[attr-defined]
+            told.append(leg)
         else:
-            again = kind is RevenueRecognized and bool(told)
+            again = bool(told) and (
+                kind is RevenueRecognized or (kind is Moved and bool(before.payments.taken_back))
+            )
         now = before
         if again:
             for earlier in events[:i]:

@@ -341,6 +341,7 @@ class Refund:
     ``consent`` is the customer's recorded word for another way than the original one.
     ``surplus``: what was paid above the price goes back; it concerns no goods. ``at`` is when it was asked,
     ``None`` of one from before that was kept: its legs may have been sent.
+    ``whole``: with it all goes back that was left, so of the sale nothing stays, also not what no row names.
     """
 
     id: str
@@ -354,6 +355,7 @@ class Refund:
     consent: str = ""
     surplus: bool = False
     at: datetime | None = None
+    whole: bool = False
 
     @property
     def released(self) -> int:
@@ -415,6 +417,11 @@ class Compensation:
     at: datetime | None = None
 
 
+def _number(text: str) -> int:
+    """A number in a key; -1 for what is none."""
+    return int(text) if len(text) < 10 and text.isascii() and text.isdigit() else -1
+
+
 @value
 class Payments:
     """The payments of one order: the plan in force, all attempts, all refunds.
@@ -453,12 +460,17 @@ class Payments:
         raise NotFound(f"no refund {id!r}", path="refund", refund=id)
 
     def leg_of(self, key: str) -> tuple[str, int]:
-        """The refund and the place of the leg that is asked of a gateway under ``key``; raises `NotFound`."""
+        """The refund and the place of the leg that is, or was, asked of a gateway under ``key``.
+
+        A leg has a key for each way that it was tried: whether ``key`` is that of the last one, `RefundLeg.key`
+        tells. Raises `NotFound`, also for a try that was never made.
+        """
         name, _, rest = key.rpartition("#")
-        digits, _, _ = rest.partition("x")
-        place = int(digits) if digits.isascii() and digits.isdigit() else -1
-        self.refund(name).leg(place)
-        return name, place
+        digits, x, tries = rest.partition("x")
+        leg = self.refund(name).leg(_number(digits))
+        if x and not 0 < _number(tries) <= leg.tries:
+            raise NotFound(f"no refund was asked as {key[:80]!r}", path="refund", refund=name)
+        return name, _number(digits)
 
     def compensation(self, id: str) -> Compensation:  # noqa: A002 - the field's name
         """The compensation with this id; raises `NotFound`."""
@@ -532,6 +544,11 @@ class Payments:
         """The same, of what is agreed today: without refunds from before an amendment, nor of what was paid
         above the price."""
         return sum([refund.amount for refund in self.refunds[self.settled :] if not refund.surplus])
+
+    @property
+    def given_up(self) -> bool:
+        """Whether a refund of what is agreed today took all back, the unpaid and unearned rest of the sale too."""
+        return any([refund.whole for refund in self.refunds[self.settled :]])
 
     def left(self, attempt: Attempt) -> int:
         """What of an attempt that counts as paid was not asked back, in minor units of the order's price."""

@@ -208,7 +208,11 @@ class CreditRequest:
 
 @value
 class RefundOutcome:
-    """A gateway's answer about one refund or credit. *Failed* is for good: nothing was moved, nothing will be."""
+    """A gateway's answer about one refund or credit.
+
+    *Failed* is for good: the payer has nothing of it, and will have nothing. It outweighs *arrived*, told before it
+    or after it: then the money came back.
+    """
 
     status: RefundStatus
     reference: str = ""

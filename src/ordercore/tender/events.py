@@ -213,7 +213,8 @@ class Forfeited(Event):
 @event("refund.answered")
 class RefundAnswered(Event):
     """A gateway spoke about one leg of a refund. ``amount`` and ``gateway`` tell the money that arrived, ``key``
-    under which name the gateway knows it: of legs that went out as one, the first tells all of it.
+    under which name the gateway knows it: of legs that went out as one, the first tells all of it. An amount
+    below zero had arrived, and came back.
     """
 
     refund: str
@@ -371,7 +372,7 @@ def _legs_changed(
             legs[leg] = change(legs[leg])
             found = Refund(  # noqa: PLW2901 - the changed one takes its place
                 found.id, found.rows, tuple(legs), found.amount, found.reason, found.recognized,
-                found.split, consent or found.consent, found.surplus, found.at,
+                found.split, consent or found.consent, found.surplus, found.at, found.whole,
             )  # fmt: skip
         refunds.append(found)
     return payments.having(refunds=tuple(refunds))

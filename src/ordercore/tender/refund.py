@@ -27,6 +27,7 @@ from ordercore.tender.attempt import (
     RefundSplit,
 )
 from ordercore.tender.carrying import carried_tenders, shared
+from ordercore.tender.channel import RefundStatus
 from ordercore.tender.reduction import reduced, reduction
 from ordercore.tender.tenders import TenderKind
 from ordercore.value import value
@@ -42,12 +43,16 @@ __all__ = [
     "ORIGINAL",
     "RefundWay",
     "all_legs",
+    "check_reroute",
     "in_coins",
     "may_go_back",
     "refund",
     "refundable",
     "refunded_units",
     "resolved",
+    "rest_of_the_sale",
+    "surplus_kept",
+    "surplus_legs",
 ]
 
 _STORED = (TenderKind.STORED_VALUE, TenderKind.BALANCE, TenderKind.POINTS)
@@ -95,9 +100,45 @@ def refundable(
     return units, tuple(charge.id for charge in charges if not done.get(charge.id))
 
 
+def rest_of_the_sale(
+    lines: Sequence[QuoteLine], charges: Sequence[QuoteCharge], payments: Payments
+) -> tuple[RefundRow, ...]:
+    """What was agreed and not refunded: the last units of each line, and charges. It draws of no tender."""
+    units, left = refundable(lines, charges, payments)
+    places = {line.id: (line, line.quantity) for line in lines}
+    rows = [
+        _Asked(line, 0, whole - units[name], units[name], payments.plan)
+        for name, (line, whole) in places.items()
+        if name in units
+    ]
+    rows += [_Asked(charge, 0, 0, 1, payments.plan) for charge in charges if charge.id in left]
+    return tuple([row.drawn(()) for row in rows])
+
+
 def may_go_back(payments: Payments, attempt: Attempt) -> int:
     """What of an attempt may still be asked back, in minor units: not what the payer's bank took back."""
     return max(0, payments.left(attempt) - attempt.charged_back)
+
+
+def check_reroute(payments: Payments, leg: RefundLeg, currency: str) -> None:
+    """Raise `NotAllowed` for a leg that failed if the payer's bank took the money that it would give back.
+
+    Others that failed claim nothing until they are rerouted themselves.
+    """
+    attempt = payments.attempt(leg.attempt)
+    if not attempt.charged_back:
+        return
+    others = [
+        other.paid
+        for part in payments.refunds
+        for other in part.legs
+        if other.attempt == attempt.id
+        and not other.released
+        and other.status is not RefundStatus.FAILED
+    ]
+    left = attempt.captured - attempt.returned - attempt.charged_back - sum(others)
+    if left < leg.paid:
+        raise _gone_by_bank(attempt.charged_back, leg.paid, max(0, left), currency)
 
 
 # What is asked back -----------------------------------------------------------------------------
@@ -274,8 +315,12 @@ def _taken_back(payments: Payments, plan: TenderPlan, asked: int, left: int) -> 
     gone = sum([attempt.charged_back for attempt in payments.attempts])
     if not gone:
         return NotAllowed("the tender's money was not taken", path="refund", left=left)
-    text, rest = decimal_text(gone, plan.currency), decimal_text(left, plan.currency)
-    reason = f"{text} {plan.currency} went back through the payer's bank: {rest} is left for this"
+    return _gone_by_bank(gone, asked, left, plan.currency)
+
+
+def _gone_by_bank(gone: int, asked: int, left: int, currency: str) -> NotAllowed:
+    text, rest = decimal_text(gone, currency), decimal_text(left, currency)
+    reason = f"{text} {currency} went back through the payer's bank: {rest} is left for this"
     return NotAllowed(reason, path="refund", charged_back=gone, left=left, asked=asked)
 
 
@@ -351,15 +396,49 @@ def all_legs(payments: Payments, way: RefundWay = ORIGINAL) -> tuple[RefundLeg, 
     kept = payments.forfeited
     for name, tender in carried_tenders(payments):
         attempt = payments.attempt(name)
-        stays = min(kept, tender.amount)
+        held = min(tender.amount, may_go_back(payments, attempt))
+        stays = min(kept, held)
         kept -= stays
-        amount = min(tender.amount - stays, may_go_back(payments, attempt))
+        amount = held - stays
         if amount:
             points = tender.points if amount == tender.amount else tender.points_of(amount)
             legs.append(
                 RefundLeg(name, amount, points, gateway=_goes_to(attempt, way), account=way.account)
             )
     return tuple(legs)
+
+
+def surplus_kept(payments: Payments) -> tuple[tuple[str, int], ...]:
+    """What attempts of the payment in force took above what was asked and still hold, in minor units."""
+    found = []
+    for attempt in payments.current():
+        over = attempt.counted - attempt.amount
+        if over > 0 and not payments.carried:
+            gone = [
+                leg.amount
+                for refund_ in payments.refunds
+                if refund_.surplus
+                for leg in refund_.legs
+                if leg.attempt == attempt.id
+            ]
+            rest = min(over - sum(gone), may_go_back(payments, attempt))
+            if rest > 0:
+                found.append((attempt.id, rest))
+    return tuple(found)
+
+
+def surplus_legs(
+    payments: Payments, kept: Sequence[tuple[str, int]], way: RefundWay
+) -> tuple[RefundLeg, ...]:
+    """The legs of what was kept above the price."""
+    return tuple(
+        [
+            RefundLeg(
+                name, amount, 0, gateway=_goes_to(payments.attempt(name), way), account=way.account
+            )
+            for name, amount in kept
+        ]
+    )
 
 
 def _goes_to(attempt: Attempt, way: RefundWay) -> str:

@@ -486,7 +486,9 @@ def amounts_agree(order: Order) -> None:
     content, payments = order.content, order.payments
     _same("L3 quote reconciles", "the total", content.total, sum(r.total for r in content.rows()))
     law = "L6 tender conservation"
-    price = 0 if order.handling.released else content.total - payments.refunded_now
+    price = max(0, content.total - payments.refunded_now)
+    if order.handling.released or any(r.whole for r in payments.refunds[payments.settled :]):
+        price = 0
     _same(law, "what is due", order.due, max(0, price - payments.secured))
     net = payments.captured - payments.refunded
     gone = sum(max(0, min(a.charged_back, payments.left(a))) for a in payments.attempts)
@@ -569,10 +571,10 @@ _EARNED = frozenset(
 """Accounts of the sale."""
 
 
-def books_tell_the_money(order: Order, entries: Iterable[Entry]) -> None:
+def books_tell_the_money(order: Order, entries: Iterable[Entry | Balance]) -> None:
     """L9: the balances of one order are what its attempts, refunds and compensations say.
 
-    ``entries`` are all entries of the order. Clearing, till, couriers and liabilities, by gateway: captured, less
+    ``entries`` are all entries of the order, or their balances. Clearing, till, couriers and liabilities, by gateway: captured, less
     given back, less refunds that arrived over it, less what it charged back; with what it kept or paid out
     since. Refunds in transit: asked and not only let go, less arrived. What is left (advances and deposits, or, once earned,
     revenue, income and tax, with what is still to be collected, and what was kept): captured, less given
@@ -608,14 +610,24 @@ def books_tell_the_money(order: Order, entries: Iterable[Entry]) -> None:
     over = charged_back - sums.get(AccountKind.CHARGEBACKS, 0)  # what customers owe for it
     _same(law, "advances, revenue and tax together", agreed - over, asked - kept)
     advances = sums.get(AccountKind.ADVANCES, 0) + sums.get(AccountKind.DEPOSITS_HELD, 0)
+    ended = any(refund.whole for refund in payments.refunds)
     if order.recognized:
         receivable = sums.get(AccountKind.RECEIVABLE, 0) - over
-        _same(law, "what an earned sale leaves open", advances + receivable, _open(order))
+        due = asked - kept if ended else _open(order)
+        _same(law, "what an earned sale leaves open", advances + receivable, due)
+        back = payments.refunded_now > 0 and payments.refunded >= payments.captured
+        if ended or (back and not order.due):
+            for account in _EARNED:
+                _same(law, f"{account.value} of a refunded sale", sums.get(account, 0), 0)
     else:
+        evened = over - sums.get(AccountKind.RECEIVABLE, 0)  # advances against chargebacks
         _same(
-            law, "advances of a sale that is not earned", advances,
+            law, "advances of a sale that is not earned", advances - evened,
             asked - kept + payments.forfeited,
         )  # fmt: skip
+        if (ended or order.handling.released) and not payments.forfeited:
+            lost = sums.get(AccountKind.CHARGEBACKS, 0)
+            _holds(law, "an advance stands against a chargeback", true=not (advances < 0 < lost))
 
 
 def _price_of(attempt: Attempt) -> int:

@@ -19,6 +19,7 @@ from ordercore.order.rules.deciding import Refusal, unlisted
 from ordercore.order.rules.holding import ask_back
 from ordercore.order.rules.paying import give_all_back, planned_today
 from ordercore.tender import (
+    Refund,
     RefundSplit,
     RefundStatus,
     StrandedRefund,
@@ -28,7 +29,7 @@ from ordercore.tender import (
 )
 from ordercore.tender.attempt import REFUNDS_MAX
 from ordercore.tender.events import RefundAnswered, RefundRerouted
-from ordercore.tender.refund import ORIGINAL, RefundWay
+from ordercore.tender.refund import ORIGINAL, RefundWay, surplus_kept, surplus_legs
 from ordercore.tender.sending import as_one
 
 if TYPE_CHECKING:
@@ -36,11 +37,9 @@ if TYPE_CHECKING:
 
     from ordercore.order.order import Order
     from ordercore.order.rules.deciding import Deciding, Guard, Rule, Situation
-    from ordercore.tender import RefundOutcome
+    from ordercore.tender import RefundLeg, RefundOutcome
 
 __all__ = ["GUARDS", "RULES", "give_back", "matrix_holds"]
-
-_OPEN = frozenset({None, RefundStatus.UNKNOWN})
 
 
 def may_refund(order: Order, situation: Situation) -> Refusal | None:
@@ -124,7 +123,7 @@ def give_back(
 
 
 def refund_order(deciding: Deciding, command: RefundOrder) -> None:
-    """Refund what the command names; everything left where it names nothing."""
+    """Refund what the command names; everything left where it names nothing, what was paid above the price too."""
     order = deciding.order
     goods = Manifest() if command.goods is None else command.goods
     charges = command.charges
@@ -141,14 +140,34 @@ def refund_order(deciding: Deciding, command: RefundOrder) -> None:
         units, left = refundable(order.content.lines, order.content.charges, order.payments)
         goods = Manifest(tuple((line, Quantity(n)) for line, n in units.items()))
         charges = tuple(left)
+        if _give_surplus_back(deciding, command, way, alone=not (goods or charges)):
+            _after_refund(deciding, command.reason)
+            return
     give_back(deciding, command.id, goods, charges, command.reason, way)
     _after_refund(deciding, command.reason)
 
 
+def _give_surplus_back(
+    deciding: Deciding, command: RefundOrder, way: RefundWay, *, alone: bool
+) -> bool:
+    """Give back what was kept above the price; whether nothing else is left to go (``alone``)."""
+    kept = surplus_kept(deciding.order.payments)
+    if not kept:
+        return False
+    legs = surplus_legs(deciding.order.payments, kept, way)
+    name = command.id if alone else f"{command.id}-over"
+    reason = "paid above what was asked"
+    amount = sum([leg.amount for leg in legs])
+    ask_back(deciding, Refund(name, (), legs, amount, reason, consent=way.consent, surplus=True))
+    return alone
+
+
 def matrix_holds(order: Order) -> bool:
-    """Whether what was paid is allotted to the goods of today: then units have their exact share of it."""
+    """Whether what was paid is allotted to the goods of today: then units have their exact share of it. What was kept
+    above the price is no part of it."""
     payments = order.payments
-    if payments.captured - payments.refunded + payments.refunded_now != order.content.total:
+    over = payments.captured - payments.refunded + payments.refunded_now - order.content.total
+    if over and over != sum([amount for _, amount in surplus_kept(payments)]):
         return False
     if any([not done.rows and not done.surplus for done in payments.refunds[payments.settled :]]):
         return False  # what went back went back over no row
@@ -173,7 +192,11 @@ def _after_refund(deciding: Deciding, reason: str) -> None:
 
 
 def answer_refund(deciding: Deciding, command: AnswerRefund) -> None:
-    """Take answers about legs in; never backwards: what arrived stays arrived.
+    """Take answers about legs in; never backwards, in whatever order they come (law L10).
+
+    What is told under a leg's key weighs *unknown*, *accepted*, *arrived*, *failed*, the last most: a refund that
+    has arrived may still bounce off the payer's bank, one that failed has failed for good. Without a key it is the
+    word of somebody of the shop: then an arrival mends a failure, and nothing undoes it.
 
     Legs that went out as one are answered alike. News of a way that failed before concerns no later one.
     """
@@ -185,29 +208,38 @@ def answer_refund(deciding: Deciding, command: AnswerRefund) -> None:
         together = as_one(payments, command.refund, place)
         told = sum([payments.refund(name).leg(at).paid for name, at in together])
         for name, at in together:
-            _answer_leg(deciding, name, at, outcome, told)
+            _answer_leg(deciding, name, at, outcome, told, by_key=bool(command.keys))
             told = 0  # the first of them tells all of it
     if deciding.lists("refunded") and everything_refunded(deciding.order):
         deciding.move("refunded")
 
 
+def _news(leg: RefundLeg, status: RefundStatus, *, by_key: bool) -> bool:
+    """Whether an answer says more of a leg than is known."""
+    known = leg.status
+    if known is status or (known is not None and status is RefundStatus.UNKNOWN):
+        return False
+    if known is RefundStatus.ARRIVED:
+        # what no channel was called for cannot come back from one
+        return by_key and status is RefundStatus.FAILED and not leg.released and leg.paid != 0
+    if known is RefundStatus.FAILED:
+        return status is RefundStatus.ARRIVED and not by_key
+    return True
+
+
 def _answer_leg(
-    deciding: Deciding, name: str, place: int, outcome: RefundOutcome, paid: int
+    deciding: Deciding, name: str, place: int, outcome: RefundOutcome, paid: int, *, by_key: bool
 ) -> None:
     """Take an answer about one leg in, if it is news."""
     payments = deciding.order.payments
     leg = payments.refund(name).leg(place)
     status = outcome.status
-    if status is RefundStatus.ACCEPTED and leg.status not in _OPEN:
-        return  # older news than what is known
-    if leg.status is RefundStatus.ARRIVED or leg.status is status:
+    if not _news(leg, status, by_key=by_key):
         return
-    if status is RefundStatus.UNKNOWN and leg.status is not None:
-        return
+    moved = paid if status is RefundStatus.ARRIVED else -paid if leg.arrived else 0
     deciding.apply(
         RefundAnswered(
-            name, place, status, outcome.reference, outcome.at, outcome.reason,
-            paid if status is RefundStatus.ARRIVED else 0,
+            name, place, status, outcome.reference, outcome.at, outcome.reason, moved,
             leg.gateway or payments.attempt(leg.attempt).gateway, deciding.order.currency,
             leg.key(name, place),
         )

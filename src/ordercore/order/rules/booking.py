@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ordercore.errors import InvalidInput
+from ordercore.money import checked_minor
 from ordercore.order.commands import NoteChargeback, NoteFee, NoteRemittance
 from ordercore.tender.events import ChargedBack, FeeCharged, Remitted
 
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
 __all__ = ["GUARDS", "RULES"]
 
 
+def _whole(amount: object, path: str) -> None:
+    """A host's own adapter may be written without a type checker, and half a cent is in no book."""
+    if type(amount) is not int:
+        reason = f"whole minor units, not a {type(amount).__name__}"
+        raise InvalidInput(reason, path=path)
+    checked_minor(amount, path)
+
+
 def _bounded(attempt: Attempt, amount: int, most: int, what: str) -> None:
+    _whole(amount, "amount")
     if not 0 < amount <= most:
         reason = f"{what} of {amount}, and at most {most} can be over attempt {attempt.id!r}"
         raise InvalidInput(reason, path="amount", amount=amount, most=most)
@@ -31,6 +41,7 @@ def charge_back(deciding: Deciding, command: NoteChargeback) -> None:
     attempt = deciding.order.payments.attempt(command.attempt)
     most = attempt.captured - attempt.returned - attempt.charged_back
     _bounded(attempt, command.amount, most, "a chargeback")
+    _whole(command.fee, "fee")
     if command.fee < 0:
         raise InvalidInput("a fee is not negative", path="fee", fee=command.fee)
     event = ChargedBack(
@@ -42,6 +53,7 @@ def charge_back(deciding: Deciding, command: NoteChargeback) -> None:
 
 def fee(deciding: Deciding, command: NoteFee) -> None:
     """A channel kept something for itself, or gave it back."""
+    _whole(command.amount, "amount")
     if command.amount:
         event = FeeCharged(
             command.gateway, command.amount, command.subject, command.reference,
@@ -54,6 +66,7 @@ def remittance(deciding: Deciding, command: NoteRemittance) -> None:
     """What was held for us came to our bank."""
     attempt = deciding.order.payments.attempt(command.attempt)
     _bounded(attempt, command.amount, attempt.captured - attempt.returned, "a payout")
+    _whole(command.fee, "fee")
     if not 0 <= command.fee <= command.amount:
         raise InvalidInput("a fee is part of what was held", path="fee", fee=command.fee)
     event = Remitted(

@@ -8,6 +8,7 @@ from ordercore.errors import NotAllowed
 from ordercore.fulfillment import Withdrawn
 from ordercore.goods import Manifest, Quantity
 from ordercore.order.commands import Cancel, Close, Seal
+from ordercore.order.events import ClosingAsked
 from ordercore.order.facts import has_payment
 from ordercore.order.handling import Rule as HandlingRule
 from ordercore.order.rules import instalment
@@ -74,7 +75,20 @@ def end(deciding: Deciding, via: str, reason: str, refund_id: str) -> None:
         _give_everything(deciding, reason, refund_id)
     if deciding.order.shippable():
         deciding.apply(Withdrawn(deciding.order.shippable()))
+    if deciding.order.payments.in_flight and not _open(deciding, via):
+        deciding.apply(ClosingAsked(via, reason))  # what was only held is let go first
+        return
     deciding.move(via, reason)
+
+
+def _open(deciding: Deciding, via: str) -> bool:
+    """Whether the lifecycle lets the order go this way as it stands."""
+    order = deciding.order
+    try:
+        deciding.situation.lifecycle.fire(order.state, via, order)
+    except NotAllowed:
+        return False
+    return True
 
 
 def _settled_round(order: Order) -> bool:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ordercore.order.rules.deciding import Deciding, Guard, Rule
+    from ordercore.tender import Compensation
 
 __all__ = ["COMPENSATIONS_MAX", "GUARDS", "RULES"]
 
@@ -27,7 +28,10 @@ _DONE = frozenset({RefundStatus.ARRIVED, RefundStatus.FAILED})
 
 
 def compensate(deciding: Deciding, command: Compensate) -> None:
-    """Grant it: above nothing, under a name of its own, approved by who grants it."""
+    """Grant it: above nothing, under a name of its own, approved by who grants it.
+
+    It takes the place of one of the same amount that was granted to a guest and names no account.
+    """
     given, order = command.compensation, deciding.order
     if type(given.amount) is not int or given.amount <= 0:
         raise InvalidInput("a compensation is above nothing", path="amount", amount=given.amount)
@@ -45,7 +49,21 @@ def compensate(deciding: Deciding, command: Compensate) -> None:
     if len(known) >= COMPENSATIONS_MAX:
         reason = f"an order has at most {COMPENSATIONS_MAX} compensations"
         raise InvalidInput(reason, path="compensation")
+    nameless = _nameless(known, given)
+    if nameless:
+        deciding.apply(
+            CompensationAnswered(nameless, RefundStatus.FAILED, "", deciding.situation.at)
+        )
     deciding.apply(CompensationGranted(given))
+
+
+def _nameless(known: tuple[Compensation, ...], given: Compensation) -> str:
+    """The grant to a guest that waits for an account and that this one, with an account, stands for; or nothing."""
+    for one in known:
+        same = (one.amount, one.gateway) == (given.amount, given.gateway)
+        if same and given.account and not one.account and one.status is None:
+            return one.id
+    return ""
 
 
 def answer_compensation(deciding: Deciding, command: AnswerCompensation) -> None:

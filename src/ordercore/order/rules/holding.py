@@ -20,13 +20,14 @@ from ordercore.tender.events import (
     RefundRequested,
     UndoAsked,
 )
-from ordercore.tender.refund import in_coins, resolved
+from ordercore.tender.refund import in_coins, resolved, rest_of_the_sale
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ordercore.order.order import Order
     from ordercore.order.rules.deciding import Deciding
-    from ordercore.tender import Attempt, Payments
+    from ordercore.tender import Attempt, Payments, RefundRow
 
 __all__ = ["ask_back", "let_go", "let_held_go", "releasable", "released_first"]
 
@@ -78,12 +79,22 @@ def ask_back(deciding: Deciding, refund: Refund) -> None:
         refund.id, refund.rows, legs, refund.amount, refund.reason, refund.recognized,
         refund.split, refund.consent, refund.surplus, deciding.situation.at,
     )  # fmt: skip
+    rest = _rest(deciding.order, asked)
+    if rest is not None:
+        asked = Refund(
+            asked.id, asked.rows, legs, asked.amount, asked.reason, asked.recognized, asked.split,
+            asked.consent, asked.surplus, asked.at, whole=True,
+        )  # fmt: skip
     matrix = resolved(payments, asked)
     if matrix is not None:
         deciding.apply(MatrixResolved(matrix))
     deciding.apply(RefundRequested(asked))
     if asked.recognized and payments.shares:
         shares = returned_shares(order, asked, refunded_units(payments))
+        if rest is not None:
+            shares += returned_shares(
+                order, rest, refunded_units(payments.having(refunds=(*payments.refunds, asked)))
+            )
         if shares:
             deciding.apply(FundsShared(shares, asked.id))
     freed = []
@@ -97,6 +108,24 @@ def ask_back(deciding: Deciding, refund: Refund) -> None:
             freed.append(leg.attempt)
     if freed:
         let_go(deciding, freed)
+
+
+def _rest(order: Order, asked: Refund) -> Refund | None:
+    """What of the sale no refund names though all of its money goes back with this one: its rows, over no tender.
+
+    ``None`` where something is left, or nothing is but what the rows say.
+    """
+    payments = order.payments.having(refunds=(*order.payments.refunds, asked))
+    gone = payments.taken_back
+    open_ = asked.recognized or order.due > 0
+    if asked.surplus or not (open_ or gone):
+        return None
+    if payments.refunded_now <= 0 or payments.refunded + gone < payments.captured:
+        return None
+    rows: tuple[RefundRow, ...] = ()
+    if open_:
+        rows = rest_of_the_sale(order.content.lines, order.content.charges, payments)
+    return Refund(asked.id, rows, (), 0, asked.reason, asked.recognized) if rows or gone else None
 
 
 def let_go(deciding: Deciding, attempt_ids: Iterable[str]) -> None:

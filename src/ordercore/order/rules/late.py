@@ -21,6 +21,7 @@ from ordercore.tender import (
 )
 from ordercore.tender.events import MoneyHeld, Reallotted, RefundRequested, UndoAsked
 from ordercore.tender.instalment import part_rows
+from ordercore.tender.refund import may_go_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,18 +69,20 @@ def return_surplus(deciding: Deciding, attempts: Iterable[str]) -> None:
 
 
 def turn_back(deciding: Deciding, attempts: Iterable[str], reason: str) -> None:
-    """Undo attempts of a payment that failed. One of which a part has gone back is refunded the rest instead: an
-    undo would give that part back a second time, or be taken to have done so."""
+    """Undo attempts of a payment that failed. One of which a part has gone back, by a refund or through the payer's
+    bank, is refunded the rest instead: an undo would give that part back a second time, or be taken to have done so.
+    """
     undone = []
     for name in attempts:
         payments = deciding.order.payments
         attempt = payments.attempt(name)
-        if not attempt.captured or not any(
-            [leg.attempt == name for refund in payments.refunds for leg in refund.legs]
+        if not attempt.captured or not (
+            attempt.charged_back
+            or any([leg.attempt == name for refund in payments.refunds for leg in refund.legs])
         ):
             undone.append(name)
             continue
-        rest = payments.left(attempt)
+        rest = may_go_back(payments, attempt)
         if rest > 0:
             points = attempt.points if attempt.kind is TenderKind.POINTS else 0
             leg = RefundLeg(name, rest, points)

@@ -468,9 +468,9 @@ def _finish_closing(deciding: Deciding) -> None:
         return
     kept = _ended(order)
     undo = tuple([a.id for a in current if a.state in HELD and a.id not in kept])
-    if undo:
-        deciding.apply(UndoAsked(undo, closing.reason))
-    elif not order.payments.in_flight:
+    turn_back(deciding, undo, closing.reason)
+    order = deciding.order
+    if not order.payments.in_flight:
         if instalment.forfeits(order, deciding.situation, closing.via):
             keep_deposit(deciding, closing.via, closing.reason)
             return

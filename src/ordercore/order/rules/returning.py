@@ -10,6 +10,7 @@ from ordercore.order.rules.aftercare import answer_refund
 from ordercore.order.rules.deciding import Refusal
 from ordercore.tender import RefundStatus
 from ordercore.tender.events import RefundRerouted, RefundSent
+from ordercore.tender.refund import check_reroute
 from ordercore.tender.sending import OPEN
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def may_reroute(order: Order, _situation: Situation) -> Refusal | None:
 def reroute(deciding: Deciding, command: RerouteRefund) -> None:
     """Let a leg that failed go to an account of the customer's, or by its own way again.
 
-    Raises `NotAllowed` for a leg that has not failed, and without the customer's consent.
+    Raises `NotAllowed` for a leg that has not failed, without the customer's consent, and for money that the
+    payer's bank took back.
     """
     order = deciding.order
     refund = order.payments.refund(command.refund)
@@ -70,6 +72,7 @@ def reroute(deciding: Deciding, command: RerouteRefund) -> None:
         raise NotAllowed(reason, path="consent", **where)
     if command.gateway and not account:
         raise NotAllowed("the order has no customer: name the account", path="account", **where)
+    check_reroute(order.payments, leg, order.currency)
     deciding.apply(
         RefundRerouted(
             refund.id, command.leg, command.gateway, account if command.gateway else "",
