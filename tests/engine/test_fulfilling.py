@@ -326,7 +326,7 @@ def test_allowed_agrees_with_what_the_engine_does(stage: str, by: Actor) -> None
                 order.id,
                 f"{order.id}/1",
                 key="x",
-                by=by,  # noqa: B023
+                by=by,
             ),
         }.get(name, lambda: getattr(engine, name)(order.id, key="x", by=by))  # noqa: B023
         if permission.possible:

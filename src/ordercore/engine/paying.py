@@ -139,7 +139,9 @@ def preview(shop: Shop, order_id: str, offers: Sequence[Tender]) -> Flow[Payment
         rows, offers, rules, content.currency, held, told, points,
         carried=carried, coupons=bool(content.coupons),
     )  # fmt: skip
-    picks(shop, order, shown.plan, len(carried))  # refuses what no channel takes, as a payment would
+    picks(
+        shop, order, shown.plan, len(carried)
+    )  # refuses what no channel takes, as a payment would
     return shown
 
 

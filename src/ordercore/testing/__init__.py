@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from ordercore.testing import laws
+from ordercore.testing.bench import (
+    ChargeSeen,
+    Letter,
+    PaymentBench,
+    PaymentSetting,
+    RefundSeen,
+)
 from ordercore.testing.contracts import (
+    ConfirmedGatewayContract,
     CouponBookContract,
+    CreditGatewayContract,
     OrderStoreContract,
     PaymentGatewayContract,
     StockKeeperContract,
@@ -16,6 +25,9 @@ from ordercore.testing.doubles import (
     FaultyStock,
     PortFault,
 )
+from ordercore.testing.drawing import payment_settings
+from ordercore.testing.machine import PaymentMachine
+from ordercore.testing.memory import MemoryBench
 from ordercore.testing.simulation import Fault, Simulation, Walk
 from ordercore.testing.story import START, Story, order_a, order_content, standard_lifecycle
 from ordercore.testing.strategies import (
@@ -82,7 +94,9 @@ __all__ = [
     "orders",
     "stories",
     # the ports' promises, as tests to subclass
+    "ConfirmedGatewayContract",
     "CouponBookContract",
+    "CreditGatewayContract",
     "OrderStoreContract",
     "PaymentGatewayContract",
     "StockKeeperContract",
@@ -96,6 +110,15 @@ __all__ = [
     "Fault",
     "Simulation",
     "Walk",
+    # everything at once: a machine that pays, and what it runs over
+    "ChargeSeen",
+    "Letter",
+    "MemoryBench",
+    "PaymentBench",
+    "PaymentMachine",
+    "PaymentSetting",
+    "RefundSeen",
+    "payment_settings",
     # the laws, as functions
     "laws",
 ]

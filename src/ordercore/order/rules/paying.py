@@ -213,9 +213,7 @@ def pay(deciding: Deciding, command: Pay) -> None:
     deciding.apply(PaymentStarted(plan, attempts, carried))
 
 
-def _attempt(
-    name: str, this: int, place: int, tender: PlannedTender, pick: ChannelPick
-) -> Attempt:
+def _attempt(name: str, this: int, place: int, tender: PlannedTender, pick: ChannelPick) -> Attempt:
     return Attempt(
         name, this, place, tender.kind, pick.gateway, tender.account, tender.amount,
         tender.points, _S.OPEN, capture=pick.capture, several=pick.several,
@@ -361,9 +359,7 @@ def answer(deciding: Deciding, command: AnswerAttempts) -> None:
     conclude(deciding, stood=_stood(payments))
 
 
-def _reroute(
-    deciding: Deciding, told: Mapping[str, AttemptAnswered], before: Payments
-) -> None:
+def _reroute(deciding: Deciding, told: Mapping[str, AttemptAnswered], before: Payments) -> None:
     """Let the next channel take over from one that could not take the money, by the class of its failure.
 
     Only a definite word counts: an unknown outcome is looked up first, and never tried on another channel.
@@ -382,7 +378,9 @@ def _reroute(
             and attempt in current
             and before.attempt(attempt.id).state not in HELD  # it could take it, and held it
             and len(deciding.order.payments.attempts) < ATTEMPTS_MAX
-            and not any([a.state in _LOST and a.id != attempt.id and not _goes_on(a) for a in current])
+            and not any(
+                [a.state in _LOST and a.id != attempt.id and not _goes_on(a) for a in current]
+            )
         ):
             count = len(deciding.order.payments.attempts)
             taken_over = Attempt(
@@ -396,9 +394,7 @@ def _reroute(
 
 def _goes_on(attempt: Attempt) -> bool:
     """Whether another channel takes over from this one."""
-    return (
-        attempt.state is _S.DECLINED and attempt.failure in _ELSEWHERE and bool(attempt.backups)
-    )
+    return attempt.state is _S.DECLINED and attempt.failure in _ELSEWHERE and bool(attempt.backups)
 
 
 def _stood(payments: Payments) -> bool:
@@ -517,9 +513,7 @@ def close_unpaid(deciding: Deciding, via: str, reason: str, *, timed_out: bool =
     conclude(deciding, stood=_stood(order.payments))
 
 
-def give_all_back(
-    deciding: Deciding, name: str, reason: str, way: RefundWay = ORIGINAL
-) -> None:
+def give_all_back(deciding: Deciding, name: str, reason: str, way: RefundWay = ORIGINAL) -> None:
     """Ask back whatever is held, whichever goods it paid for: the order ends while something is due on it.
 
     What is kept for good stays, of what was paid first; what payers' banks took back is not held.
