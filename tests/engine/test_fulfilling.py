@@ -323,8 +323,8 @@ def test_allowed_agrees_with_what_the_engine_does(stage: str, by: Actor) -> None
             "review": lambda: engine.review(order.id, valid=True, key="x", by=by),  # noqa: B023
             "close": lambda: engine.close(order.id, reason="no", key="x", by=by),  # noqa: B023
             "confirm_payment": lambda: engine.confirm_payment(  # noqa: B023
-                order.id,
-                f"{order.id}/1",
+                order.id,  # noqa: B023
+                f"{order.id}/1",  # noqa: B023
                 key="x",
                 by=by,
             ),

@@ -63,7 +63,7 @@ from ordercore.engine.adopting import Adoption
 from ordercore.engine.doctor import Finding
 from ordercore.errors import NotAllowed, OrdercoreError, Refused
 from ordercore.journal import Journal, JournalEntry, Progress
-from ordercore.ledger import Balance
+from ordercore.ledger import Balance, Turnover
 from ordercore.order import (
     FACTS,
     CartChange,
@@ -72,7 +72,17 @@ from ordercore.order import (
     EventPermission,
     PaymentStanding,
 )
-from ordercore.ports import Backlog, FoundItem, Opened, OutboxItem, ParkedTimer
+from ordercore.ports import (
+    Backlog,
+    FoundItem,
+    HistoryPage,
+    HistoryQuery,
+    LedgerPage,
+    LedgerQuery,
+    Opened,
+    OutboxItem,
+    ParkedTimer,
+)
 from ordercore.tender import (
     Capabilities,
     ChannelReply,
@@ -480,6 +490,15 @@ class AsyncStore:
 
     async def trial_balance(self, order_id: str | None = None) -> tuple[Balance, ...]:
         return self._inner.trial_balance(order_id)
+
+    async def history(self, query: HistoryQuery) -> HistoryPage:
+        return self._inner.history(query)
+
+    async def entries(self, query: LedgerQuery) -> LedgerPage:
+        return self._inner.entries(query)
+
+    async def turnover(self, query: LedgerQuery) -> tuple[Turnover, ...]:
+        return self._inner.turnover(query)
 
 
 class AsyncStock:
