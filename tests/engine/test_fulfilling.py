@@ -21,6 +21,7 @@ from ordercore import (
 )
 from ordercore.errors import InvalidManifest, InvalidPolicy
 from ordercore.ledger import PostingPolicy
+from ordercore.money import money
 from ordercore.order import ChangeQuantity
 from ordercore.order.standing import DeliveryStanding
 from ordercore.testing import laws
@@ -295,6 +296,7 @@ def test_allowed_says_what_may_be_done_and_why_not_the_rest() -> None:
     possible = {kind for kind, p in permissions.items() if p.possible}
     assert possible == {
         CommandKind.ACCEPT, CommandKind.CANCEL, CommandKind.REFUND, CommandKind.AMEND,
+        CommandKind.COMPENSATE,
     }  # fmt: skip
     assert all(p.reason for p in permissions.values() if not p.possible)
     assert "paid" in permissions[CommandKind.SHIP].reason
@@ -325,6 +327,21 @@ def test_allowed_agrees_with_what_the_engine_does(stage: str, by: Actor) -> None
             "confirm_payment": lambda: engine.confirm_payment(  # noqa: B023
                 order.id,  # noqa: B023
                 f"{order.id}/1",  # noqa: B023
+                key="x",
+                by=by,
+            ),
+            "reroute_refund": lambda: engine.reroute_refund(  # noqa: B023
+                order.id,  # noqa: B023
+                "r-1",
+                0,
+                reason="once more",
+                key="x",
+                by=by,
+            ),
+            "compensate": lambda: engine.compensate(  # noqa: B023
+                order.id,  # noqa: B023
+                money("1.00", "CNY"),
+                reason="late",
                 key="x",
                 by=by,
             ),
