@@ -21,8 +21,18 @@ settings.register_profile(
 settings.register_profile(
     "ci",
     deadline=None,
-    max_examples=50,
+    max_examples=40,
     stateful_step_count=30,
+    derandomize=True,
+    database=None,
+    print_blob=True,
+    suppress_health_check=TOLERATED,
+)
+settings.register_profile(  # the second run of a test: the properties were tried in full by the first
+    "again",
+    deadline=None,
+    max_examples=15,
+    stateful_step_count=15,
     derandomize=True,
     database=None,
     print_blob=True,

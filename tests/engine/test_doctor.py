@@ -118,6 +118,8 @@ def test_refunds_to_a_balance_that_nobody_credits_are_an_error() -> None:
     finding = world.findings(policies, gateways=plain)[FindingKind.NO_CREDIT_GATEWAY]
     assert (finding.severity, finding.path) == (Severity.ERROR, "payments.balance")
     assert FindingKind.NO_CREDIT_GATEWAY not in kinds(world, gateways=plain)
+    stranded = PaymentPolicy(stranded=StrandedRefund.TO_BALANCE, balance="points")
+    assert FindingKind.NO_CREDIT_GATEWAY in kinds(world, Policies(payments=stranded))
 
 
 def test_a_tender_without_keeper_is_an_error() -> None:

@@ -884,3 +884,58 @@ def test_l8_two_workers_never_give_back_more_than_was_paid(pair: tuple[Start, St
             break
     else:
         pytest.fail("the flow does not end")
+
+
+# --- Points ------------------------------------------------------------------------------------
+
+
+def failed_points(world: World) -> tuple[Order, str]:
+    """Order A, of which a line is refunded: 412 points cannot go back to their account."""
+    order = world.paid(THREE)
+    world.points.fail_refunds("c1", "the account is closed")
+    done = back(world, order)
+    assert [(leg.points, leg.status) for leg in done.refund.legs[:1]] == [
+        (412, RefundStatus.FAILED)
+    ]
+    return order, done.refund.id
+
+
+def test_points_that_cannot_go_back_go_to_another_account_of_points() -> None:
+    """412 points stay points: the books hold them where the gateway does."""
+    world = World()
+    order, name = failed_points(world)
+    how: dict[str, Any] = {"consent": "yes", "reason": "closed", "by": STAFF}
+    done = world.engine.reroute_refund(order.id, name, 0, to="points", account="c7", key="k", **how)
+    assert done.refund.arrived
+    assert world.points.balance("c7") == 412
+    assert world.books()["points_liability:points"] == world.points.taken == 1234 - 412
+    assert "stored_value_liability:points" not in world.books()
+
+
+def test_points_become_money_when_staff_sends_them_to_the_balance() -> None:
+    """412 points are 4.12 on the balance: points are redeemed for good, and the balance is owed more."""
+    world = World()
+    order, name = failed_points(world)
+    how: dict[str, Any] = {"consent": "yes", "reason": "closed", "by": STAFF}
+    before = world.balance.balance("c1")
+    done = world.engine.reroute_refund(order.id, name, 0, key="k", **how)
+    assert done.refund.arrived
+    assert world.balance.balance("c1") == before + 412
+    assert world.points.taken == 1234
+    (request, _) = world.balance._credits[f"{name}#0x1"]
+    assert (request.amount, request.points) == (412, 0)
+    world.check()
+
+
+def test_l12_money_does_not_become_points() -> None:
+    """A part that a channel took cannot go to an account of points: it is refused, and may go elsewhere."""
+    world = shop()
+    order = many(world, account="card-1")
+    world.channel.fail_refunds("card-1")
+    name = back(world, order, 5).refund.id
+    how: dict[str, Any] = {"consent": "yes", "reason": "gone", "by": STAFF}
+    with world.refused(NotAllowed) as caught:
+        world.engine.reroute_refund(order.id, name, 0, to="points", key="k", **how)
+    assert "points" in caught.value.reason
+    assert world.engine.reroute_refund(order.id, name, 0, key="k2", **how).refund.arrived
+    world.check()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ordercore.party import Actor
     from ordercore.ports import CreditGateway
 
-__all__ = ["COMPENSATED", "CompensationResult", "compensate", "credit_owed"]
+__all__ = ["COMPENSATED", "CompensationResult", "compensate", "counts_points", "credit_owed"]
 
 COMPENSATED = frozenset({RefundStatus.ARRIVED, RefundStatus.FAILED})
 """A compensation that stands so is asked for no more."""
@@ -100,11 +100,17 @@ def credit_owed(shop: Shop, order: Order, by: Actor, only: str = "") -> Flow[Ord
     return order
 
 
+def counts_points(shop: Shop, gateway: str, currency: str) -> bool:
+    """Whether a gateway keeps points and no money, by the shop's rules for it."""
+    _, rule = shop.policies.tenders.rule(gateway, currency)
+    return rule.rate is not None or gateway == POINTS
+
+
 def _points(shop: Shop, order: Order, to: str, amount: int) -> int:
     """The points that an amount is worth at a gateway of points; 0 at one of money."""
-    _, rule = shop.policies.tenders.rule(to, order.currency)
-    if rule.rate is None and to != POINTS:
+    if not counts_points(shop, to, order.currency):
         return 0
+    _, rule = shop.policies.tenders.rule(to, order.currency)
     points, minor = (rule.rate or PointsRate()).quantum()
     if amount % minor:
         reason = "it is no whole number of points"

@@ -9,6 +9,7 @@ import enum
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
+from ordercore.engine.compensating import POINTS
 from ordercore.engine.flow import call
 from ordercore.errors import OrdercoreError, UnknownLifecycle
 from ordercore.ports import OrderQuery
@@ -182,7 +183,9 @@ def _credits(shop: Shop) -> Iterator[Finding]:
     ):
         return
     keeper = shop.gateways.get(name)
-    if keeper is None or not keeper.capabilities.credits:
+    rates = [rule.rate for rule in shop.policies.tenders.rules if rule.gateway == name]
+    points = name == POINTS or any([rate is not None for rate in rates])
+    if keeper is None or points or not keeper.capabilities.credits:
         what = "is there" if keeper is None else "puts money on accounts"
         yield Finding(
             Severity.ERROR,

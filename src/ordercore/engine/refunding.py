@@ -56,11 +56,13 @@ def refund_request(order: Order, refund: Refund, place: int) -> RefundRequest:
 
 
 def credit_request(order: Order, refund: Refund, place: int) -> CreditRequest:
-    """A leg that goes to an account, as its gateway is asked about it."""
+    """A leg that goes to an account, as its gateway is asked about it. Points stay points at their own gateway, and
+    are money at any other."""
     leg, content = refund.legs[place], order.content
+    own = order.payments.attempt(leg.attempt).gateway == leg.gateway
     return CreditRequest(
         leg.key(refund.id, place), content.id, leg.account, leg.paid, content.currency,
-        leg.points, content.customer.id, refund.reason,
+        leg.points if own else 0, content.customer.id, refund.reason,
     )  # fmt: skip
 
 

@@ -350,7 +350,7 @@ def _refund_answered(before: Order, event: RefundAnswered) -> tuple[Entry, ...]:
         return ()
     attempt = before.payments.attempt(leg.attempt)
     side, gateway = SIDES[attempt.kind], attempt.gateway
-    if leg.gateway:
+    if leg.gateway and leg.gateway != gateway:  # another account at its own gateway is as it was
         side, gateway = _A.STORED_VALUE_LIABILITY, leg.gateway
     sign = -1 if bounced else 1
     transit = Entry(_A.REFUNDS_IN_TRANSIT, "", sign * leg.amount)

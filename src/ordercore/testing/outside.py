@@ -246,8 +246,10 @@ class WatchedChannel(_Watched):
         return outcome
 
     def void(self, request: ChargeRequest) -> Outcome:
-        """As any channel, and write a letter about it."""
+        """As any channel, and write a letter about it. A dispute that nobody was told of yet is moot then."""
         outcome = super().void(request)
+        if outcome.status is OutcomeStatus.VOIDED:
+            self.back.pop(request.key, None)
         self.write(request.key)
         return outcome
 

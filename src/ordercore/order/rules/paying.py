@@ -472,7 +472,8 @@ def _finish_closing(deciding: Deciding) -> None:
             return
         if gives_back(order, deciding.situation, closing.via):
             give_all_back(deciding, f"{order.id}/v{order.visit}", closing.reason)
-        _end(deciding, closing.via, closing.reason)
+        if not deciding.order.payments.in_flight:  # what was only held is let go first
+            _end(deciding, closing.via, closing.reason)
 
 
 def keep_deposit(deciding: Deciding, via: str, reason: str) -> None:
