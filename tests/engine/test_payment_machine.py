@@ -179,6 +179,22 @@ def test_l22_an_underpaid_order_that_holds_money_closes_when_its_time_is_up() ->
     bench.holds(order)
 
 
+def test_l22_a_second_payment_that_nobody_makes_does_not_keep_the_order_open() -> None:
+    """A transfer came short, a courier is to collect the rest of it, a code for the difference is not paid."""
+    bench = Bench()
+    order = bench.paid_by(bench.placed(), ("cod", 100), "transfer")
+    name = next(a.id for a in order.payments.attempts if a.gateway == "transfer")
+    bench.engine.confirm_payment(order.id, name, Money("267.97", "CNY"), key="c", by=STAFF)
+    bench.paid_by(bench.now(order), "wallet")
+    bench.at(31)
+    bench.at(2)
+    now = bench.now(order)
+    assert (now.state, now.owed, now.closing) == ("closed", 0, None)
+    assert not now.payments.in_flight
+    assert bench.goods_held(now) == {}
+    bench.holds(order)
+
+
 def test_l9_a_chargeback_after_its_money_went_another_way_is_owed() -> None:
     """The channel could not refund, so the balance did; then the payer's bank takes it back all the same."""
     bench = Bench(stranded=StrandedRefund.TO_BALANCE)

@@ -123,6 +123,10 @@ class PaymentBench:
         """Keys of refunds that channels have accepted and that have not arrived."""
         raise NotImplementedError
 
+    def landed(self) -> tuple[str, ...]:
+        """Keys of refunds that have arrived and may still bounce off the payer's bank."""
+        return ()
+
     def land(self, key: str, *, arrives: bool) -> None:
         """A refund under way arrives, or fails for good; the channel writes a letter."""
         raise NotImplementedError

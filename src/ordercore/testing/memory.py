@@ -212,6 +212,10 @@ class MemoryBench(PaymentBench):
         """Refunds of the channels that are accepted."""
         return tuple([key for channel in self.channels.values() for key in channel.under_way()])
 
+    def landed(self) -> tuple[str, ...]:
+        """Refunds of the channels that have arrived."""
+        return tuple([key for channel in self.channels.values() for key in channel.landed()])
+
     def land(self, key: str, *, arrives: bool) -> None:
         """A refund arrives or bounces."""
         channel = self._channel_of(key)

@@ -121,6 +121,7 @@ class WatchedChannel(_Watched):
         super().__init__(notebook, *args, **options)
         self.for_ever = for_ever
         self.letters: list[dict[str, Any]] = []
+        self._charge_of: dict[str, str] = {}
         self.back: dict[str, int] = {}
         self.fees: dict[str, int] = {}
 
@@ -143,6 +144,11 @@ class WatchedChannel(_Watched):
     def under_way(self) -> tuple[str, ...]:
         """Refunds that are accepted and have not arrived."""
         return tuple(self._under_way)
+
+    def landed(self) -> tuple[str, ...]:
+        """Refunds that have arrived."""
+        arrived = RefundStatus.ARRIVED
+        return tuple([key for key, told in self._refunds.items() if told.status is arrived])
 
     def charges_seen(self) -> dict[str, ChargeSeen]:
         """Every charge, with what payers' banks took back."""
@@ -177,6 +183,24 @@ class WatchedChannel(_Watched):
         return rows
 
     # --- What it does --------------------------------------------------------------------------
+
+    def refund(self, request: RefundRequest) -> RefundOutcome:
+        """As any channel, and write a letter about it."""
+        outcome = super().refund(request)
+        self.write(request.key)
+        self._charge_of[request.key] = request.charge
+        return outcome
+
+    def bounce(self, key: str, reason: str = "the account is closed") -> bytes:
+        """A refund fails, be it that it had arrived."""
+        known = self._refunds[key]
+        if known.status is RefundStatus.ARRIVED:
+            charge, amount = self._charges[self._charge_of[key]], self.asked_back[key]
+            charge.refunded -= amount
+            charge.arrived -= amount
+            failed = RefundOutcome(RefundStatus.FAILED, known.reference, reason=reason)
+            self._refunds[key] = failed
+        return super().bounce(key, reason)
 
     def write(self, key: str) -> None:
         """Put down how a charge or a refund stands now."""
@@ -237,12 +261,6 @@ class WatchedChannel(_Watched):
         outcome = super().capture(request)
         if outcome.status is OutcomeStatus.CAPTURED:
             self.write(request.key)
-        return outcome
-
-    def refund(self, request: RefundRequest) -> RefundOutcome:
-        """As any channel, and write a letter about it."""
-        outcome = super().refund(request)
-        self.write(request.key)
         return outcome
 
     def void(self, request: ChargeRequest) -> Outcome:
