@@ -169,6 +169,10 @@ class PaymentBench:
         """Every refund and credit that was not refused, by its key, of gateways that keep a record of their own."""
         raise NotImplementedError
 
+    def bounced(self) -> frozenset[str]:
+        """Keys of refunds that had arrived and came back: an order may not have heard of it yet."""
+        return frozenset()
+
     def paid_late(self) -> frozenset[str]:
         """Keys of charges that a payer may have paid after the channel had said that nothing was taken."""
         return frozenset()

@@ -78,7 +78,7 @@ def moved_once(bench: PaymentBench, orders: Sequence[Order]) -> None:
     """L7, L8, L13: the other side has for every intent at least what we say and at most what was asked, once."""
     for words in bench.contradictions():
         raise AssertionError(f"L13: {words}")
-    charges, refunds = bench.charges(), bench.refunds()
+    charges, refunds, bounced = bench.charges(), bench.refunds(), bench.bounced()
     recording = {charge.gateway for charge in charges.values()}
     asked: dict[str, int] = {}
     for order in orders:
@@ -88,7 +88,7 @@ def moved_once(bench: PaymentBench, orders: Sequence[Order]) -> None:
                 _charged_once(bench, attempt, seen)
         for key, paid, way, arrived in _asked_back(order.payments):
             asked[key] = asked.get(key, 0) + paid
-            if arrived and paid and way in recording:
+            if arrived and paid and way in recording and key not in bounced:
                 sure(key in refunds, f"L8: {key} has not arrived, and the order says so")
     for key, went in refunds.items():
         most = asked.get(key)
@@ -189,9 +189,11 @@ def _refunds_at_rest(bench: PaymentBench, engine: OrderEngine, order: Order) -> 
     refunds = bench.refunds()
     for back in order.payments.refunds:
         for place, leg in enumerate(back.legs):
-            if leg.arrived:
-                continue
             where = f"leg {place} of {back.id}"
+            if leg.arrived:
+                came_back = leg.key(back.id, place) in bench.bounced()
+                sure(not came_back, f"L10: {where} has bounced, and the order says that it arrived")
+                continue
             sure(leg.status is not None, f"L21: {where} has no answer")
             sure((back.id, place) in alerts, f"L21: {where} is {leg.status}, nobody was told")
             seen = refunds.get(leg.key(back.id, place))

@@ -355,8 +355,7 @@ class PaymentMachine(RuleBasedStateMachine):
     @rule(i=places, arrives=st.sampled_from([True, True, False]))
     def land(self, i: int, arrives: bool) -> None:  # noqa: FBT001
         """A refund under way arrives, or bounces; one that has arrived may bounce too."""
-        keys = self.bench.under_way() if arrives else self.bench.landed()
-        keys = keys or self.bench.under_way()
+        keys = (not arrives and self.bench.landed()) or self.bench.under_way()
         if keys:
             self.bench.land(keys[i % len(keys)], arrives=arrives)
 

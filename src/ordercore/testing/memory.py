@@ -302,6 +302,10 @@ class MemoryBench(PaymentBench):
             found[key] = RefundSeen("cash", amount, arrived=True)
         return found
 
+    def bounced(self) -> frozenset[str]:
+        """Of the channels."""
+        return frozenset().union(*[channel.bounced for channel in self.channels.values()])
+
     def paid_late(self) -> frozenset[str]:
         """All that ask their payer, where codes can be paid for ever."""
         wallet = self.channels["wallet"]

@@ -122,6 +122,7 @@ class WatchedChannel(_Watched):
         self.for_ever = for_ever
         self.letters: list[dict[str, Any]] = []
         self._charge_of: dict[str, str] = {}
+        self.bounced: set[str] = set()
         self.back: dict[str, int] = {}
         self.fees: dict[str, int] = {}
 
@@ -200,6 +201,7 @@ class WatchedChannel(_Watched):
             charge.arrived -= amount
             failed = RefundOutcome(RefundStatus.FAILED, known.reference, reason=reason)
             self._refunds[key] = failed
+            self.bounced.add(key)
         return super().bounce(key, reason)
 
     def write(self, key: str) -> None:
