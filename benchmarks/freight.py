@@ -156,6 +156,7 @@ def rates(found: Folder) -> str:
             prices[b][s] = max(least, median_low(told)) if len(told) >= LEAST else least
     count = sum([len(told) for told in cells.values()])
     lines = [
+        "# Derived from https://www.kaggle.com/datasets/olistbr/brazilian-ecommerce (CC BY-NC-SA 4.0).",
         "# Centavos by distance and chargeable weight: medians of the freight of orders of one unit.",
         (
             "# `counts` are how many; a cell of fewer than "
