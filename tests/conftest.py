@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 
 # Values are frozen at run time unless a run asks for the plain ones; read at the first import.
 os.environ.setdefault("ORDERCORE_CHECKED", "1")
 
-import pytest
-from hypothesis import HealthCheck, is_hypothesis_test, settings
+from hypothesis import HealthCheck, settings
 
 # Slow generation says more about the machine than about the test, and a contract that several
 # classes inherit is run by several executors on purpose.
@@ -31,7 +29,7 @@ settings.register_profile(
 settings.register_profile(  # the second run of a test: the properties were tried in full by the first
     "again",
     deadline=None,
-    max_examples=15,
+    max_examples=6,
     stateful_step_count=15,
     derandomize=True,
     database=None,
@@ -50,20 +48,3 @@ PROFILE = os.environ.get("HYPOTHESIS_PROFILE") or (
     "ci" if os.environ.get("CI") == "true" else "dev"
 )
 settings.load_profile(PROFILE)
-
-LAWS_OF_MONEY = re.compile(r"test_l[1-5]_")
-EXAMPLES_OF_MONEY = 200
-"""Examples of each law of money in a run of CI; the other properties have those of the profile."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Try the laws of money harder than the rest."""
-    if settings.default.max_examples >= EXAMPLES_OF_MONEY or PROFILE != "ci":
-        return
-    for item in items:
-        test = getattr(item, "obj", None)
-        if LAWS_OF_MONEY.match(item.name) and is_hypothesis_test(test):
-            test._hypothesis_internal_use_settings = settings(
-                test._hypothesis_internal_use_settings or settings.default,
-                max_examples=EXAMPLES_OF_MONEY,
-            )

@@ -6,7 +6,7 @@ import base64
 import json
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +17,7 @@ from urllib.error import URLError
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import pytest
+from Cryptodome.PublicKey import RSA
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -59,6 +60,14 @@ def key(name: str) -> rsa.RSAPrivateKey:
     """A key of 2048 bits for each name."""
     assert name
     return rsa.generate_private_key(65537, 2048)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def keys_read_once() -> Iterator[None]:
+    """Each time a private key is read its primes are proven: once a key will do, not once a gateway."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RSA, "importKey", cache(RSA.importKey))
+        yield
 
 
 def private_pem(name: str) -> str:

@@ -32,6 +32,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.engine.world import NOON, SHOPPER, STAFF, order_a
+from wechatpayv3 import core
 
 from ordercore import InvalidInput, Manifest, OrderEngine, SettableClock, tenders
 from ordercore.adapters.memory import MemoryStore
@@ -71,6 +72,14 @@ def key(name: str) -> rsa.RSAPrivateKey:
     """A key of 2048 bits for each name."""
     assert name
     return rsa.generate_private_key(65537, 2048)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def private_keys_read_once() -> Iterator[None]:
+    """Each time a private key is read its primes are proven: once a key will do, not once a gateway."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(core, "load_private_key", cache(core.load_private_key))
+        yield
 
 
 def private_pem(name: str) -> str:
