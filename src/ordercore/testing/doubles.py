@@ -266,6 +266,12 @@ class FaultyStock:
         """Release, unless a fault is due."""
         return self._ask("release", reservation, lambda: self.keeper.release(reservation, keep))
 
+    def transfer(
+        self, reservation: str, parts: Sequence[tuple[str, Sequence[tuple[str, int]]]]
+    ) -> Answer[None]:
+        """Transfer, unless a fault is due."""
+        return self._ask("transfer", reservation, lambda: self.keeper.transfer(reservation, parts))
+
     def __getattr__(self, name: str) -> Any:
         if name == "keeper":  # not there yet: a copy is being made
             raise AttributeError(name)
