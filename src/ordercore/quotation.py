@@ -131,14 +131,9 @@ class CartDocument:
             field.name: getattr((own if field.name in self.pricing else given).pricing, field.name)
             for field in attrs.fields(fields)
         }
-        found = Policies(
-            PricingPolicy(**merged),
-            given.tenders,
-            given.timeouts,
-            given.posting,
-            given.stock,
-            given.numbers,
-        )
+        rooms: type[Any] = Policies
+        rest = {field.name: getattr(given, field.name) for field in attrs.fields(rooms)}
+        found = Policies(**{**rest, "pricing": PricingPolicy(**merged)})
         found.check()
         return found
 
