@@ -6,20 +6,21 @@ comes from the store's sequence and is made readable by a template.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import re
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from ordercore.errors import InvalidPolicy
+from ordercore.errors import InvalidInput, InvalidPolicy
 from ordercore.value import value
 
 if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-__all__ = ["CountedIds", "IdSource", "NumberTemplate", "SystemIds"]
+__all__ = ["CountedIds", "IdSource", "NumberTemplate", "SecretSource", "SystemIds"]
 
 
 class IdSource(Protocol):
@@ -30,8 +31,43 @@ class IdSource(Protocol):
         ...
 
 
+@runtime_checkable
+class SecretSource(Protocol):
+    """Makes what nobody can foretell. An `IdSource` that is one too is asked; else the system is."""
+
+    @property
+    def pepper(self) -> bytes:
+        """A key of the shop's own, up to `PEPPER_MAX` bytes, that stands in no store; empty for none.
+
+        Hashes of short secrets are keyed with it, so who steals the store cannot search for them.
+        """
+        ...
+
+    def secret(self, count: int) -> bytes:
+        """``count`` bytes, each of 256 equally likely."""
+        ...
+
+
+PEPPER_MAX = 64
+"""Most bytes of a pepper: the longest key of BLAKE2b (RFC 7693)."""
+
+
 class SystemIds:
     """Ids that sort by the millisecond they were made in, with 80 random bits (as UUID version 7)."""
+
+    def __init__(self, pepper: bytes = b"") -> None:
+        if not isinstance(pepper, bytes) or len(pepper) > PEPPER_MAX:
+            raise InvalidInput(f"a pepper is at most {PEPPER_MAX} bytes", path="pepper")
+        self._pepper = pepper
+
+    @property
+    def pepper(self) -> bytes:
+        """The shop's own key, as it was given."""
+        return self._pepper
+
+    def secret(self, count: int) -> bytes:
+        """From the operating system."""
+        return os.urandom(count)
 
     def new(self, kind: str) -> str:
         """``kind_`` and 32 hex digits: 12 of time, 20 of randomness."""
@@ -39,10 +75,17 @@ class SystemIds:
 
 
 class CountedIds:
-    """Ids that count, for simulations and tests: the same run gives the same ids."""
+    """Ids that count, for simulations and tests: the same run gives the same ids, and the same secrets."""
+
+    pepper = b""
 
     def __init__(self, start: int = 1) -> None:
         self._count = itertools.count(start)
+        self._secrets = itertools.count(start)
+
+    def secret(self, count: int) -> bytes:
+        """Bytes that look random and follow from a count: no secret at all."""
+        return hashlib.shake_128(f"{next(self._secrets)}".encode()).digest(count)
 
     def new(self, kind: str) -> str:
         """``kind_1``, ``kind_2``, ..."""
