@@ -16,6 +16,7 @@ from benchmarks import (
     pricing,
     reconciliation,
     refunds,
+    routing,
     sqlite_file,
     stages,
     tenders,
@@ -50,6 +51,7 @@ CASES: Mapping[str, Case] = {
     "refunds": refunds.measure,
     "reconciliation": reconciliation.measure,
     "failover": failover.measure,
+    "routing": routing.measure,
     "stages": stages.measure,
 }
 

@@ -16,7 +16,7 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.stored import paid, story
+from tests.stored import apart, carried, paid, story
 
 from ordercore import codec
 from ordercore.codec.plain import hint_names
@@ -40,10 +40,16 @@ from ordercore.tender.events import AttemptAnswered
 from ordercore.testing import carts
 
 STORED = Path(__file__).parent / "stored"
-CHANGES = [*story.all_stories(), *paid.money_stories()]
+CHANGES = [
+    *story.all_stories(),
+    *paid.money_stories(),
+    *apart.apart_stories(),
+    *carried.carried_stories(),
+]
 HAPPENED = [happened for change in CHANGES for happened in change.events]
 ORDERS = [change.order for change in CHANGES]
-RICHEST = max(ORDERS, key=lambda order: len(codec.encode_order(order)))
+SOLD = [change.order for change in story.all_stories()]
+RICHEST = max(SOLD, key=lambda order: len(codec.encode_order(order)))
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 
 

@@ -21,6 +21,7 @@ TOLD = (
     "PaymentGateway",
     "CreditGateway",
     "StockKeeper",
+    "SourcedStock",
     "CouponBook",
     "Publisher",
     "Hook",

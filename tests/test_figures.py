@@ -7,9 +7,11 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.engine.world import STAFF, World
 from tests.stored import paid
 
 from ordercore.figures import Sales, SalesBy, sales_by
+from ordercore.goods import Manifest
 from ordercore.money import money
 from ordercore.order import Cancel, Order
 from ordercore.party import Address, Attribution
@@ -107,3 +109,18 @@ def test_the_groups_add_up_to_all_orders(found: list[Order], by: SalesBy) -> Non
         expected["kept", order.currency] += order.payments.captured - order.payments.refunded
     assert sums == expected
     assert list(told) == sorted(told, key=lambda row: (row.group, row.currency))
+
+
+def test_an_order_that_was_split_is_counted_with_its_parts() -> None:
+    """The whole and its parts come to what the whole came to: no order and no money is counted twice."""
+    world = World()
+    order = world.paid()
+    before = sales_by([order], SalesBy.SHOP)
+    world.engine.refund(order.id, Manifest.of({"1": 1}), reason="late", key="r", by=STAFF)
+    found = world.engine.split(
+        order.id, [Manifest.of({"2": 1}), Manifest.of({"3": 1})], key="s", by=STAFF
+    )
+    (told,) = sales_by([found.order, *found.children], SalesBy.SHOP)
+    (was,) = before
+    assert (told.orders, told.released, told.units) == (2, 0, 2)
+    assert (told.paid, told.refunded, told.received) == (was.paid, 8999, was.received)

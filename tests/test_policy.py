@@ -18,9 +18,20 @@ from ordercore.allocation import RemainderRule
 from ordercore.cli.online_retail import Region, vat_percent
 from ordercore.errors import InvalidCart, InvalidDocument, InvalidPolicy
 from ordercore.fulfillment import StockPolicy
+from ordercore.fulfillment.split_rule import (
+    CutAbove,
+    FloorOf,
+    KeepApart,
+    KeepTogether,
+    KeepWhole,
+    Measure,
+    SplitBy,
+    SplitPolicy,
+)
 from ordercore.identity import NumberTemplate
 from ordercore.ledger import CommissionRule, PostingPolicy, SettlementPolicy
 from ordercore.money import MINOR_MAX, Percent, Rounding, from_minor, money
+from ordercore.order.merge import MergeCell, MergeMatrix, MergePolicy, MergeRule
 from ordercore.party import Destination
 from ordercore.policy import _ROOT, BYTES_MAX, Policies, Preset, known_keys
 from ordercore.policy.kinds import Many, OneOf, Table
@@ -349,6 +360,44 @@ FUNDS = st.builds(
     ).map(tuple),
     merchants_pay_tax=st.booleans(),
 )
+LANDS = st.lists(st.sampled_from(["DE", "US"]), max_size=2, unique=True).map(tuple)
+WORDS = st.lists(NAMES, min_size=1, max_size=2, unique=True).map(tuple)
+RANKS = st.integers(-(10**9), 10**9)
+BOUNDS = st.integers(1, 10**9)
+SPLIT_RULES: st.SearchStrategy[list[Any]] = st.tuples(
+    st.builds(
+        KeepApart, st.just("a"), st.sampled_from(sorted(set(SplitBy) - {SplitBy.ATTRIBUTE}, key=str)),
+        values=WORDS, as_one=st.booleans(), countries=LANDS, priority=RANKS,
+    ),
+    st.builds(KeepApart, st.just("b"), st.just(SplitBy.ATTRIBUTE), NAMES),
+    st.builds(KeepTogether, st.just("c"), WORDS, WORDS, NAMES, WORDS, st.booleans(), LANDS, RANKS),
+    st.builds(
+        KeepWhole, st.just("d"), st.just(Measure.AMOUNT), BOUNDS, st.sampled_from(FloorOf),
+        st.sampled_from(["", "EUR"]), LANDS, RANKS,
+    ),
+    st.builds(CutAbove, st.just("e"), st.sampled_from(Measure), BOUNDS, st.just(""), LANDS, RANKS),
+).flatmap(st.permutations)  # fmt: skip
+SPLITTING = SPLIT_RULES.flatmap(
+    lambda rules: st.integers(0, 5).map(lambda count: SplitPolicy(tuple(rules[:count])))
+)
+
+
+@st.composite
+def merge_tables(draw: st.DrawFn) -> MergeMatrix:
+    """A square table of any cells."""
+    states = tuple(draw(st.lists(NAMES, min_size=1, max_size=4, unique=True)))
+    row = st.tuples(*[st.sampled_from(MergeCell) for _ in states])
+    return MergeMatrix(
+        states, draw(st.tuples(*[row for _ in states])), draw(st.integers(0, len(states)))
+    )
+
+
+MERGING = st.builds(
+    MergePolicy,
+    st.dictionaries(NAMES, merge_tables(), max_size=2),
+    st.lists(st.sampled_from([MergeRule.ADDRESS, MergeRule.TICKET]), unique=True).map(tuple),
+    st.none() | SPANS,
+)
 WINDOWS = st.builds(PaymentWindow, SPANS, LEADS)
 PARTS = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="{}"), max_size=9)
 
@@ -396,6 +445,8 @@ def policies(draw: st.DrawFn) -> Policies:
         payments=draw(PAYMENTS),
         channels=draw(CHANNELS),
         funds=draw(FUNDS),
+        splitting=draw(SPLITTING),
+        merging=draw(MERGING) if draw(st.booleans()) else MergePolicy(),
     )
 
 
@@ -539,6 +590,12 @@ def test_what_is_no_exact_percentage_is_refused(written: str) -> None:
 
 # Refusals ------------------------------------------------------------------------------------
 
+
+def merge_table(rest: str, states: str = "['a', 'b']") -> str:
+    """A table for merging orders of the lifecycle x."""
+    return f"[[merging.matrices]]\nlifecycle = 'x'\nstates = {states}\n{rest}\n"
+
+
 CASES: dict[str, tuple[str, str, str]] = {
     "a float percentage": (
         '[pricing.tax]\nrates = [{percent = "5"}, {percent = 17.5}]',
@@ -636,6 +693,39 @@ CASES: dict[str, tuple[str, str, str]] = {
         "currency code",
     ),
     "a number for windows": ("[timeouts]\nwindows = 5", "timeouts.windows", "needs a table"),
+    "an unknown letter": (
+        merge_table("rows = ['YX', 'YY']"),
+        "merging.matrices[0].rows[0]",
+        "Y, S",
+    ),
+    "a short row": (
+        merge_table("rows = ['YY', 'Y']"),
+        "merging.matrices[0].rows[1]",
+        "of 2 states",
+    ),
+    "too few rows": (merge_table("rows = ['YY']"), "merging.matrices[0].rows", "of 2 states"),
+    "a table without rows": (merge_table(""), "merging.matrices[0].rows", "missing"),
+    "a state twice": (
+        merge_table("rows = ['YY', 'YY']", "['a', 'a']"),
+        "merging.matrices[0].states",
+        "once",
+    ),
+    "two tables for one lifecycle": (
+        merge_table("rows = ['YY', '--']") * 2,
+        "merging.matrices[1].lifecycle",
+        "already",
+    ),
+    "more states for customers than there are": (
+        merge_table("rows = ['YY', 'YY']\ncustomer = 3"),
+        "merging.matrices.x.customer",
+        "0 to 2",
+    ),
+    "a condition that cannot be waived": (
+        "[merging]\nwaived = ['currency']",
+        "merging.waived",
+        "cannot be waived",
+    ),
+    "no window of merging": ("[merging]\nwindow = '0 h'", "merging.window", "more than nothing"),
     "no pause": ("[timeouts]\nbackoff = []", "timeouts.backoff", "1 to 100 entries"),
     "no state to book in": (
         "[posting]\nrecognize_in = []",
@@ -874,6 +964,15 @@ BUILT: list[tuple[Policies, str]] = [
     (Policies(stock=StockPolicy(timedelta(days=9_999))), "stock.reserve_slack"),
     (Policies(tenders=TenderPolicy((TenderRule("a\ud800"),))), "tenders.rules[0].gateway"),
     (Policies(posting=PostingPolicy(())), "posting.recognize_in"),
+    (Policies(merging=MergePolicy(WRONG)), "merging.matrices"),
+    (Policies(merging=MergePolicy({WRONG: MergeMatrix.of({"a": "Y"})})), "merging.matrices"),
+    (Policies(merging=MergePolicy({"x": WRONG})), "merging.matrices.x"),
+    (Policies(merging=MergePolicy({"x": MergeMatrix(("a",), WRONG)})), "merging.matrices.x.rows"),
+    (
+        Policies(merging=MergePolicy({"x": MergeMatrix(("a",), ((WRONG,),))})),
+        "merging.matrices.x.rows",
+    ),
+    (Policies(merging=MergePolicy(waived=(WRONG,))), "merging.waived[0]"),
     (Policies(tenders=TenderPolicy([TenderRule("x")])), "tenders.rules"),  # type: ignore[arg-type]
     (Policies(timeouts=TimeoutPolicy(windows=WRONG)), "timeouts.windows"),
     (Policies(timeouts=TimeoutPolicy(windows={WRONG: PaymentWindow()})), "timeouts.windows"),
@@ -1053,6 +1152,15 @@ BENEFITS: dict[str, dict[str, Any]] = {
 """Each benefit that a document can hold, with no key more than it needs."""
 
 
+SPLITS: dict[str, dict[str, Any]] = {
+    "apart": {"by": "category"},
+    "together": {"bundles": True},
+    "whole": {"of": "units", "below": 1},
+    "cut": {"of": "units", "at_most": 1},
+}
+"""Each kind of split rule, with no key more than it needs."""
+
+
 def bare_document() -> dict[str, Any]:
     """A document with one entry of each list and no key more than it needs, written out in full."""
     dated = {
@@ -1081,11 +1189,13 @@ def bare_document() -> dict[str, Any]:
         "tenders": {"rules": [{"gateway": "x", "rate": {}}]},
         "channels": {"rules": [{"gateway": "x"}]},
         "funds": {"commissions": [{}]},
+        "merging": {"matrices": [{"lifecycle": "x", "states": ["a"], "rows": ["Y"]}]},
         "timeouts": {
             "windows": {"regular": {}},
             "timers": [{"rule": {"name": "x", "does": "confirm", "hours": {}}}],
             "working": {},
         },
+        "splitting": {"rules": [{"type": name, "name": name, **SPLITS[name]} for name in SPLITS]},
     }
     full = Policies.from_plain(plain).to_plain()
     full["pricing"]["tax"]["default"] = "0"
@@ -1094,6 +1204,9 @@ def bare_document() -> dict[str, Any]:
     del by_type["<steps>"]["steps"][0]["amount"]  # one of the two must stand there
     layer["promotions"][0]["benefit"] |= by_type
     layer["promotions"][0]["benefit"]["<host>"] = {"level": DiscountLevel.ORDER.value}
+    splits = full["splitting"]["rules"]
+    splits[0] |= {f"<{rule['type']}>": rule for rule in splits}
+    splits[0]["<together>"]["bundles"] = False  # something must be kept together
     return full
 
 
@@ -1168,7 +1281,7 @@ def test_the_full_example_shows_every_key() -> None:
         inner: Any = FULL
         steps = []
         for step in place:
-            tagged = steps and steps[-1] == ".benefit" and step != "type"
+            tagged = isinstance(inner, dict) and type(inner.get("type")) is str and step != "type"
             steps += [f".<{inner['type']}>"] if tagged else []
             inner = inner[step]
             steps.append("[]" if isinstance(step, int) else f".{step}")

@@ -11,7 +11,10 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 import ordercore
+from ordercore import engine, fulfillment, journal, order
 
 FILE = Path(__file__).parent / "public_names.txt"
 PINNED = FILE.read_text("utf-8").split()
@@ -25,6 +28,13 @@ def test_public_names_are_pinned() -> None:
 def test_each_public_name_resolves() -> None:
     """Whatever the shop window lists is there, the names that load late included."""
     assert [name for name in ordercore.__all__ if not hasattr(ordercore, name)] == []
+
+
+@pytest.mark.parametrize("room", [engine, fulfillment, journal, order], ids=lambda r: r.__name__)
+def test_each_name_of_a_room_resolves(room: ModuleType) -> None:
+    """Whatever a room lists is there, the names that load late included, and each is listed once."""
+    assert [name for name in room.__all__ if not hasattr(room, name)] == []
+    assert len(set(room.__all__)) == len(room.__all__)
 
 
 def test_no_public_name_is_a_module() -> None:
@@ -64,6 +74,23 @@ def test_books_are_loaded_when_somebody_names_them() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.splitlines() == ["[]", "DayClose True"]
+
+
+def test_splitting_merging_and_routing_are_loaded_when_somebody_names_them() -> None:
+    """Importing the root loads no flow of a verb that few call, and no search; naming a result does."""
+    code = (
+        "import sys, ordercore\n"
+        "rooms = {'engine': ('regrouping', 'merging', 'dispatching', 'collecting'),\n"
+        "         'fulfillment': ('grouping', 'proposal', 'routing', 'carriage', 'linking')}\n"
+        "late = [f'ordercore.{room}.{name}' for room in rooms for name in rooms[room]]\n"
+        "print([name for name in late if name in sys.modules])\n"
+        "print(ordercore.SplitProposal.__name__, 'ordercore.fulfillment.proposal' in sys.modules)\n"
+        "print(ordercore.SplitResult.__name__, 'ordercore.engine.regrouping' in sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.splitlines() == ["[]", "SplitProposal True", "SplitResult True"]
 
 
 if __name__ == "__main__":

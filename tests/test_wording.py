@@ -35,6 +35,7 @@ from ordercore.journal import SENTENCES
 from ordercore.journal.speech import WORDS
 from ordercore.lifecycle import VisibleStep, label
 from ordercore.lifecycle.charts import BUILT_IN, built_in, versions
+from ordercore.lifecycle.table import MERGED, SPLIT
 from ordercore.order import FACTS
 from ordercore.order.commands import CommandKind
 from ordercore.wording import BYTES_MAX, MESSAGES, Wording, message, translated, words_of
@@ -63,6 +64,10 @@ def labels() -> dict[tuple[str, str], str]:
                 found["event", words_of(event)] = ""
             for item in chart.items:
                 found["item", label(chart, item)] = ""
+            for state in (SPLIT, MERGED):
+                found["state", label(chart, chart.state(state))] = ""
+    for via in ("split", "rejoin", "merge", "unmerge"):  # past any chart
+        found["event", words_of(via)] = ""
     for step in VisibleStep:
         found["step", words_of(step.value)] = ""
     return dict(sorted(found.items(), key=lambda text: text[0][0]))

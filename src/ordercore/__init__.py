@@ -38,6 +38,22 @@ from ordercore.errors import (
     Stale,
     UnreadableData,
 )
+from ordercore.fulfillment import (
+    KeepApart,
+    KeepTogether,
+    KeepWhole,
+    Parcel,
+    ParcelGroup,
+    ParcelKind,
+    ParcelState,
+    PickupPolicy,
+    Proxy,
+    SplitBy,
+    SplitPolicy,
+    StockPolicy,
+    TrackPoint,
+    Waybill,
+)
 from ordercore.goods import Manifest
 from ordercore.identity import CountedIds, IdSource, NumberTemplate, SystemIds
 from ordercore.ledger import (
@@ -60,11 +76,18 @@ from ordercore.order import (
     ChangeCodes,
     ChangeQuantity,
     ChangeShipping,
+    ChargeShare,
+    ChargeSplit,
     CommandKind,
     HandlingPolicy,
+    MergeMatrix,
+    MergePolicy,
+    MergeRefusal,
     Order,
     Permission,
+    Portion,
     RemoveLine,
+    SplitPart,
     Standing,
     standing,
 )
@@ -79,6 +102,7 @@ from ordercore.party import (
 )
 from ordercore.policy import Policies, Preset
 from ordercore.ports import (
+    Carrier,
     CouponBook,
     CreditGateway,
     Hook,
@@ -92,6 +116,7 @@ from ordercore.ports import (
     Publisher,
     QuotaSource,
     RateSource,
+    SourcedStock,
     StockKeeper,
     TaxSource,
     VatIds,
@@ -144,7 +169,18 @@ from ordercore.tender import (
 )
 
 if TYPE_CHECKING:
+    from ordercore.engine import (
+        Booking,
+        Candidate,
+        Collection,
+        Combination,
+        IssuedCode,
+        Redirected,
+        Shipping,
+        SplitResult,
+    )
     from ordercore.engine.reconciling import DayClose, DayRow, Patched
+    from ordercore.fulfillment import Placement, SplitProposal
     from ordercore.ledger import StatementFormat, read_csv, read_json
     from ordercore.lifecycle import load_lifecycle
     from ordercore.money import Money
@@ -262,6 +298,39 @@ __all__ = [
     "ChangeQuantity",
     "ChangeShipping",
     "RemoveLine",
+    # how it goes apart, and how orders become one
+    "Candidate",
+    "ChargeShare",
+    "ChargeSplit",
+    "Combination",
+    "KeepApart",
+    "KeepTogether",
+    "KeepWhole",
+    "MergeMatrix",
+    "MergePolicy",
+    "MergeRefusal",
+    "Placement",
+    "Portion",
+    "SplitBy",
+    "SplitPart",
+    "SplitPolicy",
+    "SplitProposal",
+    "SplitResult",
+    # how it gets to the customer
+    "Booking",
+    "Collection",
+    "IssuedCode",
+    "Parcel",
+    "ParcelGroup",
+    "ParcelKind",
+    "ParcelState",
+    "PickupPolicy",
+    "Proxy",
+    "Redirected",
+    "Shipping",
+    "StockPolicy",
+    "TrackPoint",
+    "Waybill",
     # how it moves, and by which clocks
     "Lifecycle",
     "TimerAction",
@@ -270,6 +339,7 @@ __all__ = [
     "WorkingHours",
     "load_lifecycle",
     # ports
+    "Carrier",
     "Clock",
     "CountedIds",
     "CouponBook",
@@ -283,6 +353,7 @@ __all__ = [
     "QuotaSource",
     "RateSource",
     "SettableClock",
+    "SourcedStock",
     "StockKeeper",
     "SystemClock",
     "SystemIds",
@@ -305,6 +376,11 @@ __all__ = [
 
 _BOOKS = ("DayClose", "DayRow", "Patched")
 _STATEMENTS = ("StatementFormat", "read_csv", "read_json")
+_ANSWERS = (
+    "Booking", "Candidate", "Collection", "Combination", "IssuedCode", "Redirected", "Shipping",
+    "SplitResult",
+)  # fmt: skip
+_GROUPS = ("Placement", "SplitProposal")
 
 
 def __getattr__(name: str) -> Any:
@@ -312,6 +388,10 @@ def __getattr__(name: str) -> Any:
         return getattr(_import_module("ordercore.engine.reconciling"), name)
     if name in _STATEMENTS:
         return getattr(_import_module("ordercore.ledger.statement"), name)
+    if name in _ANSWERS:  # verbs that few call: their flows are loaded with the first call
+        return getattr(_import_module("ordercore.engine"), name)
+    if name in _GROUPS:
+        return getattr(_import_module("ordercore.fulfillment"), name)
     if name == "Money":
         return _money.Money  # py-moneyed is loaded when first asked for
     if name == "load_lifecycle":

@@ -33,7 +33,7 @@ class SalesBy(enum.Enum):
 class Sales:
     """Sales of one group in one currency, amounts in minor units.
 
-    ``orders`` counts all of them, ``released`` those that will not be fulfilled (canceled, never paid).
+    ``orders`` counts all of them but those that were split or merged into others, ``released`` those that will not be fulfilled (canceled, never paid).
     ``units`` and ``total`` are of the others; ``paid`` and ``refunded`` are of all. ``group`` is empty for orders
     that do not say.
 
@@ -75,6 +75,11 @@ def sales_by(orders: Iterable[Order], by: SalesBy) -> tuple[Sales, ...]:
     for order in orders:
         content, payments = order.content, order.payments
         found = sums.setdefault((group_of(order), content.currency), [0] * 7)
+        if order.handling.gone:  # its goods and money are counted with the orders that have them
+            found[4] += payments.refunded
+            found[5] += payments.refunded
+            found[6] += min(payments.refunded, payments.received)
+            continue
         found[0] += 1
         if order.handling.released:
             found[1] += 1

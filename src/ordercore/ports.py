@@ -13,6 +13,16 @@ from typing import Protocol, TypeVar, Union, runtime_checkable
 
 from ordercore.change import Change, Receipt, Recorded
 from ordercore.clock import Clock
+from ordercore.fulfillment import (
+    CarrierCapabilities,
+    CarrierNotice,
+    CarrierQuote,
+    SourceStock,
+    TrackPoint,
+    WaybillOutcome,
+    WaybillRequest,
+    WaybillStatus,
+)
 from ordercore.identity import IdSource
 from ordercore.ledger import AccountKind, Balance, Entry, Turnover
 from ordercore.order import Command, DeliveryStanding, Order, PaymentStanding
@@ -51,6 +61,7 @@ from ordercore.value import value
 __all__ = [
     # the ports
     "Answer",
+    "Carrier",
     "Clock",
     "CouponBook",
     "CreditGateway",
@@ -61,6 +72,7 @@ __all__ = [
     "Publisher",
     "QuotaSource",
     "RateSource",
+    "SourcedStock",
     "StockKeeper",
     "TaxSource",
     "VatIds",
@@ -84,6 +96,16 @@ __all__ = [
     "Recorded",
     "Timer",
     "Turnover",
+    # what a carrier takes and gives
+    "CarrierCapabilities",
+    "CarrierNotice",
+    "CarrierQuote",
+    "TrackPoint",
+    "WaybillOutcome",
+    "WaybillRequest",
+    "WaybillStatus",
+    # what a keeper of stock gives
+    "SourceStock",
     # what the sources of prices take and give
     "Coupon",
     "ExchangeRate",
@@ -427,6 +449,76 @@ class StockKeeper(Protocol):
 
     def release(self, reservation: str, keep: Sequence[tuple[str, int]] = ()) -> Answer[None]:
         """Free all of a reservation but ``keep``, also what was deducted; twice is once."""
+        ...
+
+    def transfer(
+        self, reservation: str, parts: Sequence[tuple[str, Sequence[tuple[str, int]]]]
+    ) -> Answer[None]:
+        """Hand parts of a reservation, (name, goods), over to reservations of other names: all or none.
+
+        They last as long, and are final where it was. What one reservation handed to a name it hands over
+        once: again is nothing, also when that name was released or has lapsed meanwhile. A name that holds
+        goods already holds these too, final if either was, until the later moment.
+        Raises `OutOfStock` where the reservation does not hold them, or has lapsed.
+        """
+        ...
+
+
+@runtime_checkable
+class SourcedStock(StockKeeper, Protocol):
+    """A keeper that knows at which source (a warehouse, a store) its units stand.
+
+    ``reserve`` takes from any source, in the keeper's own order.
+    """
+
+    def available(self, skus: Sequence[str]) -> Answer[tuple[SourceStock, ...]]:
+        """Units that may still be promised, for each article and source that has some."""
+        ...
+
+    def place(self, reservation: str, goods: Sequence[tuple[str, str, int]]) -> Answer[None]:
+        """Let a reservation stand at exactly these (source, sku, units): all or none, also when it is final.
+
+        Raises `OutOfStock` where a source is short or it holds less, and leaves all as it was;
+        `InvalidInput` for less than it holds. Twice is once.
+        """
+        ...
+
+    def placed(self, reservation: str) -> Answer[tuple[tuple[str, str, int], ...]]:
+        """Where the units of a reservation stand: (source, sku, units)."""
+        ...
+
+
+class Carrier(Protocol):
+    """Takes parcels to people. The same key is never two waybills, and answers as the first time.
+
+    A cancellation of a key that was never seen kills that key, or answers *unknown*.
+    """
+
+    @property
+    def capabilities(self) -> CarrierCapabilities: ...
+
+    def quote(self, request: WaybillRequest) -> Answer[CarrierQuote]:
+        """What the carriage would cost; books nothing."""
+        ...
+
+    def book(self, request: WaybillRequest) -> Answer[WaybillOutcome]:
+        """Give a waybill, or *refused* with the reason."""
+        ...
+
+    def lookup(self, request: WaybillRequest) -> Answer[WaybillOutcome]:
+        """What became of the key; *unknown* for one never seen."""
+        ...
+
+    def cancel(self, request: WaybillRequest) -> Answer[WaybillOutcome]:
+        """End a waybill; *refused* where it stands, because the parcel is too far on its way. Twice is once."""
+        ...
+
+    def track(self, number: str) -> Answer[Sequence[TrackPoint]]:
+        """All that is known of the way of a number; nothing for one never seen."""
+        ...
+
+    def parse(self, headers: Mapping[str, str], body: bytes) -> CarrierNotice:
+        """Verify and read a notification; raises `NotificationRefused`. No I/O."""
         ...
 
 

@@ -55,7 +55,9 @@ class Publisher:
         self.events += events
 
 
-def engines(lifecycles: Sequence[str] = (), **options: Any) -> tuple[World, AsyncOrderEngine]:
+def engines(
+    lifecycles: Sequence[str] = (), *, carriers: Any = None, **options: Any
+) -> tuple[World, AsyncOrderEngine]:
     """An asynchronous engine over the ports of a world."""
     world = World(**options)
     engine = AsyncOrderEngine(
@@ -66,6 +68,7 @@ def engines(lifecycles: Sequence[str] = (), **options: Any) -> tuple[World, Asyn
         clock=world.clock,
         ids=CountedIds(),
         lifecycles=lifecycles,
+        carriers=carriers,
     )
     return world, engine
 

@@ -10,7 +10,39 @@ from attrs import evolve
 from hypothesis import strategies as st
 
 from ordercore.change import Recorded
-from ordercore.fulfillment import Received, Shipment, Shipped, Withdrawn
+from ordercore.fulfillment import (
+    TRACKED,
+    CollectShared,
+    MasterJoined,
+    Parcel,
+    ParcelCanceled,
+    ParcelPacked,
+    ParcelPicked,
+    ParcelRedirected,
+    ParcelsPlanned,
+    ParcelTracked,
+    ParcelTrimmed,
+    Received,
+    Shipment,
+    Shipped,
+    TrackPoint,
+    Waybill,
+    WaybillAnswered,
+    WaybillAsked,
+    WaybillCanceling,
+    WaybillState,
+    Withdrawn,
+)
+from ordercore.fulfillment.pickup import (
+    CodeAlphabet,
+    CodeIssued,
+    CodeRefused,
+    Collected,
+    HandedOver,
+    Pickup,
+    Proxy,
+    Seal,
+)
 from ordercore.goods import LineId, Manifest
 from ordercore.lifecycle import VisibleStep
 from ordercore.lifecycle.charts import built_in
@@ -21,6 +53,7 @@ from ordercore.order import (
     AddNote,
     Assign,
     Cancel,
+    ChildPart,
     Close,
     Complete,
     Deliver,
@@ -39,7 +72,7 @@ from ordercore.order import (
 )
 from ordercore.order import events as happened
 from ordercore.order.events import FundedShare
-from ordercore.order.handling import HandlingPolicy
+from ordercore.order.handling import HandlingPolicy, Lineage, MergedIn
 from ordercore.order.order import Order
 from ordercore.party import SYSTEM, Actor, Address, Party
 from ordercore.pricing import Cart, CartLine, Funder, PricingPolicy, TaxTotal, quote
@@ -163,6 +196,9 @@ def with_every_event() -> tuple[Recorded, ...]:
         paid.RefundRequested(type(back)("r-9", (), (), 100, "goodwill")),
         happened.RefundDelayed(back.id, 0),
         *_money(order),
+        *_regrouped(order),
+        *_parceled(order),
+        *_collected(order),
         Withdrawn(Manifest.of({"2": 1})),
         Shipped(Shipment("s-9", Manifest.of({"1": 1}))),
         happened.Moved("override", order.state, "closed", "asked for", releases=True),
@@ -242,6 +278,91 @@ def _money(order: Order) -> list[Event]:
         paid.CompensationGranted(grant),
         *[paid.CompensationAnswered("c-1", status) for status in RefundStatus],
     ]
+
+
+def _regrouped(order: Order) -> list[Event]:
+    """Split up and whole again, another order taken in and gone again, taken in itself and restored."""
+    content = order.content
+    card = order.payments.attempts[1]
+    came = evolve(card, id="o-2/1", account=PERSONAL)
+    other = MergedIn("o-2", "N-2", "paid", "paid", ("o-2/1",), (card.id,))
+    parts = (
+        ChildPart("o-1.1", "N-1-1", "north", Manifest.of({"1": 1}), 1_000, ("presale", "value")),
+        ChildPart("o-1.2", "N-1-2", "south", Manifest.of({"1": 1, "2": 1}), 1_800),
+    )
+    return [
+        happened.SplitUp(parts),
+        paid.MoneyTakenOut(("o-1.1", "o-1.2"), (paid.TakenOut(card.id, card.amount, 2),)),
+        happened.Rejoined(content, ("o-1.1", "o-1.2")),
+        paid.MoneyBroughtIn("o-2", (came,)),
+        happened.Combined(evolve(content, total=10**6), other, content.total),
+        paid.MoneyTakenOut(("o-2",), (paid.TakenOut(came.id, came.amount),)),
+        happened.Unmerged(content, other, 10**6),
+        paid.MoneyBroughtIn("o-2", (came,)),
+        happened.Combined(content, other, content.total),
+        happened.MergedInto("o-3", "N-3"),
+        happened.Restored("o-3"),
+    ]
+
+
+def _parceled(order: Order) -> list[Event]:
+    """Parcels planned, picked, packed, trimmed, given up, booked with carriers and on their way."""
+    one, two = f"{order.id}/p1", f"{order.id}/p2"
+    some = Manifest.of({"1": 1})
+    asked = Waybill("w-1", "SF", "express")
+    booked = evolve(asked, state=WaybillState.BOOKED, number="SF01", cost=1_200, label=PERSONAL)
+    away = Address(PERSONAL, (PERSONAL,), PERSONAL, country="CN", phone=PERSONAL)
+    sights = tuple([TrackPoint(START, state, PERSONAL, PERSONAL) for state in TRACKED])
+    return [
+        ParcelsPlanned((Parcel(one, Manifest.of({"1": 2}), source="north"), Parcel(two, some))),
+        ParcelPicked(one, some, some),
+        ParcelPicked(two, Manifest(), some),
+        ParcelPacked(one, 750),
+        ParcelTrimmed(one, some, "one was refunded"),
+        ParcelTrimmed(two, Manifest(), "all was refunded"),
+        ParcelCanceled(two, "planned by mistake"),
+        CollectShared(((one, 2_800),)),
+        WaybillAsked(one, asked),
+        WaybillAnswered(one, evolve(asked, state=WaybillState.REFUSED, reason="too heavy")),
+        WaybillAnswered(one, booked),
+        WaybillCanceling(one, "w-1", "the address changed"),
+        WaybillAnswered(one, booked),
+        WaybillAnswered(one, evolve(booked, state=WaybillState.CANCELED)),
+        ParcelRedirected(one, away, 1_200, "the customer moved"),
+        MasterJoined(one, "M-1", "SEA"),
+        *[ParcelTracked(one, (sight,)) for sight in sights],
+        ParcelTracked(one, sights),
+    ]
+
+
+def _collected(order: Order) -> list[Event]:
+    """A pickup code, wrong tries against it until it is void, and another with which goods are fetched."""
+    seal = Seal(CodeAlphabet.DIGITS, 6, 10, PERSONAL, PERSONAL)
+    code = Pickup("c-1", "north", START + timedelta(days=7), seal, 5, 20, timedelta(minutes=15))
+    first = HandedOver("h-1", Manifest.of({"1": 1}), ("s-7",))
+    rest = HandedOver("h-2", Manifest.of({"2": 1}), ("s-8",))
+    friend = Proxy(FREELY, PERSONAL, PERSONAL)
+    return [
+        CodeIssued(code),
+        CodeRefused("c-1", "north"),
+        CodeRefused("c-1", "north", START + timedelta(minutes=15)),
+        CodeRefused("c-1", "north", void=True),
+        Collected("c-1", first, "north", 1_000, last=False),
+        Collected("c-1", rest, "north", 500, last=True, proxy=friend),
+    ]
+
+
+def split_off(*reasons: str) -> tuple[Recorded, ...]:
+    """A part of an order that was split while it was being shipped, two hours after that had begun."""
+    story = handled()
+    story.pay(Channel("card", account=PERSONAL))
+    order = story.order
+    lineage = Lineage("o-0", "north", reasons)
+    content = evolve(order.content, number="N-0-1")
+    event = happened.SplitOff(
+        content, "paid", order.entered_at, order.payments, evolve(order.handling, lineage=lineage)
+    )
+    return (Recorded("o-1", 1, order.entered_at + timedelta(hours=2), BOB, "SplitOrder", event),)
 
 
 def adopted(state: str = "shipped", *, released: bool = False) -> tuple[Recorded, ...]:

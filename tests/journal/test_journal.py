@@ -22,13 +22,24 @@ from tests.journal.histories import (
     handled,
     histories,
     recorded_of,
+    split_off,
     with_every_event,
 )
 from tests.stored import paid
 
 from ordercore.change import Change
 from ordercore.errors import CorruptDocument
-from ordercore.journal import SENTENCES, journal_of, plain, rendering, telling, text, what
+from ordercore.journal import (
+    SENTENCES,
+    journal_of,
+    parcels,
+    plain,
+    regrouping,
+    rendering,
+    telling,
+    text,
+    what,
+)
 from ordercore.journal.rendering import account_name
 from ordercore.journal.speech import WORDS, Speech, clean
 from ordercore.journal.telling import TOLD, why_of
@@ -174,7 +185,8 @@ def test_every_event_has_a_sentence() -> None:
 
 def test_every_event_occurs_here() -> None:
     """The history that these tests tell has each event in it."""
-    assert {type(one.event) for one in with_every_event()} | {type(adopted()[0].event)} == set(TOLD)
+    begun = {type(adopted()[0].event), type(split_off()[0].event)}
+    assert {type(one.event) for one in with_every_event()} | begun == set(TOLD)
 
 
 def test_a_reason_is_told_as_why() -> None:
@@ -186,16 +198,19 @@ def test_a_reason_is_told_as_why() -> None:
 
 def test_each_sentence_is_said_somewhere() -> None:
     """No sentence waits in the catalog that nothing says, and nothing says one that is not there."""
-    code = inspect.getsource(telling).split("def _say(")[1] + inspect.getsource(rendering)
+    code = "".join(map(inspect.getsource, (telling, parcels, regrouping, rendering)))
     said = {name for name in re.findall(r'"(\w+)"', code) if name in SENTENCES}
     assert said == set(SENTENCES)
-    assert set(re.findall(r'_(?:say|sentence|asked)\("(\w+)"', code)) <= set(SENTENCES)
+    assert set(re.findall(r'\b_?(?:say|sentence|_of_parcel)\((?:e, )?"(\w+)"', code)) <= set(
+        SENTENCES
+    )
 
 
 def test_each_sentence_is_told_of_something() -> None:
     """The history that these tests tell says each sentence of an event, so each is seen in text and picture."""
     told = {one.name for entry in journal_of(with_every_event()) for one in entry.told}
-    told |= {one.name for entry in journal_of(adopted()) for one in entry.told}
+    for begun in (adopted(), split_off("value")):
+        told |= {one.name for entry in journal_of(begun) for one in entry.told}
     assert told == {n for n in SENTENCES if n == "step_overran" or not n.startswith("step_")}
 
 

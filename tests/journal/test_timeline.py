@@ -15,6 +15,7 @@ from tests.journal.histories import (
     handled,
     histories,
     recorded_of,
+    split_off,
     with_every_event,
 )
 from tests.stored import paid
@@ -79,9 +80,10 @@ def test_no_text_lies_upon_another(story: Story) -> None:
 def test_a_long_life_can_be_read() -> None:
     """A history with every event in it can be read, in English and in Chinese."""
     journal = journal_of(with_every_event(), STANDARD)
-    assert len(journal) > 50
-    for locale in ("en", "zh_CN"):
-        check(svg(journal, locale))
+    assert len(journal) > 100
+    for told in (journal, journal_of(split_off("value"), STANDARD)):
+        for locale in ("en", "zh_CN"):
+            check(svg(told, locale))
 
 
 def test_money_that_takes_its_own_way_can_be_read() -> None:

@@ -22,7 +22,8 @@ from ordercore.errors import (
     Refused,
 )
 from ordercore.event import Event, event
-from ordercore.goods import Manifest
+from ordercore.fulfillment import ParcelGroup, pickup
+from ordercore.goods import LineId, Manifest, Quantity
 from ordercore.money import Percent, money
 from ordercore.order import (
     EVENTS,
@@ -33,25 +34,32 @@ from ordercore.order import (
     AnswerRefund,
     Cancel,
     CaptureMoney,
+    ChildPart,
     Close,
+    CombineOrders,
     Command,
     CommandKind,
     Compensate,
     Complete,
     ConfirmPayment,
     Deliver,
+    MergedIn,
     NoteRefundDelay,
     OrderEvent,
     Pay,
     Placed,
     Recover,
     RefundOrder,
+    RejoinOrders,
     Remind,
     RerouteRefund,
     ReviewOrder,
     Seal,
     Ship,
+    SplitOff,
+    SplitOrder,
     UndoPayment,
+    UnmergeOrder,
     allowed,
     decide,
     evolve,
@@ -59,9 +67,21 @@ from ordercore.order import (
     replay,
     standing,
 )
+from ordercore.order.commands import (
+    AskWaybill,
+    CancelParcel,
+    CancelWaybill,
+    CollectGoods,
+    DispatchParcel,
+    IssuePickupCode,
+    PackParcel,
+    PickParcel,
+    PlanParcels,
+)
 from ordercore.order.decide import RULES
 from ordercore.order.evolve import FOLDS
 from ordercore.order.rules.instalment import rows_asked
+from ordercore.order.rules.regrouping import taken_out
 from ordercore.order.standing import DeliveryStanding, PaymentStanding
 from ordercore.party import SYSTEM, Actor, ActorKind, Party
 from ordercore.pricing import Cart, CartLine, PercentOff, PricingPolicy, quote
@@ -75,6 +95,7 @@ from ordercore.tender import (
     TenderPolicy,
     plan,
 )
+from ordercore.tender.parting import held_again
 from ordercore.tender.tenders import Balance, Channel, Points
 from ordercore.testing import (
     START,
@@ -104,7 +125,16 @@ COMMANDS: dict[CommandKind, Command] = {
     CommandKind.REVIEW: ReviewOrder(True, (("address", True),), "telephone"),
     CommandKind.CLOSE: Seal("settled"),
     CommandKind.CAPTURE: CaptureMoney(),
+    CommandKind.COLLECT: CollectGoods("p-9", "north", "00" * 32, "s-99"),
+    CommandKind.PICK_PARCEL: PickParcel("p-9"),
+    CommandKind.PACK_PARCEL: PackParcel("p-9", 900),
+    CommandKind.CANCEL_PARCEL: CancelParcel("p-9"),
+    CommandKind.BOOK_WAYBILL: AskWaybill("p-9", "SF"),
+    CommandKind.CANCEL_WAYBILL: CancelWaybill("p-9"),
+    CommandKind.DISPATCH_PARCEL: DispatchParcel("p-9"),
 }
+BEGUN = {CommandKind.PAY, CommandKind.AMEND}
+"""May be begun while a payment only waits for its payer; that one is given up before they are sent."""
 CONFIRMED = PROMISED | {
     AttemptState.WAITING, AttemptState.CLOSING, AttemptState.RETURNING, AttemptState.DECLINED,
     AttemptState.RETURNED,
@@ -125,6 +155,15 @@ def command_of(kind: CommandKind, story: Story, by: Actor = SYSTEM) -> Command:
         return Amend(content, (), "r-99")
     if kind is CommandKind.RECOVER:
         return Recover(content)
+    if kind in REGROUPING:
+        return regrouping_of(kind, story)
+    if kind is CommandKind.ISSUE_PICKUP_CODE:
+        seal = pickup.Seal(pickup.CodeAlphabet.DIGITS, 6, 10, "ab" * 16, "00" * 32)
+        week, lock = timedelta(days=7), timedelta(minutes=15)
+        code = pickup.Pickup("p-9", "north", story.at + week, seal, 5, 20, lock)
+        return IssuePickupCode(code, week)
+    if kind is CommandKind.PLAN_PARCELS:
+        return PlanParcels("o-1/p", (ParcelGroup(story.order.shippable()),))
     if kind is CommandKind.REROUTE_REFUND:
         failed = [
             (refund.id, place)
@@ -140,6 +179,29 @@ def command_of(kind: CommandKind, story: Story, by: Actor = SYSTEM) -> Command:
         said = OutcomeStatus.VOIDED if back else CAPTURED
         return ConfirmPayment(open_[0].id if open_ else "", Outcome(said))
     return COMMANDS[kind]
+
+
+REGROUPING = {CommandKind.SPLIT, CommandKind.REJOIN, CommandKind.COMBINE, CommandKind.UNMERGE}
+
+
+def regrouping_of(kind: CommandKind, story: Story) -> Command:
+    """A command that lets the story's order go apart or become one with another."""
+    content, state = story.order.content, story.order.state
+    merged = MergedIn("o-2", "N-2", state, state)
+    if kind is CommandKind.REJOIN:
+        return RejoinOrders(content, ("o-1.1", "o-1.2"), "paid")
+    if kind is CommandKind.COMBINE:
+        return CombineOrders(content, merged, (), state, "r-99")
+    if kind is CommandKind.UNMERGE:
+        return UnmergeOrder(content, merged)
+    (line, units), *rest = story.order.shippable().items or ((LineId("1"), Quantity(0)),)
+    first = Manifest(((line, Quantity(1)),))
+    others = Manifest((*([(line, Quantity(units - 1))] if units > 1 else []), *rest))
+    portions = [
+        ChildPart(f"o-1.{k}", f"N-1-{k}", str(k), goods, 0)
+        for k, goods in enumerate((first, others), start=1)
+    ]
+    return SplitOrder(tuple(portions), taken_out(held_again(story.order.payments)))
 
 
 def story_a() -> Story:
@@ -170,10 +232,10 @@ def test_every_command_has_a_rule() -> None:
 
 
 def test_every_event_has_a_name_and_a_fold() -> None:
-    """The stored names and the folds cover the union of events; `Placed` and `Adopted` begin an order."""
+    """The stored names and the folds cover the union of events; `Placed`, `Adopted` and `SplitOff` begin one."""
     union = set(get_args(OrderEvent))
     assert set(EVENTS.values()) == union
-    assert set(FOLDS) == union - {Placed, Adopted}
+    assert set(FOLDS) == union - {Placed, Adopted, SplitOff}
     assert {name: cls.name for name, cls in EVENTS.items()} == {name: name for name in EVENTS}
 
 
@@ -210,7 +272,11 @@ def test_l12_what_is_not_allowed_is_refused(
     permission = {p.command: p for p in allowed(story.order, story.situation(by))}[kind]
     command = command_of(kind, story, by)
     told = len(story.changes)
-    if permission.possible:
+    if permission.possible and kind in BEGUN and story.order.payments.in_flight:
+        with pytest.raises(NotAllowed, match="a payment is under way"):
+            story.send(command, by=by)
+        assert len(story.changes) == told
+    elif permission.possible:
         story.send(command, by=by)
         assert story.changes[told:]
     else:
@@ -622,7 +688,10 @@ def test_a_refusal_lists_what_is_allowed() -> None:
         story.send(Complete())
     assert caught.value.data["state"] == "paid"
     assert caught.value.data["command"] == "complete"
-    assert caught.value.data["allowed"] == ("accept", "cancel", "refund", "amend", "compensate")
+    assert caught.value.data["allowed"] == (
+        "accept", "cancel", "refund", "amend", "compensate", "issue_pickup_code",
+        "plan_parcels", "split", "combine",
+    )  # fmt: skip
     assert caught.value.data["events"] == ("accept", "cancel")
 
 

@@ -34,7 +34,7 @@ from ordercore.pricing import (
     TaxRate,
     quote,
 )
-from ordercore.tender import Outcome, OutcomeStatus, RefundStatus
+from ordercore.tender import AttemptState, Outcome, OutcomeStatus, RefundStatus
 from ordercore.tender.tenders import Balance, Channel, Points, StoredValue
 from ordercore.testing import (
     START,
@@ -98,7 +98,8 @@ def test_l9_an_earned_order_has_no_advances(story: Story) -> None:
         late = sum(
             a.captured - a.returned
             for a in order.payments.attempts
-            if a.round != order.payments.round and a.id not in order.payments.carried
+            if a.state is AttemptState.RETURNING
+            or (a.round != order.payments.round and a.id not in order.payments.carried)
         )
         found = balances((order.currency, entry) for entry in story.entries)
         assert sum(b.amount for b in found if b.account is A.ADVANCES) == -late

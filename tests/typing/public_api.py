@@ -16,16 +16,21 @@ from ordercore import (
     Amendment,
     AsyncOrderEngine,
     Attribution,
+    Candidate,
     Cart,
     CartLine,
     ChangeQuantity,
+    ChargeShare,
+    ChargeSplit,
     Clock,
+    Combination,
     CommandKind,
     Hook,
     IdSource,
     ItemPage,
     Lifecycle,
     Manifest,
+    MergeRefusal,
     Money,
     Order,
     OrderEngine,
@@ -38,10 +43,14 @@ from ordercore import (
     Percent,
     Permission,
     Policies,
+    Portion,
     Publisher,
     Quote,
     RefundResult,
     SettableClock,
+    SplitPart,
+    SplitProposal,
+    SplitResult,
     Standing,
     StockKeeper,
     Sweep,
@@ -176,6 +185,28 @@ def the_engine_changes_orders(engine: OrderEngine, order: Order, by: Actor, pric
     assert_type(engine.extend(order.id, "confirm", key="k-13", by=by), Order)
     for permission in engine.allowed_events(order, by):
         assert_type(permission, EventPermission)
+
+
+def the_engine_regroups_orders(engine: OrderEngine, order: Order, by: Actor) -> None:
+    """Orders go apart and become one with answers that tell both sides and their money."""
+    proposal = engine.propose_split(order.id, {"TEA": "north"})
+    assert_type(proposal, SplitProposal)
+    by_freight = ChargeSplit(freight=ChargeShare.VALUE)
+    assert_type(engine.preview_split(order.id, proposal, by=by), tuple[Portion, ...])
+    parts = [SplitPart("a", Manifest.of({"1": 1})), SplitPart("b", Manifest.of({"2": 1}))]
+    made = engine.split(order.id, parts, charges=by_freight, key="k-1", by=by)
+    assert_type(made, SplitResult)
+    assert_type(made.children, tuple[Order, ...])
+    assert_type(engine.rejoin(order.id, key="k-2", by=by), Order)
+    for pair in engine.merge_candidates(by=by, refused=True):
+        assert_type(pair, Candidate)
+        assert_type(pair.refusals, tuple[MergeRefusal, ...])
+        shown = engine.preview_combine(pair.basic.id, pair.added.id, by=by)
+        assert_type(shown, Combination)
+        assert_type(shown.saved, int)
+        engine.combine(pair.basic.id, pair.added.id, key="k-3", by=by, shown=shown)
+    assert_type(engine.unmerge(order.id, key="k-4", by=by), tuple[Order, Order])
+    engine.split(order.id, [("a", {"1": 1})], key="k-5", by=by)  # type: ignore[arg-type]
 
 
 def the_engine_tells_of_orders(engine: OrderEngine) -> None:
@@ -513,6 +544,10 @@ class AsyncStock:
     async def deduct(self, reservation: str) -> None: ...
 
     async def release(self, reservation: str, keep: Sequence[tuple[str, int]] = ()) -> None: ...
+
+    async def transfer(
+        self, reservation: str, parts: Sequence[tuple[str, Sequence[tuple[str, int]]]]
+    ) -> None: ...
 
 
 class Watch:

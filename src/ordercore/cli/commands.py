@@ -108,6 +108,69 @@ def price(
 
 
 @app.command
+def split(
+    order: Path,
+    /,
+    *,
+    rules: Path,
+    assignment: Path | None = None,
+    json: Flag = False,
+    explain: Flag = False,
+) -> None:
+    """Show the groups that split rules make of an order.
+
+    :param order: A JSON document, as for `price`.
+    :param rules: A TOML document; its [splitting] table is used, and its [pricing] as by `price`.
+    :param assignment: A JSON list that says which source has what.
+    :param json: Print JSON.
+    :param explain: Say for each group which rules made it.
+    """
+    from ordercore.cli.split import split_order
+
+    split_order(order, rules, assignment, as_json=json, with_reasons=explain)
+
+
+@app.command
+def merge(
+    orders: Path,
+    /,
+    *,
+    policies: Path | None = None,
+    json: Flag = False,
+    explain: Flag = False,
+) -> None:
+    """Show what two orders come to as one, or every reason why they stay two.
+
+    :param orders: A JSON document with a `basic` and an `added` order: each a `cart` as for `price`, `paid`, `state`.
+    :param policies: A TOML document; its [merging] says which orders go together.
+    :param json: Print JSON.
+    :param explain: Say for each figure of the new price by which rule it came about.
+    """
+    from ordercore.cli.merge import merge_orders
+
+    merge_orders(orders, policies, as_json=json, with_reasons=explain)
+
+
+@app.command
+def route(
+    problem: Path,
+    /,
+    *,
+    json: Flag = False,
+    explain: Flag = False,
+) -> None:
+    """Choose sources, parcels and services for an order.
+
+    :param problem: A JSON document with lines, sources, services and weights, see examples/routing.
+    :param json: Print JSON.
+    :param explain: Say for each parcel by which rules it was chosen.
+    """
+    from ordercore.cli.route import route_document
+
+    route_document(problem, as_json=json, with_reasons=explain)
+
+
+@app.command
 def diagram(
     lifecycle: str,
     /,

@@ -1,5 +1,10 @@
 """The engine: use cases over ports."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from ordercore.engine.amending import Amendment
 from ordercore.engine.asynchronous import AsyncOrderEngine
 from ordercore.engine.compensating import CompensationResult
@@ -10,17 +15,31 @@ from ordercore.engine.shop import Shop
 from ordercore.engine.sweeping import Sweep
 from ordercore.engine.traffic import Breaker, ChannelTraffic
 
+if TYPE_CHECKING:
+    from ordercore.engine.collecting import Collection, IssuedCode
+    from ordercore.engine.dispatching import Booking, Redirected, Shipping
+    from ordercore.engine.merging import Candidate, Combination
+    from ordercore.engine.regrouping import SplitResult
+
 __all__ = [
     "Amendment",
     "AsyncOrderEngine",
+    "Booking",
     "Breaker",
+    "Candidate",
     "ChannelTraffic",
+    "Collection",
+    "Combination",
     "CompensationResult",
     "Flow",
+    "IssuedCode",
     "OrderEngine",
     "PaymentResult",
+    "Redirected",
     "RefundResult",
+    "Shipping",
     "Shop",
+    "SplitResult",
     "Step",
     "Sweep",
     "arun",
@@ -28,3 +47,22 @@ __all__ = [
     "run",
     "run_batch",
 ]
+
+# the flows of rare verbs are loaded when somebody calls one, or names what it gives
+_LATER = {
+    "Booking": "dispatching",
+    "Candidate": "merging",
+    "Collection": "collecting",
+    "Combination": "merging",
+    "IssuedCode": "collecting",
+    "Redirected": "dispatching",
+    "Shipping": "dispatching",
+    "SplitResult": "regrouping",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(import_module(f"ordercore.engine.{_LATER[name]}"), name)
+    reason = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(reason)

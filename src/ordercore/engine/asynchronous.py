@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from ordercore.engine.amending import Amendment, amend, preview_amendment, recover
 from ordercore.engine.capturing import capture, confirm_payment, confirm_refund
 from ordercore.engine.compensating import CompensationResult, compensate
-from ordercore.engine.composing import Verbs
 from ordercore.engine.discharging import pull_order
 from ordercore.engine.flow import arun, call
 from ordercore.engine.fulfilling import advance, ship_goods
@@ -36,6 +35,10 @@ from ordercore.engine.rerouting import reroute_refund
 from ordercore.engine.searching import find_orders, search, search_items
 from ordercore.engine.shop import load
 from ordercore.engine.sweeping import Sweep, parked, relay, sweep, unpark
+from ordercore.engine.verbs.collection import AsyncCollectionVerbs
+from ordercore.engine.verbs.dispatch import AsyncDispatchVerbs
+from ordercore.engine.verbs.regrouping import AsyncRegroupingVerbs
+from ordercore.engine.verbs.sourcing import AsyncSourcingVerbs
 from ordercore.order import (
     Accept,
     AddNote,
@@ -73,7 +76,9 @@ if TYPE_CHECKING:
 __all__ = ["AsyncOrderEngine"]
 
 
-class AsyncOrderEngine(Verbs):
+class AsyncOrderEngine(
+    AsyncRegroupingVerbs, AsyncSourcingVerbs, AsyncCollectionVerbs, AsyncDispatchVerbs
+):
     """The same engine over ports that may be asynchronous; each verb as in `OrderEngine`."""
 
     async def quote(self, cart: Cart) -> Quote:

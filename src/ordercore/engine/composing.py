@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ordercore.order import EventPermission, Order, Permission
     from ordercore.party import Actor
     from ordercore.ports import (
+        Carrier,
         CouponBook,
         Hook,
         OrderStore,
@@ -55,6 +56,7 @@ def _compose(
     known: Lifecycles[Order],
     sources: Sources,
     hooks: Sequence[Hook],
+    carriers: Mapping[str, Carrier] | None,
 ) -> Shop:
     """Put a shop together, and refuse policies that contradict each other or the lifecycles."""
     policies = policies if policies is not None else Policies()
@@ -82,6 +84,7 @@ def _compose(
         known,
         *sources,
         tuple(hooks),
+        dict(carriers or {}),
     )
 
 
@@ -117,6 +120,7 @@ class Verbs:
 
     ``lifecycles`` are those beside *standard*: built-in ones by name, or the host's own.
     ``facts`` are the host's own, for guards of built-in charts that it changed; ``hooks`` hear every command.
+    ``carriers`` are those that the shop works with, by name.
     """
 
     def __init__(
@@ -136,10 +140,13 @@ class Verbs:
         taxes: TaxSource | None = None,
         vat_ids: VatIds | None = None,
         quotas: QuotaSource | None = None,
+        carriers: Mapping[str, Carrier] | None = None,
     ) -> None:
         sources = Sources(coupons, rates, taxes, vat_ids, quotas)
         known = _known(lifecycles, facts or {})
-        self.shop = _compose(store, gateways, stock, policies, clock, ids, known, sources, hooks)
+        self.shop = _compose(
+            store, gateways, stock, policies, clock, ids, known, sources, hooks, carriers
+        )
 
     def _chart(self, quote: Quote, lifecycle: str) -> str:
         """The lifecycle of an order that is placed: as it is named, else by its kind."""
@@ -148,6 +155,11 @@ class Verbs:
         if quote.cart.presale is not None:
             return PRESALE
         return self.shop.policies.handling.lifecycles.get(quote.cart.kind, STANDARD)
+
+    @property
+    def carriers(self) -> Mapping[str, Carrier]:
+        """The carriers that the shop works with, by name."""
+        return self.shop.carriers
 
     def channels(self) -> tuple[ChannelTraffic, ...]:
         """How each gateway fares, as this engine has seen it: calls, answers, its recent rate of success."""

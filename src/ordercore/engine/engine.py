@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from ordercore.engine.amending import Amendment, amend, preview_amendment, recover
 from ordercore.engine.capturing import capture, confirm_payment, confirm_refund
 from ordercore.engine.compensating import CompensationResult, compensate
-from ordercore.engine.composing import Verbs
 from ordercore.engine.discharging import pull_order
 from ordercore.engine.flow import call, run, run_batch
 from ordercore.engine.fulfilling import advance, ship_goods
@@ -42,6 +41,10 @@ from ordercore.engine.rerouting import reroute_refund
 from ordercore.engine.searching import find_orders, search, search_items
 from ordercore.engine.shop import load
 from ordercore.engine.sweeping import Sweep, parked, relay, sweep, unpark
+from ordercore.engine.verbs.collection import CollectionVerbs
+from ordercore.engine.verbs.dispatch import DispatchVerbs
+from ordercore.engine.verbs.regrouping import RegroupingVerbs
+from ordercore.engine.verbs.sourcing import SourcingVerbs
 from ordercore.goods import Manifest
 from ordercore.order import (
     Accept,
@@ -88,7 +91,7 @@ BATCH_MAX = 50
 """Most orders whose changes share one commit."""
 
 
-class OrderEngine(Verbs):
+class OrderEngine(RegroupingVerbs, SourcingVerbs, CollectionVerbs, DispatchVerbs):
     """An order engine over plain (synchronous) ports."""
 
     def quote(self, cart: Cart) -> Quote:

@@ -16,6 +16,7 @@ from ordercore.clock import SystemClock
 from ordercore.engine.answers import chargeback_told_well, parsed, readable, told_well
 from ordercore.engine.discharging import discharge, looked_up, order_of_key
 from ordercore.engine.flow import call
+from ordercore.engine.holders import charged_back_by_holders
 from ordercore.engine.promises import release
 from ordercore.engine.recording import answered
 from ordercore.engine.shop import digest, having, record
@@ -163,6 +164,9 @@ def _charged_back(
             pulled = yield from answered(shop, order, ((attempt.id, found),), by)
             order = pulled.order
     back = NoteChargeback(attempt.id, outcome.amount, outcome.fee, outcome.reference, outcome.at)
+    if order.handling.gone:
+        yield from charged_back_by_holders(shop, order, back, receipt, by)
+        return
     try:
         made = yield from record(shop, order, back, by, complete=_with(receipt))
     except OrdercoreError:

@@ -8,18 +8,41 @@ from ordercore.engine.flow import Flow
 from ordercore.engine.shop import Shop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import date, timedelta
 
     from ordercore.adoption import AdoptionReport, Snapshot, StatusMap
     from ordercore.engine.adopting import Adoption
     from ordercore.engine.doctor import Finding
+    from ordercore.engine.merging import Candidate, Combination
     from ordercore.engine.reconciling import DayClose, Patched
+    from ordercore.engine.regrouping import SplitResult
     from ordercore.errors import OrdercoreError
+    from ordercore.fulfillment.proposal import Placement, SplitProposal
+    from ordercore.goods import Manifest
     from ordercore.ledger import ReconciliationReport, StatementPeriod, StatementRow
+    from ordercore.order import Order
+    from ordercore.order.split import ChargeSplit, Portion, SplitPart
     from ordercore.party import Actor
+    from ordercore.ports import OrderQuery
+    from ordercore.pricing import ShippingCharge
 
-__all__ = ["adoption", "adoptions", "day_close", "diagnosis", "patches", "reconciliation"]
+__all__ = [
+    "adoption",
+    "adoptions",
+    "combination",
+    "combination_preview",
+    "day_close",
+    "diagnosis",
+    "merge_pairs",
+    "patches",
+    "reconciliation",
+    "rejoined",
+    "split_in_parts",
+    "split_preview",
+    "split_proposal",
+    "unmerged",
+]
 
 
 def adoption(
@@ -93,3 +116,94 @@ def day_close(shop: Shop, day: date, zone: str, of: str) -> Flow[DayClose]:
     from ordercore.engine.reconciling import close_day
 
     return close_day(shop, day, zone, of)
+
+
+def split_proposal(
+    shop: Shop, order_id: str, assignment: Mapping[str, str] | Sequence[Placement]
+) -> Flow[SplitProposal]:
+    """How the rules would split what is still to leave; what it takes is loaded when somebody asks."""
+    from ordercore.engine.regrouping import proposed
+
+    return proposed(shop, order_id, assignment)
+
+
+def split_preview(
+    shop: Shop,
+    order_id: str,
+    parts: SplitProposal | Sequence[SplitPart] | Sequence[Manifest],
+    charges: ChargeSplit | None,
+    by: Actor,
+) -> Flow[tuple[Portion, ...]]:
+    """What the parts would come to."""
+    from ordercore.engine.regrouping import preview_split
+    from ordercore.order.split import ChargeSplit as Charges
+
+    return preview_split(shop, order_id, parts, charges or Charges(), by)
+
+
+def split_in_parts(
+    shop: Shop,
+    order_id: str,
+    parts: SplitProposal | Sequence[SplitPart] | Sequence[Manifest],
+    charges: ChargeSplit | None,
+    key: str,
+    by: Actor,
+) -> Flow[SplitResult]:
+    """Split an order."""
+    from ordercore.engine.regrouping import split
+    from ordercore.order.split import ChargeSplit as Charges
+
+    return split(shop, order_id, parts, charges or Charges(), key, by)
+
+
+def rejoined(shop: Shop, order_id: str, key: str, by: Actor) -> Flow[Order]:
+    """Undo a split."""
+    from ordercore.engine.regrouping import rejoin
+
+    return rejoin(shop, order_id, key, by)
+
+
+def combination_preview(
+    shop: Shop,
+    basic_id: str,
+    added_id: str,
+    by: Actor,
+    shipping: ShippingCharge | None,
+    overrule: str,
+) -> Flow[Combination]:
+    """What two orders would come to as one."""
+    from ordercore.engine.merging import preview_combination
+
+    return preview_combination(shop, basic_id, added_id, by, shipping, overrule)
+
+
+def combination(
+    shop: Shop,
+    basic_id: str,
+    added_id: str,
+    key: str,
+    by: Actor,
+    shipping: ShippingCharge | None,
+    shown: Combination | None,
+    overrule: str,
+) -> Flow[Combination]:
+    """Put one order to another."""
+    from ordercore.engine.merging import combine
+
+    return combine(shop, basic_id, added_id, key, by, shipping, shown, overrule)
+
+
+def unmerged(shop: Shop, order_id: str, key: str, by: Actor) -> Flow[tuple[Order, Order]]:
+    """Undo the last merge of an order."""
+    from ordercore.engine.merging import unmerge
+
+    return unmerge(shop, order_id, key, by)
+
+
+def merge_pairs(
+    shop: Shop, query: OrderQuery | None, by: Actor, *, refused: bool
+) -> Flow[tuple[Candidate, ...]]:
+    """Orders that may be merged."""
+    from ordercore.engine.merging import found_candidates
+
+    return found_candidates(shop, query, by, refused=refused)

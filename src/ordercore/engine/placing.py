@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from ordercore.change import Receipt, change
 from ordercore.clock import utc
 from ordercore.engine.flow import call
-from ordercore.engine.promises import release
+from ordercore.engine.promises import final_at_once, promised_first, release
 from ordercore.engine.quoting import quote_cart
-from ordercore.engine.shop import COUPONS, digest, owing, repeated, text_digest, told
+from ordercore.engine.shop import AMENDED, COUPONS, digest, owing, repeated, text_digest, told
 from ordercore.errors import (
     CouponUnavailable,
     InsideTransaction,
@@ -22,6 +22,7 @@ from ordercore.errors import (
     StoreError,
     UnknownLifecycle,
 )
+from ordercore.fulfillment import ReserveAt
 from ordercore.money import decimal_text
 from ordercore.order import AddedHolding, AddedReservation, Moved, OrderContent, Situation, place
 from ordercore.order.amendment import in_utc
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from ordercore.lifecycle import Lifecycle
     from ordercore.order import Order
     from ordercore.party import Actor
-    from ordercore.ports import CouponBook
+    from ordercore.ports import CouponBook, StockKeeper
     from ordercore.pricing import Cart, Quote
 
 __all__ = ["Promises", "codes_of", "content_again", "hold_codes", "locked", "place_order"]
@@ -230,7 +231,13 @@ def _by_code(held: AddedHolding) -> tuple[str, ...]:
 
 
 def _promised(
-    shop: Shop, quote: Quote, owner: Party, origin: tuple[str, str, str], now: datetime
+    shop: Shop,
+    quote: Quote,
+    owner: Party,
+    origin: tuple[str, str, str],
+    now: datetime,
+    *,
+    prepaid: bool,
 ) -> Flow[tuple[str, tuple[AddedHolding, ...]]]:
     """Promise the goods, then hold the codes; the names of both, empty for none.
 
@@ -242,11 +249,13 @@ def _promised(
     if codes and book is None:
         reason = "this engine has no coupon book, so nobody would hold the codes"
         raise CouponUnavailable(reason, path="quote.discounts", coupon=codes[0])
-    reservation = ""
+    reservation = name = ""
     if stock is not None:
         reservation = f"res_{digest(*origin)}"
-        goods = [(line.sku, line.quantity) for line in quote.lines]
-        yield from call(stock.reserve, reservation, goods, until)
+        needs = tuple([(line.sku, line.quantity) for line in quote.lines])
+        name, goods = promised_first(shop, quote.cart, reservation, needs, prepaid=prepaid)
+        if goods:
+            yield from call(stock.reserve, name, goods, until)
     if book is None or not codes:
         return reservation, ()
     # the codes too: a quote that was priced anew may count on others at the same price
@@ -255,7 +264,7 @@ def _promised(
         yield from hold_codes(book, held, owner.id, until)
     except CouponUnavailable:
         if stock is not None:  # the shopper may want the same goods at the full price
-            yield from call(stock.release, reservation)
+            yield from call(stock.release, name)
         raise
     return reservation, held
 
@@ -286,7 +295,9 @@ def place_order(shop: Shop, quote: Quote, key: str, by: Actor, lifecycle: str) -
             raise
         return earlier
     origin = (quote.shop, key, content_digest)
-    reservation, held = yield from _promised(shop, agreed, owner, origin, now)
+    reservation, held = yield from _promised(
+        shop, agreed, owner, origin, now, prepaid=chart.prepaid
+    )
     template = shop.policies.numbers
     count = yield from call(shop.store.next_number, template.sequence(now, quote.shop))
     number = template.render(now, quote.shop, count)
@@ -306,9 +317,12 @@ def _written(shop: Shop, made: Change, by: Actor, *, final: bool) -> Flow[Order]
     stock, order = shop.stock, made.order
     reservation, holding = order.content.reservation, order.content.coupon_holding
     if stock is not None and final:
-        yield from call(stock.deduct, reservation)
+        yield from _made_final(shop, stock, order)
     if final and holding:
         made = owing(made, COUPONS)
+    at_once = stock is not None and not final and final_at_once(shop, order.content.cart)
+    if at_once:  # after the write, so that what was never written lapses by itself
+        made = owing(made, AMENDED)
     try:
         yield from call(shop.store.commit, (made,))
     except (KeyReused, Stale):  # stale: this very order was written, and the answer was lost
@@ -322,6 +336,15 @@ def _written(shop: Shop, made: Change, by: Actor, *, final: bool) -> Flow[Order]
             yield from call(stock.release, reservation)  # what is final does not lapse by itself
         raise
     yield from told(shop, made)
-    if final and holding:
+    if at_once or (final and holding):
         yield from release(shop, made)
     return order
+
+
+def _made_final(shop: Shop, stock: StockKeeper, order: Order) -> Flow[None]:
+    """Make the goods final of an order that waits for no payment; promised now, where they were not before."""
+    content = order.content
+    if shop.policies.stock.reserves(content.kind) is ReserveAt.PAYMENT:
+        until = content.placed_at + shop.policies.stock.reserve_slack
+        yield from call(stock.reserve, content.reservation, order.stock_kept(), until)
+    yield from call(stock.deduct, content.reservation)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ordercore.engine.flow import call
 from ordercore.errors import CorruptDocument, OrderNotFound, UnknownLifecycle
-from ordercore.order.events import Adopted, Placed
+from ordercore.order.events import Adopted, Placed, SplitOff
 
 if TYPE_CHECKING:
     from ordercore.change import Recorded
@@ -60,7 +60,8 @@ def _recorded(shop: Shop, order_id: str) -> Flow[tuple[Recorded, ...]]:
 def _lifecycle(shop: Shop, recorded: tuple[Recorded, ...]) -> Lifecycle[Order]:
     """The lifecycle that the order began on, and keeps."""
     first = recorded[0].event
-    if not isinstance(first, Placed | Adopted):
-        raise CorruptDocument("an order begins with order.placed or order.adopted", path="events")
+    if not isinstance(first, Placed | Adopted | SplitOff):
+        reason = "an order begins with order.placed, order.adopted or order.split_off"
+        raise CorruptDocument(reason, path="events")
     content = first.content
     return shop.lifecycles.get(content.lifecycle, content.lifecycle_version)

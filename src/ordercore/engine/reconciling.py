@@ -13,8 +13,9 @@ from ordercore.calendar import local_moment
 from ordercore.change import Receipt
 from ordercore.engine.discharging import discharge, looked_up, order_of_key
 from ordercore.engine.flow import call
+from ordercore.engine.holders import charged_back_by_holders
 from ordercore.engine.recording import answered
-from ordercore.engine.shop import digest, load, once, record
+from ordercore.engine.shop import digest, load, once, record, repeated
 from ordercore.errors import InvalidInput, OrdercoreError
 from ordercore.ledger import (
     AccountKind,
@@ -81,8 +82,33 @@ def moved(shop: Shop, gateway: str, since: datetime, before: datetime) -> Flow[l
                     found.append(movement)
         cursor = page.next
         if not cursor:
-            return found
+            return _as_the_channel_tells(found)
     raise InvalidInput("the period has too many events: take a shorter one", path="period")
+
+
+def _as_the_channel_tells(found: list[Movement]) -> list[Movement]:
+    """One movement for each chargeback: several orders may bear a part of it, since the one that paid was split."""
+    parts: dict[tuple[str, str], list[Movement]] = {}
+    for one in found:
+        if one.kind is MovementKind.CHARGEBACK and one.reference:
+            parts.setdefault((one.key, one.reference), []).append(one)
+    shared = {name: mine for name, mine in parts.items() if len({m.order for m in mine}) > 1}
+    if not shared:
+        return found
+    told = [
+        m
+        for m in found
+        if (m.key, m.reference) not in shared or m.kind is not MovementKind.CHARGEBACK
+    ]
+    for mine in shared.values():
+        first = mine[0]
+        told.append(
+            Movement(
+                first.kind, first.key, first.reference, sum([m.amount for m in mine]),
+                first.currency, first.at, first.order,
+            )
+        )  # fmt: skip
+    return told
 
 
 def _of_earlier_release(
@@ -290,6 +316,10 @@ def _noted(shop: Shop, order: Order, name: str, command: Command, by: Actor) -> 
     receipt = Receipt(
         order.shop, f"statement:{name}", type(command).__name__, digest(repr(command)), order.id
     )
+    if order.handling.gone and isinstance(command, NoteChargeback):
+        if (yield from repeated(shop, receipt, by)) is None:
+            yield from charged_back_by_holders(shop, order, command, receipt, by)
+        return
     yield from once(shop, order, receipt, by, lambda _: command)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordercore.engine.flow import call
-from ordercore.engine.promises import prolong, regain
+from ordercore.engine.promises import deposit_counted, handed_over, prolong, regain, takes_quota
 from ordercore.engine.shop import AMENDED, COUPONS, having, owing, record, situation
 from ordercore.errors import CouponUnavailable, GatewayTimeout, OutOfStock
 from ordercore.order import AnswerAttempts, ConfirmPayment, Moved, decide
@@ -144,11 +144,16 @@ def _undone_since(
 def _made_final(shop: Shop, before: Order, *, paid: bool) -> Flow[None]:
     """Make final what was promised to an order that is about to be paid; raises where it is gone.
 
-    The goods of one whose deposit alone is paid are promised through the window of its balance.
+    The goods of one whose deposit alone is paid are promised through the window of its balance, or counted on
+    its quota.
     """
     stock, book = shop.stock, shop.coupons
+    if stock is not None and before.handling.lineage is not None:
+        yield from handed_over(stock, before)
     if stock is not None and before.content.reservation and not paid:
-        if before.presale is not None:
+        if takes_quota(shop, before.content.cart):
+            yield from deposit_counted(shop, stock, before)
+        elif before.presale is not None:
             yield from prolong(shop, stock, before, before.presale.balance_until)
     elif stock is not None and before.content.reservation:
         try:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ordercore.clock import utc
 from ordercore.engine.flow import call
-from ordercore.engine.shop import checked_limit
+from ordercore.engine.shop import checked_limit, load
 from ordercore.ports import ItemPage, OrderPage, OrderQuery
-from ordercore.searching import FIND_MAX, Target, checked_search, cursor_behind
+from ordercore.searching import FIND_MAX, Target, checked_search, cursor_behind, number_rank
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,17 +22,21 @@ __all__ = ["find_orders", "search", "search_items"]
 
 T = TypeVar("T")
 
+MERGES_MAX = 100
+"""Most orders that are followed from a number to the order that has its goods."""
+
 
 def search(shop: Shop, query: OrderQuery) -> Flow[OrderPage]:
     """One page of orders, the newest first; an exact number comes before longer ones that end in it.
 
+    The number of an order that was merged finds the order that took it over, but where states are asked for.
     Raises `InvalidInput` with the path of what is wrong in the query, its cursor included.
     """
     checked_search(query, Target.ORDERS)
     found, following = yield from _page(
         shop.store.find, query, lambda order: cursor_behind(query, order)
     )
-    return OrderPage(found, following)
+    return OrderPage((yield from _led(shop, query, found)), following)
 
 
 def search_items(shop: Shop, query: OrderQuery) -> Flow[ItemPage]:
@@ -82,4 +86,25 @@ def find_orders(shop: Shop, query: OrderQuery) -> Flow[tuple[Order, ...]]:
         moment = getattr(query, name)
         if moment is not None:
             utc(moment, f"query.{name}")
-    return (yield from call(shop.store.find, query))
+    found = yield from call(shop.store.find, query)
+    return (yield from _led(shop, query, found))
+
+
+def _led(shop: Shop, query: OrderQuery, found: tuple[Order, ...]) -> Flow[tuple[Order, ...]]:
+    """In the place of an order of that very number which another one took over, the order that has its goods.
+
+    Who looks a number up wants the goods; the merged order itself is found by its state, and read by its id.
+    """
+    if not query.number or query.states:
+        return found
+    led: dict[str, Order] = {}
+    for one in found:
+        order = one
+        exact = number_rank(one.number, query.number) == 0
+        for _ in range(MERGES_MAX if exact else 0):
+            lineage = order.handling.lineage
+            if lineage is None or not lineage.into:
+                break
+            order = yield from load(shop, lineage.into)
+        led.setdefault(order.id, order)
+    return tuple(led.values())

@@ -40,6 +40,7 @@ from ordercore.order import (
     UndoPayment,
     decide,
 )
+from ordercore.order.commands import AnswerWaybill, TrackParcel
 from ordercore.order.decide import RULES
 from ordercore.party import ActorKind
 from ordercore.tender import AttemptState, Outcome, OutcomeStatus
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from ordercore.party import Actor
     from ordercore.policy import Policies
     from ordercore.ports import (
+        Carrier,
         CouponBook,
         Hook,
         OrderStore,
@@ -112,6 +114,7 @@ class Shop:
     vat_ids: VatIds | None = None
     quotas: QuotaSource | None = None
     hooks: tuple[Hook, ...] = ()
+    carriers: Mapping[str, Carrier] = attrs.field(factory=dict)
     traffic: Traffic = attrs.field(factory=Traffic, repr=False)
 
     def gateway(self, name: str) -> PaymentGateway:
@@ -214,6 +217,8 @@ _FACTS = frozenset(
         AnswerAttempts,
         AnswerCompensation,
         AnswerRefund,
+        AnswerWaybill,
+        TrackParcel,
         UndoPayment,
         NoteChargeback,
         NoteFee,

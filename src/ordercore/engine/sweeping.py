@@ -28,7 +28,7 @@ from ordercore.engine.discharging import discharge, look_again, pull
 from ordercore.engine.flow import Step, call
 from ordercore.engine.promises import settle_promises
 from ordercore.engine.refunding import refund_stands
-from ordercore.engine.shop import checked_limit, load, record
+from ordercore.engine.shop import checked_limit, load, record, situation
 from ordercore.errors import (
     InvalidLifecycle,
     NewerDocument,
@@ -56,8 +56,9 @@ from ordercore.order import (
     Remind,
     UndoPayment,
 )
-from ordercore.order.events import Adopted
+from ordercore.order.events import Adopted, SplitOff
 from ordercore.order.facts import has_payment
+from ordercore.order.rules.regrouping import may_unmerge
 from ordercore.party import SYSTEM
 from ordercore.ports import ParkedTimer
 from ordercore.timeout import STEP, Timer, TimerKind, due, rule_of, span_until
@@ -177,6 +178,8 @@ def _close(serving: _Serving, order: Order) -> Flow[Served]:
             verdict = serving.verdict(order)
         if verdict is not None or rule is None:
             return True if verdict is None else verdict
+        if (yield from _taken_apart(serving, order)):
+            return True
         if has_payment(order) and not order.payments.in_flight:
             reason = f"its time was up ({rule.name})"
             command = Cancel(reason, f"{order.id}/r{len(order.payments.refunds) + 1}", rule.event)
@@ -185,6 +188,27 @@ def _close(serving: _Serving, order: Order) -> Flow[Served]:
     made = yield from serving.act(order, command, clear=False)
     order = yield from discharge(serving.shop, made.order, SYSTEM, made=made, last=serving.last)
     return order.visit != timer.visit
+
+
+def _taken_apart(serving: _Serving, order: Order) -> Flow[bool]:
+    """Of an order that took another one in only the part that nobody paid goes, once its time is up; the order that
+    it was stands alone again, and closes by its own deadline."""
+    lineage = order.handling.lineage
+    if lineage is None or not lineage.merged or not has_payment(order):
+        return False
+    shop, parted = serving.shop, False
+    from ordercore.engine.merging import unmerge  # loaded when there is one
+
+    for merged in reversed(lineage.merged):
+        if not order.due or may_unmerge(order, situation(shop, order, SYSTEM)) is not None:
+            break
+        key = f"timer:unmerge:{order.id}:{order.visit}:{merged.order}"
+        try:
+            order, _ = yield from unmerge(shop, order.id, key, SYSTEM)
+        except NotAllowed:  # what is agreed was changed since: all of it goes
+            break
+        parted = True
+    return parted
 
 
 def _telling(make: Callable[[TimerRule], Command]) -> Callable[[_Serving, Order], Flow[Served]]:
@@ -258,9 +282,9 @@ def _step_entered(
     inside = False
     for recorded in history:
         event = recorded.event
-        if isinstance(event, Placed | Adopted):
+        if isinstance(event, Placed | Adopted | SplitOff):
             state, at = event.state, recorded.at
-            if isinstance(event, Adopted):
+            if isinstance(event, Adopted | SplitOff):
                 at = event.entered_at
         elif isinstance(event, Moved):
             state, at = event.to, recorded.at
@@ -308,6 +332,19 @@ def _resolve_compensation(serving: _Serving, order: Order) -> Flow[Served]:
     return order.payments.compensation(name).status in COMPENSATED
 
 
+def _resolve_waybill(serving: _Serving, order: Order) -> Flow[Served]:
+    from ordercore.engine.dispatching import settled  # loaded when a carrier owes an answer
+
+    name = serving.timer.key.subject
+    parcel = order.delivery.parcel(name)
+    if parcel is None or parcel.waybill is None or not parcel.waybill.owed:
+        return True
+    shop = serving.shop
+    order = yield from settled(shop, shop.carriers, order, name, fresh=False)
+    parcel = order.delivery.parcel(name)
+    return parcel is None or parcel.waybill is None or not parcel.waybill.owed
+
+
 def _release(serving: _Serving, order: Order) -> Flow[Served]:
     yield from settle_promises(serving.shop, order, serving.timer.key)
     return True
@@ -323,6 +360,7 @@ _SERVE: dict[TimerKind, Callable[[_Serving, Order], Flow[Served]]] = {
     TimerKind.OPEN: _telling(lambda rule: Advance(rule.event, by_timer=True)),
     TimerKind.RESOLVE_COMPENSATION: _resolve_compensation,
     TimerKind.RESOLVE_PAYMENT: _resolve,
+    TimerKind.RESOLVE_WAYBILL: _resolve_waybill,
     TimerKind.RESOLVE_REFUND: _resolve_refund,
     TimerKind.REFUND_LATE: _refund_late,
     TimerKind.AUTHORIZATION: _authorization,

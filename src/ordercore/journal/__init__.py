@@ -15,8 +15,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ordercore.journal.record import Journal, JournalEntry, Position, journal_of
+from ordercore.journal.sentence import SENTENCES, Sentence
 from ordercore.journal.steps import Progress, StepProgress, StepStanding, progress
-from ordercore.journal.telling import SENTENCES, Sentence
 
 if TYPE_CHECKING:
     from ordercore.journal.rendering import plain, steps_plain, steps_text, text, what

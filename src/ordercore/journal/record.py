@@ -11,7 +11,8 @@ import attrs
 from ordercore.change import Recorded
 from ordercore.errors import CorruptDocument
 from ordercore.event import Event
-from ordercore.journal.telling import Sentence, tell, why_of
+from ordercore.journal.sentence import Sentence
+from ordercore.journal.telling import tell, why_of
 from ordercore.ledger import Entry
 from ordercore.lifecycle import Lifecycle
 from ordercore.order import Order, evolve, posting

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, Any
 
+from ordercore.journal.sentence import Sentence
 from ordercore.journal.speech import Speech, clean
 from ordercore.journal.steps import StepStanding
-from ordercore.journal.telling import Sentence
 from ordercore.ledger import AccountKind
 from ordercore.lifecycle.table import titled
 from ordercore.money import decimal_text

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from ordercore.journal.telling import LISTED_MAX
+from ordercore.journal.sentence import LISTED_MAX
 from ordercore.lifecycle.table import titled
 from ordercore.money import format_minor
 from ordercore.wording import ENGLISH, Wording
@@ -15,7 +15,7 @@ from ordercore.wording import ENGLISH, Wording
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from ordercore.journal.telling import Sentence
+    from ordercore.journal.sentence import Sentence
     from ordercore.lifecycle import Lifecycle
     from ordercore.party import Actor
 
@@ -52,7 +52,7 @@ WORDS: Final = (
     "Cash", "Cash with couriers", "Bank", "Channel fees", "Rounding", "Exchange difference",
     "Deposits held", "Forfeited deposits", "Compensation", "Chargebacks", "Merchant payable",
     # rules that staff may set aside
-    "Recover window", "Amend state", "Close owing",
+    "Recover window", "Amend state", "Close owing", "Merge status",
     # timers that the built-in lifecycles name
     "Close", "Remind", "Confirm", "Forfeit", "Open balance", "Remind balance", "Remind opening", "Group",
     "Unreviewed", "Uncollected", "Difference unpaid", "Packing unconfirmed",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from ordercore.calendar import working_time
 from ordercore.errors import CorruptDocument
 from ordercore.lifecycle.visible import VisibleStep
-from ordercore.order.events import Adopted, Moved, Overran, Placed
+from ordercore.order.events import Adopted, Moved, Overran, Placed, SplitOff
 from ordercore.value import value
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ class StepProgress:
     """One visible step of one order.
 
     ``started`` is when it was first under way, ``ended`` when it was last left; both are ``None`` where that is
-    not known, as of what an adopted order went through elsewhere. ``spent`` adds up over all visits.
+    not known, as of what an adopted order went through elsewhere,
+    or the part of an order before that was split. ``spent`` adds up over all visits.
     ``overran``: longer than the target, in working time where that is counted, or an alert said so.
     """
 
@@ -70,7 +71,7 @@ class Progress:
 
     ``since`` is when it was placed, ``until`` when it left the last step for good, or now.
     The time between is what was spent in steps, and ``aside``: in states that belong to no step
-    (canceled, and recovered later), or elsewhere, before the order was adopted.
+    (canceled, and recovered later), or elsewhere, before the order was adopted or split off.
     ``current`` is ``None`` for an order that is over.
     """
 
@@ -158,6 +159,10 @@ def _walked(
             walk.adopted, walk.released = True, event.released
             step = None if event.released else steps.get(event.state)
             walk.begin(event.content.placed_at, event.entered_at, step)
+        elif isinstance(event, SplitOff):
+            # what came before stands in the journal of the whole
+            walk.adopted = True
+            walk.begin(event.content.placed_at, event.entered_at, steps.get(event.state))
         elif isinstance(event, Moved):
             walk.sealed = walk.sealed or event.seals
             walk.released = event.releases

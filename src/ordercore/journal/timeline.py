@@ -19,8 +19,19 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 from unicodedata import east_asian_width
 
-from ordercore.fulfillment import Received, Shipped, Withdrawn
+from ordercore.fulfillment import (
+    ParcelState,
+    ParcelTracked,
+    Received,
+    Shipped,
+    WaybillAnswered,
+    WaybillState,
+)
+from ordercore.fulfillment.delivery import FOLDS as GOODS_EVENTS
+from ordercore.fulfillment.parcel import TROUBLED
+from ordercore.fulfillment.pickup import CodeRefused, Collected
 from ordercore.journal.speech import Speech
+from ordercore.lifecycle.table import MERGED, SPLIT
 from ordercore.order.events import (
     Adopted,
     Escalated,
@@ -30,6 +41,7 @@ from ordercore.order.events import (
     RefundDelayed,
     Reminded,
     RevenueRecognized,
+    SplitOff,
 )
 from ordercore.order.rules.advancing import OVERRIDE
 from ordercore.tender import AttemptState, RefundStatus
@@ -41,7 +53,9 @@ from ordercore.tender.events import (
     CompensationAnswered,
     CompensationGranted,
     FeeCharged,
+    MoneyBroughtIn,
     MoneyHeld,
+    MoneyTakenOut,
     RefundAnswered,
     RefundRequested,
     RefundRerouted,
@@ -108,9 +122,7 @@ _LANES: Mapping[type[Event], _Lane] = {
     RefundDelayed: _Lane.MONEY,
     RevenueRecognized: _Lane.MONEY,
     Reminded: _Lane.MONEY,
-    Shipped: _Lane.GOODS,
-    Withdrawn: _Lane.GOODS,
-    Received: _Lane.GOODS,
+    **dict.fromkeys(GOODS_EVENTS, _Lane.GOODS),
 }
 """The lane of each event; what is not here concerns the order as a whole."""
 
@@ -169,7 +181,7 @@ def _grouped(journal: Journal) -> list[list[JournalEntry]]:
 
 
 def _enters(entry: JournalEntry) -> bool:
-    return isinstance(entry.event, Moved | Placed | Adopted)
+    return isinstance(entry.event, Moved | Placed | Adopted | SplitOff)
 
 
 class _Told:
@@ -248,6 +260,10 @@ _MARKS: Final[Mapping[AttemptState | RefundStatus, tuple[str, bool]]] = {
 _OF_KIND: Final[Mapping[type[Event], tuple[str, bool]]] = {
     Shipped: (_GOODS, True),
     Received: (_GOODS, True),
+    Collected: (_GOODS, True),
+    CodeRefused: (_BAD, False),
+    MoneyBroughtIn: (_GOOD, True),
+    MoneyTakenOut: (_BACK, True),
     Remitted: (_GOOD, True),
     **dict.fromkeys(
         (RefundRequested, RefundSent, RefundRerouted, UndoAsked, CompensationGranted),
@@ -270,7 +286,19 @@ def _mark(event: Event) -> tuple[str, bool]:
         return _MARKS.get(event.state, (_WIRE, False))
     if isinstance(event, RefundAnswered | CompensationAnswered):
         return _MARKS.get(event.status, (_WIRE, False))
+    if isinstance(event, ParcelTracked):
+        return _sight(event)
+    if isinstance(event, WaybillAnswered) and event.waybill.state is WaybillState.REFUSED:
+        return _BAD, False
     return _OF_KIND.get(type(event), (_WIRE, False))
+
+
+def _sight(event: ParcelTracked) -> tuple[str, bool]:
+    """The same for what carriers told of a parcel: it arrived, is in trouble, or is on its way."""
+    states = {point.state for point in event.points}
+    if states & TROUBLED:
+        return _BAD, True
+    return _GOODS, ParcelState.DELIVERED in states
 
 
 def _place(rows: list[_Row], speech: Speech) -> int:
@@ -353,7 +381,8 @@ def _blocks(speech: Speech, journal: Journal, rows: list[_Row], bottom: int) -> 
 
 def _color(journal: Journal, state: str) -> str:
     chart = journal.lifecycle
-    color = chart.state(state).color if chart is not None and state in chart.steps else ""
+    known = chart is not None and (state in chart.steps or state in {SPLIT, MERGED})
+    color = chart.state(state).color if chart is not None and known else ""
     return color if _COLOR.fullmatch(color) else _PLAIN
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import attrs
 
@@ -32,7 +32,17 @@ if TYPE_CHECKING:
 
     from ordercore.lifecycle.timer import TimerRule
 
-__all__ = ["EventInfo", "ItemStatus", "Lifecycle", "Lifecycles", "Move", "StateInfo", "titled"]
+__all__ = [
+    "MERGED",
+    "SPLIT",
+    "EventInfo",
+    "ItemStatus",
+    "Lifecycle",
+    "Lifecycles",
+    "Move",
+    "StateInfo",
+    "titled",
+]
 
 S = TypeVar("S")
 
@@ -60,6 +70,31 @@ class StateInfo:
     step: VisibleStep | None = None
     releases: bool = False
     amend: frozenset[ActorKind] = frozenset()
+
+
+SPLIT = "split"
+"""Where an order ends that was split into others, in every lifecycle."""
+MERGED = "merged"
+"""Where an order ends that another one took over, in every lifecycle."""
+_REGROUPED = (
+    StateInfo(
+        SPLIT,
+        "Split",
+        final=True,
+        description="Its goods and its money are with the orders it became.",
+        color="#e6e6ea",
+        releases=True,
+    ),
+    StateInfo(
+        MERGED,
+        "Merged",
+        final=True,
+        description="Its goods and its money are with the order that took it over.",
+        color="#e6e6ea",
+        releases=True,
+    ),
+)
+"""No event of a chart leads there or away: orders are split and merged past their charts."""
 
 
 @value
@@ -100,6 +135,20 @@ class Move(Generic[S]):
     target: str
 
 
+_NO_ROWS: dict[str, Mapping[str, tuple[Move[Any], ...]]] = {
+    info.id: MappingProxyType({}) for info in _REGROUPED
+}
+
+
+class _Table(dict[str, Mapping[str, tuple[Move[Any], ...]]]):
+    """The rows of a chart. The states of regrouped orders have none, and are not listed among the chart's own."""
+
+    __slots__ = ()
+
+    def __missing__(self, state: str) -> Mapping[str, tuple[Move[Any], ...]]:
+        return _NO_ROWS[state]
+
+
 class Lifecycle(Generic[S]):
     """A compiled chart: which event leads where, and under which guards.
 
@@ -107,6 +156,8 @@ class Lifecycle(Generic[S]):
     ``events`` and ``states`` stand in the chart's order. ``about`` tells of events what the chart says.
     ``prepaid``: an order is paid before it is taken up. ``items`` are statuses of single items.
     ``releases`` are the states that release what was held, ``sealing`` the events that close for good.
+    Every lifecycle has the states `SPLIT` and `MERGED` beside those of its chart, which alone ``states`` and
+    ``table`` list.
     Every fact is asked with the subject that the caller hands over; a fact is pure and total,
     since an answer of "why not" asks also those that a move did not come to.
     """
@@ -155,7 +206,7 @@ class Lifecycle(Generic[S]):
         self.states: Final = states
         self.events: Final = events
         self.table: Final[Mapping[str, Mapping[str, tuple[Move[S], ...]]]] = MappingProxyType(
-            {state: MappingProxyType(dict(row)) for state, row in table.items()}
+            _Table({state: MappingProxyType(dict(row)) for state, row in table.items()})
         )
         # plain dicts and bare pairs: this is what `fire` walks for every step of every order
         self._rows: Final = {
@@ -165,7 +216,7 @@ class Lifecycle(Generic[S]):
                 )
                 for event, moves in row.items()
             }
-            for state, row in table.items()
+            for state, row in (_NO_ROWS | dict(table)).items()
         }
         self._known_events: Final = frozenset(events)
         self.about: Final = about
@@ -173,7 +224,7 @@ class Lifecycle(Generic[S]):
         self.prepaid: Final = prepaid
         self.items: Final = items
         self.description: Final = description
-        self._states: Final = {info.id: info for info in states}
+        self._states: Final = {info.id: info for info in (*_REGROUPED, *states)}
         self._infos: Final = {info.id: info for info in about}
         self.releases: Final = frozenset(info.id for info in states if info.releases)
         self.sealing: Final = frozenset(info.id for info in about if info.seals)
@@ -269,10 +320,10 @@ class Lifecycle(Generic[S]):
         return None if kinds is None else kind in kinds
 
     def _row(self, state: str) -> Mapping[str, tuple[Move[S], ...]]:
-        row = self.table.get(state)
-        if row is None:
-            raise self._no_state(state)
-        return row
+        try:
+            return self.table[state]
+        except KeyError:
+            raise self._no_state(state) from None
 
     def _failed(self, moves: tuple[Move[S], ...], subject: S) -> tuple[str, ...]:
         failed = (str(g) for move in moves for g in move.guards if not g.holds(subject))

@@ -58,6 +58,8 @@ class Since(enum.Enum):
     """The deadline of payment."""
     SHIPPED = "shipped"
     """The last shipment left."""
+    DELIVERED = "delivered"
+    """Carriers have told of the last parcel that it was delivered; the order is not received by that alone."""
     RECEIVED = "received"
     """The goods arrived."""
     BALANCE_FROM = "balance_from"
@@ -172,6 +174,7 @@ _STARTS: Final[Mapping[Since, str]] = {
     Since.PLACED: " after placing",
     Since.PAY_BY: " after the deadline of payment",
     Since.SHIPPED: " after shipping",
+    Since.DELIVERED: " after delivery",
     Since.RECEIVED: " after arrival",
     Since.BALANCE_FROM: " after the balance opens",
     Since.BALANCE_UNTIL: " after the time for the balance",

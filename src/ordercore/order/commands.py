@@ -9,21 +9,41 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
+import attrs
+
+from ordercore.order.parcels import (
+    AnswerWaybill,
+    AskWaybill,
+    CancelParcel,
+    CancelWaybill,
+    DispatchParcel,
+    JoinMaster,
+    PackParcel,
+    PickParcel,
+    PlanParcels,
+    RedirectParcel,
+    TrackParcel,
+)
 from ordercore.value import value
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
+    from ordercore.fulfillment.pickup import Pickup, Proxy
     from ordercore.goods import Manifest
+    from ordercore.order.handling import ChildPart, MergedIn
     from ordercore.order.order import OrderContent
     from ordercore.tender import (
+        Attempt,
         ChannelPick,
         Compensation,
         Outcome,
+        Payments,
         RefundOutcome,
         RefundSplit,
         TenderPlan,
     )
+    from ordercore.tender.events import TakenOut
 
 __all__ = [
     "Accept",
@@ -33,21 +53,31 @@ __all__ = [
     "AnswerAttempts",
     "AnswerCompensation",
     "AnswerRefund",
+    "AnswerWaybill",
+    "AskWaybill",
     "Assign",
     "Cancel",
+    "CancelParcel",
+    "CancelWaybill",
     "CaptureMoney",
     "Close",
+    "CollectGoods",
     "Command",
+    "CombineOrders",
     "CommandKind",
     "Compensate",
     "Complete",
     "ConfirmPayment",
     "ConfirmRefund",
     "Deliver",
+    "DispatchParcel",
     "Escalate",
     "ExtendClock",
     "Forfeit",
+    "IssuePickupCode",
+    "JoinMaster",
     "MarkItem",
+    "MergeInto",
     "Move",
     "NoteAuthorizationEnding",
     "NoteChargeback",
@@ -55,19 +85,28 @@ __all__ = [
     "NoteOverrun",
     "NoteRefundDelay",
     "NoteRemittance",
+    "PackParcel",
     "PauseClocks",
     "Pay",
+    "PickParcel",
+    "PlanParcels",
+    "RejoinOrders",
     "Recover",
+    "RedirectParcel",
     "RefundOrder",
     "Remind",
     "RerouteRefund",
+    "RestoreOrder",
     "ResumeClocks",
     "ReviewOrder",
     "Seal",
     "SendRefunds",
     "Ship",
+    "SplitOrder",
     "Tag",
+    "TrackParcel",
     "UndoPayment",
+    "UnmergeOrder",
 ]
 
 
@@ -91,7 +130,20 @@ class CommandKind(enum.Enum):
     CAPTURE = "capture"
     CONFIRM_PAYMENT = "confirm_payment"
     REROUTE_REFUND = "reroute_refund"
+    SPLIT = "split"
+    REJOIN = "rejoin"
+    COMBINE = "combine"
+    UNMERGE = "unmerge"
     COMPENSATE = "compensate"
+    ISSUE_PICKUP_CODE = "issue_pickup_code"
+    COLLECT = "collect"
+    PLAN_PARCELS = "plan_parcels"
+    PICK_PARCEL = "pick_parcel"
+    PACK_PARCEL = "pack_parcel"
+    CANCEL_PARCEL = "cancel_parcel"
+    BOOK_WAYBILL = "book_waybill"
+    CANCEL_WAYBILL = "cancel_waybill"
+    DISPATCH_PARCEL = "dispatch_parcel"
 
 
 @value
@@ -133,6 +185,29 @@ class Deliver:
 @value
 class Complete:
     """The customer keeps the goods: the sale is earned."""
+
+
+@value
+class IssuePickupCode:
+    """Give a code for goods that are collected; ``within`` bounds the time that a customer may ask for."""
+
+    pickup: Pickup
+    within: timedelta
+
+
+@value
+class CollectGoods:
+    """Somebody came with a code: hand goods over, all that wait without ``goods``; or count a wrong try.
+
+    ``digest`` is of the code that was said, made with the salt of ``pickup``; the code itself comes nowhere near.
+    """
+
+    pickup: str
+    store: str
+    digest: str = attrs.field(repr=False)
+    shipment: str
+    goods: Manifest | None = None
+    proxy: Proxy | None = None
 
 
 @value
@@ -462,8 +537,77 @@ class Forfeit:
     reason: str = ""
 
 
+@value
+class SplitOrder:
+    """Let an order go apart into these; ``money`` is what they take along of each attempt."""
+
+    parts: tuple[ChildPart, ...]
+    money: tuple[TakenOut, ...]
+
+
+@value
+class RejoinOrders:
+    """Let the parts of an order be one again, in this state; ``attempts`` are payments that the parts made themselves."""
+
+    content: OrderContent
+    orders: tuple[str, ...]
+    state: str
+    attempts: tuple[tuple[str, tuple[Attempt, ...]], ...] = ()
+
+
+@value
+class CombineOrders:
+    """Take another order's goods and money in, at a content already priced.
+
+    ``state`` is where the order stands once nothing is due. ``refund_id`` names the refund of what was paid above
+    the new price. ``cell`` is the table's word on the two states, ``overrule`` the reason for which staff do what only
+    staff may.
+    """
+
+    content: OrderContent
+    merged: MergedIn
+    attempts: tuple[Attempt, ...]
+    state: str
+    refund_id: str
+    overrule: str = ""
+
+
+@value
+class MergeInto:
+    """Let an order be part of another one, which takes its goods and its money over."""
+
+    into: str
+    number: str
+    how: str = "merge"
+    overrule: str = ""
+
+
+@value
+class UnmergeOrder:
+    """Let an order that was taken in be apart again, at the content, the payments and the withdrawals from before."""
+
+    content: OrderContent
+    merged: MergedIn
+    payments: Payments | None = None
+    withdrawn: Manifest | None = None
+
+
+@value
+class RestoreOrder:
+    """Let an order that another one had taken over live again by itself, where it stood."""
+
+    source: str
+    state: str
+
+
 Command = (
     Pay
+    | SplitOrder
+    | RejoinOrders
+    | CombineOrders
+    | MergeInto
+    | UnmergeOrder
+    | RestoreOrder
     | Advance
     | ReviewOrder
     | Seal
@@ -484,6 +628,19 @@ Command = (
     | Ship
     | Deliver
     | Complete
+    | AnswerWaybill
+    | AskWaybill
+    | CancelParcel
+    | CancelWaybill
+    | DispatchParcel
+    | JoinMaster
+    | PackParcel
+    | PickParcel
+    | PlanParcels
+    | RedirectParcel
+    | TrackParcel
+    | CollectGoods
+    | IssuePickupCode
     | Cancel
     | Close
     | RefundOrder

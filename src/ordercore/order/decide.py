@@ -19,10 +19,16 @@ from ordercore.order.commands import (
     AnswerAttempts,
     AnswerCompensation,
     AnswerRefund,
+    AnswerWaybill,
+    AskWaybill,
     Assign,
     Cancel,
+    CancelParcel,
+    CancelWaybill,
     CaptureMoney,
     Close,
+    CollectGoods,
+    CombineOrders,
     Command,
     CommandKind,
     Compensate,
@@ -30,25 +36,38 @@ from ordercore.order.commands import (
     ConfirmPayment,
     ConfirmRefund,
     Deliver,
+    DispatchParcel,
     ExtendClock,
+    IssuePickupCode,
+    JoinMaster,
     MarkItem,
+    MergeInto,
     Move,
     NoteChargeback,
     NoteFee,
     NoteRefundDelay,
     NoteRemittance,
+    PackParcel,
     PauseClocks,
     Pay,
+    PickParcel,
+    PlanParcels,
     Recover,
+    RedirectParcel,
     RefundOrder,
+    RejoinOrders,
     RerouteRefund,
+    RestoreOrder,
     ResumeClocks,
     ReviewOrder,
     Seal,
     SendRefunds,
     Ship,
+    SplitOrder,
     Tag,
+    TrackParcel,
     UndoPayment,
+    UnmergeOrder,
 )
 from ordercore.order.events import Placed
 from ordercore.order.evolve import evolve
@@ -60,11 +79,14 @@ from ordercore.order.rules import (
     booking,
     capturing,
     closing,
+    collecting,
     compensating,
     fulfilling,
     holding,
     marking,
+    packing,
     paying,
+    regrouping,
     returning,
     timing,
 )
@@ -103,6 +125,9 @@ _PARTS = (
     booking,
     capturing,
     compensating,
+    collecting,
+    packing,
+    regrouping,
 )
 
 RULES: Mapping[type[Any], Rule] = {
@@ -120,11 +145,13 @@ _ASKED: Mapping[type[Any], Guard] = {
     Amend: amending.may_ask_amend,
     Recover: amending.may_ask_recover,
     Seal: closing.may_ask_seal,
+    CollectGoods: collecting.may_ask_collect,
 }
 """The same for who only asks: what may be begun, though something else must first be given up."""
 
 _STAFF = frozenset({ActorKind.STAFF, ActorKind.SYSTEM})
 _ALL = frozenset(ActorKind)
+_TELLERS = frozenset({ActorKind.STAFF, ActorKind.SYSTEM, ActorKind.CHANNEL})
 _SHOPPER = frozenset({ActorKind.CUSTOMER, ActorKind.STAFF, ActorKind.SYSTEM})
 
 WHO: Mapping[type[Any], frozenset[ActorKind]] = {
@@ -133,6 +160,18 @@ WHO: Mapping[type[Any], frozenset[ActorKind]] = {
     Accept: _STAFF,
     Ship: _STAFF,
     Deliver: _ALL,
+    IssuePickupCode: _SHOPPER,
+    CollectGoods: _STAFF,
+    PlanParcels: _STAFF,
+    PickParcel: _STAFF,
+    PackParcel: _STAFF,
+    CancelParcel: _STAFF,
+    AskWaybill: _STAFF,
+    CancelWaybill: _STAFF,
+    DispatchParcel: _STAFF,
+    TrackParcel: _TELLERS,
+    RedirectParcel: _STAFF,
+    JoinMaster: _STAFF,
     Complete: _SHOPPER,
     Cancel: _SHOPPER,
     RefundOrder: _STAFF,
@@ -154,6 +193,12 @@ WHO: Mapping[type[Any], frozenset[ActorKind]] = {
     ConfirmRefund: _STAFF,
     RerouteRefund: _STAFF,
     Compensate: _STAFF,
+    SplitOrder: _STAFF,
+    RejoinOrders: _STAFF,
+    CombineOrders: _SHOPPER,
+    MergeInto: _SHOPPER,
+    UnmergeOrder: _STAFF,
+    RestoreOrder: _STAFF,
 }
 """Who may send a command; one that is not here comes from gateways and timers."""
 
@@ -173,6 +218,19 @@ _KINDS: Mapping[CommandKind, type[Any]] = {
     CommandKind.CONFIRM_PAYMENT: ConfirmPayment,
     CommandKind.COMPENSATE: Compensate,
     CommandKind.REROUTE_REFUND: RerouteRefund,
+    CommandKind.ISSUE_PICKUP_CODE: IssuePickupCode,
+    CommandKind.COLLECT: CollectGoods,
+    CommandKind.PLAN_PARCELS: PlanParcels,
+    CommandKind.PICK_PARCEL: PickParcel,
+    CommandKind.PACK_PARCEL: PackParcel,
+    CommandKind.CANCEL_PARCEL: CancelParcel,
+    CommandKind.BOOK_WAYBILL: AskWaybill,
+    CommandKind.CANCEL_WAYBILL: CancelWaybill,
+    CommandKind.DISPATCH_PARCEL: DispatchParcel,
+    CommandKind.SPLIT: SplitOrder,
+    CommandKind.REJOIN: RejoinOrders,
+    CommandKind.COMBINE: CombineOrders,
+    CommandKind.UNMERGE: UnmergeOrder,
 }
 
 
@@ -181,6 +239,8 @@ _NAMES: Mapping[type[Any], str] = {command: kind.value for kind, command in _KIN
 _SENDS: Mapping[type[Any], str] = {
     Accept: "accept",
     Ship: "ship",
+    CollectGoods: "ship",
+    DispatchParcel: "ship",
     Deliver: "receive",
     Complete: "complete",
     Cancel: "cancel",
@@ -192,6 +252,8 @@ _SENDS: Mapping[type[Any], str] = {
 
 _AFTER_SEALING = frozenset(
     {
+        AnswerWaybill,
+        TrackParcel,
         AnswerAttempts,
         AnswerCompensation,
         AnswerRefund,
@@ -206,6 +268,9 @@ _AFTER_SEALING = frozenset(
     }
 )
 """What an order that is closed for good still hears: the last words of channels."""
+
+_AFTER_REGROUPING = _AFTER_SEALING | {AddNote, Tag, RejoinOrders, RestoreOrder}
+"""What an order whose goods and money are with other orders still takes."""
 
 
 @value
@@ -241,6 +306,11 @@ def _refusal(
     by = situation.by
     if order.handling.sealed and command not in _AFTER_SEALING:
         return Refusal("the order is closed for good: it can only be exported")
+    if order.handling.lineage is not None and command not in _AFTER_REGROUPING:
+        elsewhere = order.handling.lineage
+        if elsewhere.gone:
+            names = ", ".join(elsewhere.children or (elsewhere.into,))
+            return Refusal(f"its goods and its money are with {names}")
     who = WHO.get(command)
     lifecycle = situation.lifecycle
     sends = via or _SENDS.get(command)
@@ -284,6 +354,8 @@ def decide(order: Order, command: Command, situation: Situation) -> Decision:
         raise _refused(refusal, kind, order, situation)
     deciding = Deciding(order, situation)
     rule(deciding, command)
+    if deciding.order.delivery.parcels:
+        packing.settle(deciding)
     if deciding.order.handling.released and not order.handling.released:
         holding.let_held_go(deciding)
     return Decision(deciding.order, tuple(deciding.events))

@@ -6,7 +6,23 @@ from datetime import datetime, timedelta
 
 from ordercore.event import Event, event
 from ordercore.fulfillment import Delivery, Received, Shipped, Withdrawn
-from ordercore.order.handling import Note, Review
+from ordercore.fulfillment.parcel import (
+    CollectShared,
+    MasterJoined,
+    ParcelCanceled,
+    ParcelPacked,
+    ParcelPicked,
+    ParcelRedirected,
+    ParcelsPlanned,
+    ParcelTracked,
+    ParcelTrimmed,
+    WaybillAnswered,
+    WaybillAsked,
+    WaybillCanceling,
+)
+from ordercore.fulfillment.pickup import CodeIssued, CodeRefused, Collected
+from ordercore.goods import Manifest
+from ordercore.order.handling import ChildPart, Handling, MergedIn, Note, Review
 from ordercore.order.order import OrderContent
 from ordercore.pricing import Funder, TaxTotal
 from ordercore.tender import Payments
@@ -21,7 +37,9 @@ from ordercore.tender.events import (
     Forfeited,
     FundsShared,
     MatrixResolved,
+    MoneyBroughtIn,
     MoneyHeld,
+    MoneyTakenOut,
     PaymentStarted,
     Reallotted,
     RefundAnswered,
@@ -40,10 +58,12 @@ __all__ = [
     "Amended",
     "Assigned",
     "ClosingAsked",
+    "Combined",
     "Escalated",
     "Extended",
     "FundedShare",
     "ItemMarked",
+    "MergedInto",
     "Moved",
     "Noted",
     "OrderEvent",
@@ -53,11 +73,16 @@ __all__ = [
     "Placed",
     "Recovered",
     "RefundDelayed",
+    "Rejoined",
     "Reminded",
+    "Restored",
     "Resumed",
     "RevenueRecognized",
     "Reviewed",
+    "SplitOff",
+    "SplitUp",
     "Tagged",
+    "Unmerged",
 ]
 
 
@@ -115,6 +140,74 @@ class Recovered(Event):
 
     content: OrderContent
     was: int
+
+
+@event("order.split_off")
+class SplitOff(Event):
+    """The order begins as a part of another one, in the state where that stood, with its share of what was paid.
+
+    ``handling`` says of which order it is a part, and why.
+    """
+
+    content: OrderContent
+    state: str
+    entered_at: datetime
+    payments: Payments
+    handling: Handling
+
+
+@event("order.split_up")
+class SplitUp(Event):
+    """The order was split: its goods and its money are with its parts."""
+
+    parts: tuple[ChildPart, ...]
+
+
+@event("order.rejoined")
+class Rejoined(Event):
+    """The parts are one order again, with what was agreed before it was split."""
+
+    content: OrderContent
+    orders: tuple[str, ...]
+
+
+@event("order.combined")
+class Combined(Event):
+    """Another order's goods were taken into this one: the content from now on, the total before."""
+
+    content: OrderContent
+    merged: MergedIn
+    was: int
+
+
+@event("order.merged_into")
+class MergedInto(Event):
+    """The order is part of another one from now on, which has its goods and its money."""
+
+    into: str
+    number: str
+
+
+@event("order.unmerged")
+class Unmerged(Event):
+    """An order that was taken in is apart again: the content from now on, the total before.
+
+    ``payments`` and ``withdrawn`` are as they were when it was taken in: what was refunded then concerns this
+    content, and the matrix of that day is in force again.
+    """
+
+    content: OrderContent
+    merged: MergedIn
+    was: int
+    payments: Payments | None = None
+    withdrawn: Manifest = Manifest()
+
+
+@event("order.restored")
+class Restored(Event):
+    """The order has its own goods and money again, which another one had taken over."""
+
+    source: str
 
 
 @event("order.overruled")
@@ -257,6 +350,13 @@ OrderEvent = (
     | Moved
     | Amended
     | Recovered
+    | SplitOff
+    | SplitUp
+    | Rejoined
+    | Combined
+    | MergedInto
+    | Unmerged
+    | Restored
     | Overruled
     | Reviewed
     | Assigned
@@ -287,7 +387,9 @@ OrderEvent = (
     | Forfeited
     | FundsShared
     | MatrixResolved
+    | MoneyBroughtIn
     | MoneyHeld
+    | MoneyTakenOut
     | RefundRerouted
     | RefundSent
     | Remitted
@@ -295,6 +397,21 @@ OrderEvent = (
     | Shipped
     | Withdrawn
     | Received
+    | CollectShared
+    | MasterJoined
+    | ParcelCanceled
+    | ParcelPacked
+    | ParcelPicked
+    | ParcelRedirected
+    | ParcelTracked
+    | ParcelTrimmed
+    | ParcelsPlanned
+    | WaybillAnswered
+    | WaybillAsked
+    | WaybillCanceling
+    | CodeIssued
+    | CodeRefused
+    | Collected
 )
 """Everything that can happen to an order."""
 
@@ -306,6 +423,13 @@ EVENTS: dict[str, type[Event]] = {
         Moved,
         Amended,
         Recovered,
+        SplitOff,
+        SplitUp,
+        Rejoined,
+        Combined,
+        MergedInto,
+        Unmerged,
+        Restored,
         Overruled,
         Reviewed,
         Assigned,
@@ -336,7 +460,9 @@ EVENTS: dict[str, type[Event]] = {
         Forfeited,
         FundsShared,
         MatrixResolved,
+        MoneyBroughtIn,
         MoneyHeld,
+        MoneyTakenOut,
         RefundRerouted,
         RefundSent,
         Remitted,
@@ -344,6 +470,21 @@ EVENTS: dict[str, type[Event]] = {
         Shipped,
         Withdrawn,
         Received,
+        CollectShared,
+        MasterJoined,
+        ParcelCanceled,
+        ParcelPacked,
+        ParcelPicked,
+        ParcelRedirected,
+        ParcelTracked,
+        ParcelTrimmed,
+        ParcelsPlanned,
+        WaybillAnswered,
+        WaybillAsked,
+        WaybillCanceling,
+        CodeIssued,
+        CodeRefused,
+        Collected,
     )
 }
 """Every event class by its stored name; a test holds it equal to the union."""

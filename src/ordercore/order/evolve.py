@@ -19,9 +19,11 @@ from ordercore.order.events import (
     Amended,
     Assigned,
     ClosingAsked,
+    Combined,
     Escalated,
     Extended,
     ItemMarked,
+    MergedInto,
     Moved,
     Noted,
     Overran,
@@ -30,13 +32,18 @@ from ordercore.order.events import (
     Placed,
     Recovered,
     RefundDelayed,
+    Rejoined,
     Reminded,
+    Restored,
     Resumed,
     RevenueRecognized,
     Reviewed,
+    SplitOff,
+    SplitUp,
     Tagged,
+    Unmerged,
 )
-from ordercore.order.handling import Handling, Pause
+from ordercore.order.handling import Handling, Lineage, Pause
 from ordercore.order.order import Closing, Order
 from ordercore.tender.attempt import AttemptState, Payments
 from ordercore.tender.events import FOLDS as PAYMENT_FOLDS
@@ -47,6 +54,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ordercore.event import Event
+    from ordercore.order.handling import MergedIn
+    from ordercore.order.order import OrderContent
     from ordercore.tender.events import AttemptAnswered
 
 __all__ = ["FOLDS", "answered", "evolve", "fold", "replay"]
@@ -60,7 +69,7 @@ def _marked(order: Order, event: Moved) -> Handling:
     return Handling(
         event.releases, handling.sealed or event.seals, handling.adopted, handling.tags,
         handling.notes, handling.assigned, handling.items, handling.pauses, handling.extended,
-        handling.review,
+        handling.review, handling.lineage,
     )  # fmt: skip
 
 
@@ -125,7 +134,7 @@ def _delivery(folding: Callable[[Any, Any], Any]) -> Callable[[Order, Any, datet
     return apply
 
 
-def _agreed(order: Order, event: Amended | Recovered, _at: datetime) -> Order:
+def _agreed(order: Order, event: Amended | Recovered | Combined | Unmerged, _at: datetime) -> Order:
     """Another content from now on. What was refunded or withdrawn before concerns the former one."""
     payments, delivery, handling = order.payments, order.delivery, order.handling
     content = event.content
@@ -137,7 +146,9 @@ def _agreed(order: Order, event: Amended | Recovered, _at: datetime) -> Order:
             payments.compensations, payments.forfeited, payments.shares,
         )  # fmt: skip
     if delivery.withdrawn:
-        delivery = Delivery(delivery.shipments, Manifest(), delivery.received_at)
+        delivery = Delivery(
+            delivery.shipments, Manifest(), delivery.received_at, delivery.parcels, delivery.pickups
+        )
     if handling.items:
         lines = {line.id for line in content.lines}
         items = tuple([item for item in handling.items if item[0] in lines])
@@ -206,10 +217,83 @@ HANDLING_FOLDS: Mapping[type[Event], Callable[[Handling, Any, datetime], Handlin
 }
 
 
+def _traced(order: Order, content: OrderContent | None = None, **changed: Any) -> Order:
+    """The order with another lineage, and where one is given with another content: rare, so it need not be fast."""
+    old = order.handling.lineage or Lineage()
+    names = [field.name for field in attrs.fields(cast("Any", Lineage))]
+    lineage: Lineage | None = Lineage(*[changed.get(name, getattr(old, name)) for name in names])
+    if lineage == Lineage():
+        lineage = None
+    return Order(
+        content or order.content, order.version + 1, order.state, order.visit, order.entered_at,
+        order.payments, order.delivery, order.closing, order.reason, order.recognized,
+        _handled(order.handling, lineage=lineage),
+    )  # fmt: skip
+
+
+def _merged(order: Order) -> tuple[MergedIn, ...]:
+    lineage = order.handling.lineage
+    return () if lineage is None else lineage.merged
+
+
+def _combined(order: Order, event: Combined, at: datetime) -> Order:
+    after = _agreed(_traced(order, merged=(*_merged(order), event.merged)), event, at)
+    if not event.merged.items:
+        return _again(order, after)
+    items = (*after.handling.items, *event.merged.items)
+    return _again(order, after, handling=_handled(after.handling, items=items))
+
+
+def _unmerged(order: Order, event: Unmerged, at: datetime) -> Order:
+    """The order without what another one had brought: its attempts go with it.
+
+    What happened since to attempts that brought nothing stays known.
+    """
+    merged = tuple([one for one in _merged(order) if one.order != event.merged.order])
+    after = _agreed(_traced(order, merged=merged), event, at)
+    gone = frozenset(event.merged.attempts)
+    payments = after.payments
+    kept = tuple([attempt for attempt in payments.attempts if attempt.id not in gone])
+    if event.payments is None:
+        return _again(order, after, payments.having(attempts=kept))
+    old, made = event.payments, after.delivery
+    payments = Payments(
+        payments.round, old.plan, kept, payments.refunds, old.drawn, old.carried, old.settled,
+        payments.compensations, payments.forfeited, old.shares,
+    )  # fmt: skip
+    delivery = Delivery(
+        made.shipments, event.withdrawn, made.received_at, made.parcels, made.pickups
+    )
+    return _again(order, after, payments, delivery)
+
+
+def _again(
+    before: Order,
+    after: Order,
+    payments: Payments | None = None,
+    delivery: Delivery | None = None,
+    handling: Handling | None = None,
+) -> Order:
+    """``after`` as what one event made of ``before``."""
+    return Order(
+        after.content, before.version + 1, after.state, after.visit, after.entered_at,
+        payments or after.payments, delivery or after.delivery, after.closing, after.reason,
+        after.recognized, handling or after.handling,
+    )  # fmt: skip
+
+
 FOLDS: dict[type[Event], Callable[[Order, Any, datetime], Order]] = {
     Moved: _moved,
     Amended: _agreed,
     Recovered: _agreed,
+    SplitUp: lambda order, event, _at: _traced(
+        order, children=tuple([part.order for part in event.parts])
+    ),
+    Rejoined: lambda order, event, _at: _traced(order, event.content, children=()),
+    Combined: _combined,
+    MergedInto: lambda order, event, _at: _traced(order, into=event.into),
+    Unmerged: _unmerged,
+    Restored: lambda order, _event, _at: _traced(order, into=""),
     Overruled: _noted,
     Overran: _noted,
     Escalated: _noted,
@@ -221,7 +305,7 @@ FOLDS: dict[type[Event], Callable[[Order, Any, datetime], Order]] = {
     **{event: _payments(folding) for event, folding in PAYMENT_FOLDS.items()},
     **{event: _delivery(folding) for event, folding in DELIVERY_FOLDS.items()},
 }
-"""What each event does; `Placed` and `Adopted` begin an order and are not here."""
+"""What each event does; `Placed`, `Adopted` and `SplitOff` begin an order and are not here."""
 
 
 def answered(order: Order, answers: tuple[AttemptAnswered, ...]) -> Order:
@@ -246,6 +330,13 @@ def evolve(order: Order | None, event: Event, at: datetime) -> Order:
         return Order(
             event.content, 1, event.state, 0, event.entered_at, event.payments, event.delivery,
             recognized=event.recognized, handling=handling,
+        )  # fmt: skip
+    if isinstance(event, SplitOff):
+        if order is not None:
+            raise CorruptDocument("an order begins once", path="events")
+        return Order(
+            event.content, 1, event.state, 0, event.entered_at, event.payments,
+            handling=event.handling,
         )  # fmt: skip
     if order is None:
         raise CorruptDocument(f"{event.name} before order.placed", path="events")

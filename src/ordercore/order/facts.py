@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ordercore.fulfillment import TROUBLED
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -93,6 +95,16 @@ def nothing_shipped(order: Order) -> bool:
     return not order.delivery.shipments
 
 
+def all_delivered(order: Order) -> bool:
+    """Something has left, nothing is left to leave, and all of it is known to have arrived."""
+    return order.delivery.arrived_at() is not None and not order.shippable()
+
+
+def no_parcel_in_trouble(order: Order) -> bool:
+    """No parcel is hindered, refused, returned or lost."""
+    return not any([parcel.state in TROUBLED for parcel in order.delivery.parcels])
+
+
 FACTS: Mapping[str, Callable[[Order], bool]] = {
     "paid_in_full": paid_in_full,
     "money_in_flight": money_in_flight,
@@ -100,6 +112,8 @@ FACTS: Mapping[str, Callable[[Order], bool]] = {
     "everything_refunding": everything_refunding,
     "everything_refunded": everything_refunded,
     "nothing_shipped": nothing_shipped,
+    "all_delivered": all_delivered,
+    "no_parcel_in_trouble": no_parcel_in_trouble,
     "nothing_due": nothing_due,
     "has_payment": has_payment,
     "deposit_taken": deposit_taken,

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import attrs
 
 from ordercore.errors import InvalidPolicy
+from ordercore.goods import Manifest
 from ordercore.party import Actor
 from ordercore.pricing import OrderKind
 from ordercore.value import value
@@ -20,8 +21,12 @@ __all__ = [
     "NOTES_MAX",
     "PAUSES_MAX",
     "TAGS_MAX",
+    "ChildPart",
     "Handling",
     "HandlingPolicy",
+    "Handover",
+    "Lineage",
+    "MergedIn",
     "Note",
     "Pause",
     "Review",
@@ -71,6 +76,77 @@ class Note:
 
 
 @value
+class ChildPart:
+    """A part of an order that was split: the order that it became, its units of each line, and what it costs."""
+
+    order: str
+    number: str
+    name: str
+    goods: Manifest
+    total: int
+    reasons: tuple[str, ...] = ()
+
+
+@value
+class Handover:
+    """Goods (sku, units) that another order's reservation held, and the name under which they are held for this one."""
+
+    source: str
+    target: str
+    goods: tuple[tuple[str, int], ...]
+
+
+@value
+class MergedIn:
+    """An order whose goods and money this one took over.
+
+    ``state`` and ``basic_state`` are where both stood. ``attempts`` brought its money along, beside those that this
+    order ``had``; ``refunds`` is how many refunds there then were. ``lines`` are the names of its lines: (there, here).
+    ``items`` are the statuses of its lines, by their names here.
+    """
+
+    order: str
+    number: str
+    state: str
+    basic_state: str
+    attempts: tuple[str, ...] = ()
+    had: tuple[str, ...] = ()
+    refunds: int = 0
+    lines: tuple[tuple[str, str], ...] = ()
+    items: tuple[tuple[str, str], ...] = ()
+
+    def counted(self, refunds: int) -> MergedIn:
+        """The same, with how many refunds the order then had."""
+        return MergedIn(
+            self.order, self.number, self.state, self.basic_state, self.attempts, self.had,
+            refunds, self.lines, self.items,
+        )  # fmt: skip
+
+
+@value
+class Lineage:
+    """Whence an order comes and where it went when orders were split and merged.
+
+    ``parent`` is the order that it was split off, as the part ``part``, for ``reasons`` (law L18 explained).
+    ``children`` are the orders that it was split into, ``into`` the one that took it over: in both cases its goods
+    and its money are theirs. ``merged`` are orders that it took over. ``handovers`` are goods that came with it.
+    """
+
+    parent: str = ""
+    part: str = ""
+    reasons: tuple[str, ...] = ()
+    children: tuple[str, ...] = ()
+    into: str = ""
+    merged: tuple[MergedIn, ...] = ()
+    handovers: tuple[Handover, ...] = ()
+
+    @property
+    def gone(self) -> bool:
+        """Whether goods and money of the order are with other orders."""
+        return bool(self.children or self.into)
+
+
+@value
 class Handling:
     """The marks of one order.
 
@@ -89,6 +165,12 @@ class Handling:
     pauses: tuple[Pause, ...] = ()
     extended: tuple[tuple[str, timedelta], ...] = ()
     review: Review | None = None
+    lineage: Lineage | None = None
+
+    @property
+    def gone(self) -> bool:
+        """Whether its goods and its money are with other orders: it was split, or merged into another."""
+        return self.lineage is not None and self.lineage.gone
 
     def paused(self, names: tuple[str, ...]) -> bool:
         """Whether a pause of one of these names lasts; ``"*"`` is any."""

@@ -279,6 +279,8 @@ class Order:
     def shippable(self) -> Manifest:
         """Units that are still to leave."""
         gone = self.delivery.gone()
+        if self.handling.gone:
+            return Manifest()
         return Manifest(
             tuple(
                 [
@@ -307,7 +309,7 @@ class Order:
         What an amendment added is needed first; the rest stands on the first reservation.
         """
         content = self.content
-        if not content.reservation:
+        if not content.reservation or self.handling.gone:
             return ()
         if not content.added:
             return ((content.reservation, self.stock_kept()),)
@@ -327,7 +329,7 @@ class Order:
     def holdings(self) -> tuple[tuple[str, bool], ...]:
         """Every name under which coupon codes are held, and whether the price still counts on one of them."""
         content = self.content
-        if not content.coupon_holding and not content.added_codes:
+        if (not content.coupon_holding and not content.added_codes) or self.handling.gone:
             return ()
         left = set(content.coupons)
         found: list[tuple[str, bool]] = []
@@ -395,6 +397,8 @@ class Order:
         """What was paid above what the order costs, in minor units: all of it once the order is released, but for
         what payers' banks took back."""
         payments = self.payments
+        if self.handling.gone:
+            return 0
         net = payments.captured - payments.refunded
         price = 0
         if not self.handling.released:
@@ -404,6 +408,8 @@ class Order:
 
     def refundable(self) -> Manifest:
         """Units whose money is still with the shop."""
+        if self.handling.gone:
+            return Manifest()
         units, _ = refundable(self.content.lines, self.content.charges, self.payments)
         return Manifest(tuple([(line, Quantity(left)) for line, left in units.items()]))
 

@@ -6,6 +6,8 @@ earned; a refund leaves the shop's books when it is asked, and the channel's whe
 | event | debit | credit |
 | --- | --- | --- |
 | adopted | opening balance | advances, refunds in transit |
+| money brought in, split off, rejoined, restored | clearing, cash, COD with couriers, or the liability | advances |
+| money taken out | advances | the same |
 | captured | clearing, cash, COD with couriers, or the liability that was redeemed | advances |
 | captured after the sale was booked | the same | receivable |
 | undone | advances | clearing, or the liability |
@@ -43,7 +45,7 @@ from typing import TYPE_CHECKING, Any
 
 from ordercore.ledger import AccountKind, Entry
 from ordercore.money import Percent
-from ordercore.order.events import Adopted, Moved, RevenueRecognized
+from ordercore.order.events import Adopted, Moved, Rejoined, Restored, RevenueRecognized, SplitOff
 from ordercore.order.evolve import FOLDS
 from ordercore.order.facts import paid_in_full
 from ordercore.order.order import row_taxes
@@ -57,14 +59,17 @@ from ordercore.tender.events import (
     FeeCharged,
     Forfeited,
     FundsShared,
+    MoneyBroughtIn,
+    MoneyTakenOut,
     RefundAnswered,
     RefundRequested,
     Remitted,
 )
+from ordercore.tender.parting import held_again
 from ordercore.tender.refund import rest_of_the_sale
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from ordercore.event import Event
     from ordercore.order.order import Order, OrderContent
@@ -175,6 +180,43 @@ def _answered(before: Order, event: AttemptAnswered) -> tuple[Entry, ...]:
         Entry(_A.ROUNDING, "", -rounding),
     )
     return tuple([entry for entry in entries if entry.amount])
+
+
+def _come(attempts: Iterable[Attempt]) -> tuple[Entry, ...]:
+    """Money that was taken for another order stands for the customer of this one."""
+    found = []
+    for attempt in attempts:
+        found += [
+            Entry(SIDES[attempt.kind], attempt.gateway, attempt.captured),
+            Entry(_A.ADVANCES, "", attempt.rounding - attempt.captured),
+            Entry(_A.ROUNDING, "", -attempt.rounding),
+        ]
+    return tuple([entry for entry in found if entry.amount])
+
+
+def _brought_in(_before: Order, event: MoneyBroughtIn) -> tuple[Entry, ...]:
+    return _come(event.attempts)
+
+
+def _split_off(_before: Order, event: SplitOff) -> tuple[Entry, ...]:
+    return _come(event.payments.attempts)
+
+
+def _own_again(before: Order, _event: Rejoined | Restored) -> tuple[Entry, ...]:
+    """What its own attempts hold is the order's again."""
+    return _come(held_again(before.payments))
+
+
+def _taken_out(before: Order, event: MoneyTakenOut) -> tuple[Entry, ...]:
+    found = []
+    for gone in event.money:
+        attempt = before.payments.attempt(gone.attempt)
+        found += [
+            Entry(SIDES[attempt.kind], attempt.gateway, -gone.amount - gone.rounding),
+            Entry(_A.ADVANCES, "", gone.amount),
+            Entry(_A.ROUNDING, "", gone.rounding),
+        ]
+    return tuple([entry for entry in found if entry.amount])
 
 
 def _payable(ppm: int, name: str) -> str:
@@ -455,6 +497,11 @@ def _compensation_answered(before: Order, event: CompensationAnswered) -> tuple[
 
 POSTINGS: Mapping[type[Event], Callable[[Order, Any], tuple[Entry, ...]]] = {
     Adopted: _adopted,
+    SplitOff: _split_off,
+    Rejoined: _own_again,
+    Restored: _own_again,
+    MoneyBroughtIn: _brought_in,
+    MoneyTakenOut: _taken_out,
     AttemptAnswered: _answered,
     RevenueRecognized: _recognized,
     Moved: _moved,

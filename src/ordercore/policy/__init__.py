@@ -20,9 +20,12 @@ import attrs
 
 from ordercore.errors import InvalidDocument, InvalidPolicy
 from ordercore.fulfillment import StockPolicy
+from ordercore.fulfillment.pickup import PickupPolicy
+from ordercore.fulfillment.split_rule import SplitPolicy
 from ordercore.identity import NumberTemplate
 from ordercore.ledger import PostingPolicy, SettlementPolicy
 from ordercore.order import HandlingPolicy
+from ordercore.order.merge import MergePolicy
 from ordercore.policy.document import rooms
 from ordercore.policy.kinds import Table, leaves, spoken, table, unknown
 from ordercore.policy.toml import BYTES_MAX, lines, too_long, tree, without_dates
@@ -84,6 +87,9 @@ class Policies:
     payments: PaymentPolicy = PaymentPolicy()
     channels: ChannelPolicy = ChannelPolicy()
     funds: SettlementPolicy = SettlementPolicy()
+    splitting: SplitPolicy = SplitPolicy()
+    merging: MergePolicy = MergePolicy()
+    pickup: PickupPolicy = PickupPolicy()
 
     @classmethod
     def preset(cls, name: Preset | str = Preset.DEFAULT) -> Policies:
@@ -167,6 +173,10 @@ class Policies:
         self.funds.check("funds")
         self.timeouts.check("timeouts")
         self.handling.check("handling")
+        self.stock.check("stock")
+        self.splitting.check("splitting")
+        self.merging.check("merging")
+        self.pickup.check("pickup")
         self.numbers.check("numbers.template")
         # A paid order must find its goods: the promise outlives the search for a lost answer.
         least = sum(self.timeouts.backoff, self.timeouts.resolve_after)

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from ordercore.allocation import RemainderRule
 from ordercore.calendar import HOLIDAYS_MAX, Weekday, WorkingHours
 from ordercore.errors import InvalidPolicy
-from ordercore.fulfillment import StockPolicy
+from ordercore.fulfillment import DeductAt, PresaleStock, ReserveAt, StockPolicy
+from ordercore.fulfillment.pickup import CodeAlphabet, PickupPolicy
+from ordercore.fulfillment.split_rule import (
+    RULES_MAX,
+    CutAbove,
+    FloorOf,
+    KeepApart,
+    KeepTogether,
+    KeepWhole,
+    Measure,
+    SplitBy,
+    SplitPolicy,
+)
 from ordercore.identity import NumberTemplate
 from ordercore.ledger import CommissionRule, PostingPolicy, SettlementPolicy
 from ordercore.lifecycle import Since, TimerAction, TimerRule, VisibleStep
@@ -37,6 +49,7 @@ from ordercore.policy.kinds import (
     unknown,
     wrong,
 )
+from ordercore.policy.regrouping import MERGING
 from ordercore.pricing import (
     BorderPolicy,
     BuyGet,
@@ -304,6 +317,37 @@ _BORDER = table(
     import_rates=Many(_RATE, 100_000),
 )
 
+# Splitting ------------------------------------------------------------------------------------
+
+_TEXTS = Many(_NAME, 10_000)
+_SPLIT_END: dict[str, Kind] = {
+    "countries": Many(_LAND, 300),
+    "priority": Whole(-(10**9), 10**9),
+}
+_PICKUP = table(
+    PickupPolicy,
+    alphabet=Choice(CodeAlphabet), length=Whole(6, 32), tries=Whole(1, 100), most=Whole(1, 10**6),
+    lock=Span(), valid=Span(), cost=Whole(10, 17),
+)  # fmt: skip
+_SPLITTING = table(
+    SplitPolicy,
+    rules=Many(
+        OneOf(
+            (
+                ("apart", table(KeepApart, name=_NAME, by=Choice(SplitBy), attribute=Text(),
+                                values=_TEXTS, as_one=Flag(), **_SPLIT_END)),
+                ("together", table(KeepTogether, name=_NAME, skus=_TEXTS, lines=_TEXTS,
+                                   attribute=Text(), values=_TEXTS, bundles=Flag(), **_SPLIT_END)),
+                ("whole", table(KeepWhole, name=_NAME, of=Choice(Measure), below=Whole(1),
+                                floor_of=Choice(FloorOf), currency=CurrencyCode(), **_SPLIT_END)),
+                ("cut", table(CutAbove, name=_NAME, of=Choice(Measure), at_most=Whole(1),
+                              currency=CurrencyCode(), **_SPLIT_END)),
+            )
+        ),
+        RULES_MAX,
+    ),
+)  # fmt: skip
+
 # Tenders and time -----------------------------------------------------------------------------
 
 _RULE = table(
@@ -520,7 +564,14 @@ def rooms(rules: Mapping[str, PromotionRule]) -> dict[str, Any]:
             working=_HOURS,
         ),
         "posting": table(PostingPolicy, recognize_in=Many(_NAME, 100, 1)),
-        "stock": table(StockPolicy, reserve_slack=Span()),
+        "stock": table(
+            StockPolicy,
+            reserve_slack=Span(),
+            reserve=Choice(ReserveAt),
+            deduct=Choice(DeductAt),
+            presale=Choice(PresaleStock),
+            kinds=ByKind(Choice(ReserveAt)),
+        ),
         "handling": table(
             HandlingPolicy,
             refund_canceled=Flag(),
@@ -531,4 +582,7 @@ def rooms(rules: Mapping[str, PromotionRule]) -> dict[str, Any]:
         "numbers": Table(
             NumberTemplate, (("template", "text", _NAME), ("zone", "zone", _NAME)), NumberTemplate
         ),
+        "splitting": _SPLITTING,
+        "merging": MERGING,
+        "pickup": _PICKUP,
     }

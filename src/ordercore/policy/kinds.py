@@ -406,7 +406,7 @@ class Many(Kind):
 
     def read(self, raw: Any, path: str) -> tuple[Any, ...]:
         if not isinstance(raw, list | tuple):
-            tables = f" of tables, [[{path}]]" if isinstance(self.each, Table) else ""
+            tables = f" of tables, [[{path}]]" if isinstance(self.each, Table | OneOf) else ""
             wrong(path, f"a list{tables}", raw)
         self._count(raw, path)
         return tuple([self.each.read(item, f"{path}[{i}]") for i, item in enumerate(raw)])
@@ -551,7 +551,7 @@ def leaves(kind: Kind, path: str) -> Iterator[str]:
         yield f"{path}.type"
         for name, member in kind.members:
             yield from leaves(member, f"{path}.<{name}>")
-    elif isinstance(kind, Many) and isinstance(kind.each, Table):
+    elif isinstance(kind, Many) and isinstance(kind.each, Table | OneOf):
         yield from leaves(kind.each, f"{path}[]")
     elif isinstance(kind, ByKind):
         yield from leaves(kind.each, f"{path}.<kind>")

@@ -525,7 +525,7 @@ class _Pass:
             tax += charge.tax
             net += charge.net
         both: tuple[QuoteLine | QuoteCharge, ...] = (*lines, *charges)
-        return self._summed(tuple(lines), charges, _by_rate(both), (subtotal, discount, tax, net))
+        return self._summed(tuple(lines), charges, by_rate(both), (subtotal, discount, tax, net))
 
     def _charges(self, rows: list[TaxableRow], found: list[Levy]) -> tuple[QuoteCharge, ...]:
         """Shipping and fees with their tax, then what the seller pays at the border."""
@@ -630,17 +630,23 @@ def _border_charges(border: Assessment, lines: list[LineId]) -> list[QuoteCharge
     return found
 
 
-def _by_rate(
+def by_rate(
     rows: Iterable[QuoteLine | QuoteCharge],
 ) -> dict[tuple[int, str, TaxTreatment], list[int]]:
     """Net and tax of rows by rate, component and treatment."""
     sums: dict[tuple[int, str, TaxTreatment], list[int]] = {}
     for row in rows:
-        told = [(part.ppm, part.name, part.net, part.tax) for part in row.parts] or [
-            (row.tax_ppm, "", row.net + row.funded, row.tax)
-        ]
-        for ppm, name, net, tax in told:
-            known = sums.setdefault((ppm, name, row.treatment), [0, 0])
-            known[0] += net
-            known[1] += tax
+        if not row.parts:  # nearly always
+            key = (row.tax_ppm, "", row.treatment)
+            if key in sums:
+                known = sums[key]
+                known[0] += row.net + row.funded
+                known[1] += row.tax
+            else:
+                sums[key] = [row.net + row.funded, row.tax]
+            continue
+        for part in row.parts:
+            known = sums.setdefault((part.ppm, part.name, row.treatment), [0, 0])
+            known[0] += part.net
+            known[1] += part.tax
     return sums

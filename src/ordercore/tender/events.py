@@ -18,6 +18,7 @@ from ordercore.tender.attempt import (
 )
 from ordercore.tender.channel import Failure, PaymentAction, RefundStatus
 from ordercore.tender.plan import TenderPlan
+from ordercore.value import value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,7 +37,9 @@ __all__ = [
     "Forfeited",
     "FundsShared",
     "MatrixResolved",
+    "MoneyBroughtIn",
     "MoneyHeld",
+    "MoneyTakenOut",
     "PaymentStarted",
     "Reallotted",
     "RefundAnswered",
@@ -45,6 +48,7 @@ __all__ = [
     "RefundSent",
     "Remitted",
     "Rerouted",
+    "TakenOut",
     "UndoAsked",
     "answers_folded",
     "undrawn",
@@ -67,6 +71,31 @@ class Reallotted(Event):
 
     plan: TenderPlan
     carried: tuple[str, ...]
+
+
+@event("payment.brought_in")
+class MoneyBroughtIn(Event):
+    """Money that another order's attempts hold belongs to this one from now on; they keep their names."""
+
+    source: str
+    attempts: tuple[Attempt, ...]
+
+
+@value
+class TakenOut:
+    """Money of one attempt that left, in minor units: ``amount`` of the order's price, and ``rounding`` of cash."""
+
+    attempt: str
+    amount: int
+    rounding: int = 0
+
+
+@event("payment.taken_out")
+class MoneyTakenOut(Event):
+    """Money that this order's attempts hold belongs to other orders from now on."""
+
+    to: tuple[str, ...]
+    money: tuple[TakenOut, ...]
 
 
 @event("payment.answered")
@@ -467,6 +496,10 @@ def _as_it_was(payments: Payments, _event: Event) -> Payments:
 FOLDS: Mapping[type[Event], Callable[[Payments, Any], Payments]] = {
     PaymentStarted: _started,
     Reallotted: _reallotted,
+    MoneyBroughtIn: lambda payments, event: payments.having(
+        attempts=(*payments.attempts, *event.attempts)
+    ),
+    MoneyTakenOut: _as_it_was,
     AttemptAnswered: lambda payments, event: answers_folded(payments, (event,)),
     Rerouted: _rerouted,
     CaptureAsked: _capture_asked,

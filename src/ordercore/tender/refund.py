@@ -43,6 +43,7 @@ __all__ = [
     "ORIGINAL",
     "RefundWay",
     "all_legs",
+    "by_tender",
     "check_reroute",
     "in_coins",
     "may_go_back",
@@ -219,7 +220,7 @@ def _asked(
 # What each tender gives back --------------------------------------------------------------------
 
 
-def _by_tender(payments: Payments) -> dict[int, Attempt]:
+def by_tender(payments: Payments) -> dict[int, Attempt]:
     """The attempt that took each tender of the plan in force."""
     found = {a.tender: a for a in payments.current() if a.firm}
     for j, name in enumerate(payments.carried):
@@ -229,11 +230,11 @@ def _by_tender(payments: Payments) -> dict[int, Attempt]:
 
 def _rooms(payments: Payments, plan: TenderPlan) -> list[int]:
     """What each tender of the plan may still give back, in minor units."""
-    by_tender = _by_tender(payments)
+    taken = by_tender(payments)
     drawn = [sum(column) for column in zip(*payments.drawn, strict=True)]
     rooms = []
     for j, tender in enumerate(plan.tenders):
-        attempt = by_tender.get(j)
+        attempt = taken.get(j)
         held = 0 if attempt is None else may_go_back(payments, attempt)
         rooms.append(min(tender.amount - drawn[j], held))
     return rooms
@@ -357,10 +358,10 @@ def _cells(
 
 def _check_held(legs: Sequence[int], payments: Payments, plan: TenderPlan) -> None:
     """Refuse legs over a tender that does not hold them: nobody took it, or the payer's bank took it back."""
-    by_tender = _by_tender(payments)
+    taken = by_tender(payments)
     for j, amount in enumerate(legs):
         if amount:
-            attempt = by_tender.get(j)
+            attempt = taken.get(j)
             if attempt is None:
                 raise NotAllowed("the tender's money was not taken", path="refund", tender=j)
             if attempt.charged_back:
@@ -372,12 +373,12 @@ def _check_held(legs: Sequence[int], payments: Payments, plan: TenderPlan) -> No
 def _legs(rows: Sequence[RefundRow], payments: Payments, way: RefundWay) -> tuple[RefundLeg, ...]:
     """The columns of the cells, each over the attempt that took the tender."""
     plan = payments.plan
-    by_tender = _by_tender(payments)
+    taken = by_tender(payments)
     legs = []
     for j, tender in enumerate(plan.tenders if plan else ()):
         amount = sum([row.cells[j] for row in rows])
         if amount:
-            attempt = by_tender[j]
+            attempt = taken[j]
             legs.append(
                 RefundLeg(
                     attempt.id, amount, tender.points_of(amount), gateway=_goes_to(attempt, way),
@@ -531,7 +532,7 @@ def _coins(payments: Payments, attempt: Attempt, currency: str) -> CashRounding 
     if plan is not None:
         for j, tender in enumerate(plan.tenders):
             if tender.coin and tender.kind is TenderKind.CASH and tender.gateway == attempt.gateway:
-                found = _by_tender(payments).get(j)
+                found = by_tender(payments).get(j)
                 if found is not None and found.id == attempt.id:
                     return CashRounding(tender.coin, step.rounding if step else Rounding.HALF_UP)
     return step

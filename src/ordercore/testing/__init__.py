@@ -16,6 +16,7 @@ from ordercore.testing.contracts import (
     CreditGatewayContract,
     OrderStoreContract,
     PaymentGatewayContract,
+    SourcedStockContract,
     StockKeeperContract,
 )
 from ordercore.testing.doubles import (
@@ -35,6 +36,7 @@ from ordercore.testing.strategies import (
     amounts,
     border_policies,
     carts,
+    charge_splits,
     coupons,
     currencies,
     discounts,
@@ -51,6 +53,8 @@ from ordercore.testing.strategies import (
     pricing_policies,
     promotions,
     quotes,
+    settled_orders,
+    split_parts,
     stories,
     tax_policies,
     tender_plans,
@@ -93,12 +97,17 @@ __all__ = [
     "manifests_of",
     "orders",
     "stories",
+    # orders to split
+    "charge_splits",
+    "settled_orders",
+    "split_parts",
     # the ports' promises, as tests to subclass
     "ConfirmedGatewayContract",
     "CouponBookContract",
     "CreditGatewayContract",
     "OrderStoreContract",
     "PaymentGatewayContract",
+    "SourcedStockContract",
     "StockKeeperContract",
     # adapters with a bad day
     "Call",

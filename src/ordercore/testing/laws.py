@@ -32,9 +32,6 @@ from ordercore.ledger import AccountKind
 from ordercore.money import exponent
 from ordercore.order import Moved, evolve
 from ordercore.pricing import (
-    BORDER_CHARGES,
-    ChargeKind,
-    DiscountLevel,
     EveryOff,
     GoodsKind,
     OrderAmount,
@@ -43,10 +40,18 @@ from ordercore.pricing import (
     SetTotal,
     Spread,
     Steps,
-    Terms,
 )
 from ordercore.pricing import quote as price
 from ordercore.tender import AttemptState, RefundStatus, TenderKind
+from ordercore.testing.figures import border_is_charged, figures_add_up, shares_sum
+from ordercore.testing.figures import holds as _holds
+from ordercore.testing.figures import same as _same
+from ordercore.testing.regrouping_laws import (
+    cut_rows_are_next_to_their_share,
+    part_reconciles,
+    rejoin_inverts,
+    split_conserves,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -61,7 +66,6 @@ if TYPE_CHECKING:
         Component,
         Conversion,
         Quote,
-        QuoteCharge,
         QuoteLine,
     )
     from ordercore.tender import Attempt, Payments, TenderPlan
@@ -71,15 +75,20 @@ __all__ = [
     "books_balance",
     "books_tell_the_money",
     "conversion_adds_up",
+    "cut_rows_are_next_to_their_share",
     "discounts_are_spread",
+    "figures_add_up",
     "matrix_exact",
+    "part_reconciles",
     "priced_again",
     "pricing_holds",
     "quote_reconciles",
     "quota",
     "refunds_bounded",
+    "rejoin_inverts",
     "replay_gives",
     "shares_sum",
+    "split_conserves",
     "tenders_conserved",
     "trial_balance_is_zero",
     "units_rebuild_lines",
@@ -89,22 +98,7 @@ _UNITS_MAX = 12
 """A line of more units is taken apart in a few runs instead of one by one."""
 
 
-def _same(law: str, what: str, got: object, due: object) -> None:
-    if got != due:
-        raise AssertionError(f"{law}: {what} is {got!r}, not {due!r}")
-
-
-def _holds(law: str, what: str, *, true: bool) -> None:
-    if not true:
-        raise AssertionError(f"{law}: {what}")
-
-
 # --- Shares ----------------------------------------------------------------------------------
-
-
-def shares_sum(amount: int, parts: Sequence[int], remainder: int = 0) -> None:
-    """L1: the parts, with the remainder where a rule keeps it apart, add up to the whole."""
-    _same("L1 shares sum", "the sum of the parts", sum(parts) + remainder, amount)
 
 
 def quota(amount: int, weights: Sequence[int], parts: Sequence[int]) -> None:
@@ -121,42 +115,6 @@ def quota(amount: int, weights: Sequence[int], parts: Sequence[int]) -> None:
 # --- Prices ----------------------------------------------------------------------------------
 
 
-def _row(law: str, name: str, row: QuoteLine | QuoteCharge) -> None:
-    net = row.amount - row.tax if row.tax_included else row.amount
-    _same(law, f"the net of {name}", row.net, net)
-    _same(law, f"the total of {name}", row.total, row.net + row.tax)
-    # What a third party repays is taxed too, so the customer's own net may be below nothing.
-    sound = row.amount >= 0 and row.tax >= 0 and row.net + row.funded >= 0
-    _holds(law, f"{name} has a figure below nothing", true=sound)
-    _holds(law, f"more of {name} is funded than was taken off", true=row.funded >= 0)
-    if row.parts:
-        _same(law, f"the components of tax of {name}", sum(p.tax for p in row.parts), row.tax)
-
-
-def _discounts(quote: Quote) -> tuple[dict[str, int], dict[str, int], int]:
-    """What the discounts as applied take off each line by itself, off each line as its share of the
-    order's, and off shipping."""
-    law = "L3 quote reconciles"
-    names = [line.id for line in quote.lines]
-    own: dict[str, int] = dict.fromkeys(names, 0)
-    shared: dict[str, int] = dict.fromkeys(names, 0)
-    shipping = 0
-    for i, off in enumerate(quote.discounts):
-        _holds(law, f"discount {i} gives more than it asks", true=0 <= off.amount <= off.asked)
-        if off.line:
-            _holds(law, f"discount {i} is off a line that is not there", true=off.line in own)
-            own[off.line] += off.amount
-        elif off.level is DiscountLevel.SHIPPING:
-            shipping += off.amount
-        else:
-            shares_sum(off.amount, off.shares)
-            sums = own if off.level is DiscountLevel.LINE else shared
-            for name, share in zip(names, off.shares, strict=True):
-                _holds(law, f"discount {i} raises the price of {name}", true=share >= 0)
-                sums[name] += share
-    return own, shared, shipping
-
-
 def quote_reconciles(quote: Quote) -> None:
     """L3: every sum of a quote is the sum of what it is made of, at line and order level.
 
@@ -164,72 +122,13 @@ def quote_reconciles(quote: Quote) -> None:
     top; the discounts as applied add up to the discount, each one on several lines to its shares;
     the components of a row's tax add up to it, and the tax summary to the tax, rate by rate.
     """
-    law = "L3 quote reconciles"
-    lines, rows = quote.lines, quote.rows()
-    own, shared, off_shipping = _discounts(quote)
-    for line in lines:
-        name = f"line {line.id}"
-        _same(law, f"the list amount of {name}", line.list_amount, line.unit_price * line.quantity)
-        _same(law, f"the discount of {name}", line.discount, own[line.id])
-        _same(law, f"the share of {name} in order discounts", line.order_discount, shared[line.id])
-        off_it = line.discount + line.order_discount
-        _holds(law, f"{name} is discounted below nothing", true=off_it <= line.list_amount)
-        _same(law, f"the amount of {name}", line.amount, line.list_amount - off_it + line.freight)
-    for row in rows:
-        _row(law, f"row {row.id}", row)
-    for charge in quote.charges:
-        if charge.shares:
-            shares_sum(charge.amount, charge.shares)
-    off_charges = sum(charge.discount for charge in quote.charges)
-    _same(law, "the discount of shipping", off_charges, off_shipping)
-    _same(law, "the subtotal", quote.subtotal, sum(line.list_amount for line in lines))
-    _same(law, "the discount", quote.discount, sum(off.amount for off in quote.discounts))
-    _same(law, "the net", quote.net, sum(row.net for row in rows))
-    _same(law, "the tax", quote.tax, sum(row.tax for row in rows))
-    _same(law, "the total", quote.total, sum(row.total for row in rows))
-    _same(law, "net and tax together", quote.net + quote.tax, quote.total)
-    _summary(quote)
-    _border(quote)
+    figures_add_up(quote)
+    border_is_charged(quote)
     worth = quote.policy.points_worth
     if worth is not None:
         due = Fraction(quote.points * worth.minor, worth.points)
+        law = "L3 quote reconciles"
         _holds(law, f"points worth {due} are due in {quote.total}", true=due <= quote.total)
-
-
-def _summary(quote: Quote) -> None:
-    """The tax summary says of each rate, component and treatment what the rows say."""
-    by_rate: dict[tuple[int, str, str], tuple[int, int]] = {}
-    for row in quote.rows():
-        told = [(p.ppm, p.name, p.net, p.tax) for p in row.parts] or [
-            (row.tax_ppm, "", row.net + row.funded, row.tax)
-        ]
-        for ppm, name, base, levy in told:
-            key = (ppm, name, row.treatment.value)
-            net, tax = by_rate.get(key, (0, 0))
-            by_rate[key] = (net + base, tax + levy)
-    summary = [((t.ppm, t.name, t.treatment.value), (t.net, t.tax)) for t in quote.taxes]
-    law = "L3 quote reconciles"
-    _same(law, "the tax summary by rate", sorted(summary), sorted(by_rate.items()))
-
-
-def _border(quote: Quote) -> None:
-    """What is charged at the border is what was assessed, line by line; nothing if the buyer pays there."""
-    law = "L3 quote reconciles"
-    charged = {c.kind: c for c in quote.charges if c.kind in BORDER_CHARGES}
-    found = quote.border
-    due: dict[ChargeKind, tuple[int, ...]] = {}
-    if found is not None:
-        assessed = {line.line: line for line in found.lines}
-        for kind, whole in (
-            (ChargeKind.DUTY, found.duty),
-            (ChargeKind.CONSUMPTION_TAX, found.consumption_tax),
-            (ChargeKind.IMPORT_TAX, found.import_tax),
-        ):
-            here = {name: getattr(line, kind.value) for name, line in assessed.items()}
-            _same(law, f"the {kind.value} of the lines", sum(here.values()), whole)
-            if whole and found.terms is Terms.DDP:
-                due[kind] = tuple(here.get(line.id, 0) for line in quote.lines)
-    _same(law, "what the border charges", {k: c.shares for k, c in charged.items()}, due)
 
 
 _SPREAD = (OrderPercent, OrderAmount, EveryOff, Steps)

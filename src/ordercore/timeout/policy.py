@@ -65,12 +65,14 @@ class TimerKind(enum.Enum):
     """Let the order go on by itself: the window of its next part opens."""
     RESOLVE_COMPENSATION = "resolve_compensation"
     """Ask, or ask again, for one compensation."""
+    RESOLVE_WAYBILL = "resolve_waybill"
+    """Ask, or ask again, for the waybill of one parcel, or for its cancellation."""
 
 
 class TimerKey(NamedTuple):
     """A timer of an order is named by its kind and subject; setting it again moves it.
 
-    The subject is an attempt, a leg of a refund, a compensation, a visible step (``step:pay``), or the name of the rule;
+    The subject is an attempt, a leg of a refund, a compensation, a parcel, a visible step (``step:pay``), or the name of the rule;
     empty for a rule that is named as what it does.
     """
 

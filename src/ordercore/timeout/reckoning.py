@@ -51,11 +51,26 @@ def _last_shipment(order: Order) -> datetime | None:
     return max(known) if known else order.entered_at
 
 
+def _unless_told(
+    start: Callable[[Order], datetime | None],
+) -> Callable[[Order], datetime | None]:
+    """The same moment, but none while a parcel is in trouble, or its carrier has not told that it was delivered."""
+
+    def from_when(order: Order) -> datetime | None:
+        delivery = order.delivery
+        return None if delivery.parcels and delivery.awaits_word() else start(order)
+
+    return from_when
+
+
 _START: Mapping[Since, Callable[[Order], datetime | None]] = {
     Since.ENTERED: lambda order: order.entered_at,
     Since.PLACED: lambda order: order.content.placed_at,
     Since.PAY_BY: lambda order: order.content.pay_by,
     Since.SHIPPED: _last_shipment,
+    Since.DELIVERED: lambda order: (
+        order.delivery.arrived_at() if order.delivery.parcels and not order.shippable() else None
+    ),
     Since.RECEIVED: lambda order: order.delivery.received_at,
     Since.BALANCE_FROM: lambda order: None if order.presale is None else order.presale.balance_from,
     Since.BALANCE_UNTIL: lambda order: (
@@ -145,7 +160,8 @@ class Clock:
         self.facts = facts
         self.key = key_of(rule)
         self.moves = bool(rule.event)
-        self.start = _START[rule.since]
+        start = _START[rule.since]
+        self.start = start if rule.does is not TimerAction.CONFIRM else _unless_told(start)
         # where the figure is the policy's, its window was looked at
         lead = rule.does is TimerAction.REMIND and rule.after is not None and after < _ZERO
         self.lead = lead
@@ -165,6 +181,8 @@ class Clock:
 
     def _slowly(self, order: Order) -> datetime | None:
         rule = self.rule
+        if rule.at is not None and rule.does is TimerAction.CONFIRM and self.start(order) is None:
+            return None  # nothing has left, or a carrier's word is still to come
         start = rule.at if rule.at is not None else self.start(order)
         if start is None:
             return None

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ordercore.fulfillment import Received, Shipped, Withdrawn
+from ordercore.fulfillment import ParcelTracked, Received, Shipped, Withdrawn
+from ordercore.fulfillment.parcel import WaybillAnswered, WaybillAsked, WaybillCanceling
 from ordercore.order import Moved, Placed
 from ordercore.order.events import (
     Adopted,
     Amended,
     ClosingAsked,
+    Combined,
     Extended,
     Paused,
     Recovered,
+    Rejoined,
+    Restored,
     Resumed,
+    SplitOff,
+    Unmerged,
 )
 from ordercore.tender import AttemptState, RefundStatus
 from ordercore.tender.events import (
@@ -43,7 +49,7 @@ if TYPE_CHECKING:
     from ordercore.timeout.policy import TimeoutPolicy
     from ordercore.timeout.reckoning import Clock, Plan
 
-__all__ = ["RESOLVE", "authorization_key", "compensation_key", "refund_key", "timers"]
+__all__ = ["HANDOVER", "RESOLVE", "authorization_key", "compensation_key", "refund_key", "timers"]
 
 _OWED = frozenset(
     {AttemptState.OPEN, AttemptState.CAPTURING, AttemptState.CLOSING, AttemptState.RETURNING}
@@ -53,6 +59,8 @@ CLOSE = TimerKey(TimerKind.CLOSE_UNPAID)
 RESOLVE = TimerKey(TimerKind.RESOLVE_PAYMENT)
 """One timer watches all attempts of an order: whoever serves it looks at each of them."""
 _RELEASE = TimerKey(TimerKind.RELEASE_STOCK)
+HANDOVER = TimerKey(TimerKind.RELEASE_STOCK, "handover")
+"""Goods that another order's reservation holds are to be held under this order's own name."""
 
 
 def refund_key(refund: str, leg: int, kind: TimerKind = TimerKind.RESOLVE_REFUND) -> TimerKey:
@@ -92,7 +100,9 @@ def _start(found: _Found, order: Order, clocks: tuple[Clock, ...]) -> None:
             found[clock.key] = moment
 
 
-def _begun(found: _Found, event: Placed | Adopted, order: Order, plan: Plan, _at: datetime) -> None:
+def _begun(
+    found: _Found, event: Placed | Adopted | SplitOff, order: Order, plan: Plan, _at: datetime
+) -> None:
     """An order begins: placed, or adopted in mid-life."""
     clocks = plan.running.get(event.state)
     if clocks is not None:
@@ -116,7 +126,7 @@ def _moved(found: _Found, event: Moved, order: Order, plan: Plan, at: datetime) 
             _told(found, clocks, keys, at)
     if plan.steps:
         _step(found, event, plan, at)
-    if event.releases and order.content.reservation:
+    if event.releases and order.content.reservation and not order.handling.gone:
         found[_RELEASE] = at
 
 
@@ -218,6 +228,14 @@ def _rerouted(found: _Found, event: Rerouted, _order: Order, plan: Plan, at: dat
     found[TimerKey(TimerKind.RESOLVE_PAYMENT, event.instead_of)] = at + plan.policy.resolve_after
 
 
+def _split_off(found: _Found, event: SplitOff, order: Order, plan: Plan, at: datetime) -> None:
+    """A part begins where the whole order stood; its goods are still held under the whole order's name."""
+    _begun(found, event, order, plan, at)
+    lineage = order.handling.lineage
+    if lineage is not None and lineage.handovers:
+        found[HANDOVER] = at
+
+
 def _adopted(found: _Found, event: Adopted, order: Order, plan: Plan, at: datetime) -> None:
     """Watch what was under way when the order was taken over."""
     _begun(found, event, order, plan, at)
@@ -291,6 +309,20 @@ def _compensation_answered(
     found[key] = None if done else at + policy.again(len(policy.backoff))
 
 
+def _waybill_owed(
+    found: _Found, event: WaybillAsked | WaybillCanceling, _order: Order, plan: Plan, at: datetime
+) -> None:
+    """Ask the carrier again where no answer came."""
+    found[TimerKey(TimerKind.RESOLVE_WAYBILL, event.parcel)] = at + plan.policy.resolve_after
+
+
+def _waybill_answered(
+    found: _Found, event: WaybillAnswered, _order: Order, _plan: Plan, _at: datetime
+) -> None:
+    if not event.waybill.owed:
+        found[TimerKey(TimerKind.RESOLVE_WAYBILL, event.parcel)] = None
+
+
 def _withdrawn(found: _Found, _event: Withdrawn, order: Order, _plan: Plan, at: datetime) -> None:
     if order.content.reservation:
         found[_RELEASE] = at
@@ -299,6 +331,7 @@ def _withdrawn(found: _Found, _event: Withdrawn, order: Order, _plan: Plan, at: 
 _TIMED: Mapping[type[Event], Callable[[_Found, Any, Order, Plan, datetime], None]] = {
     Placed: _begun,
     Adopted: _adopted,
+    SplitOff: _split_off,
     ClosingAsked: _closing,
     PaymentStarted: _watched,
     AttemptAnswered: _answered,
@@ -312,8 +345,26 @@ _TIMED: Mapping[type[Event], Callable[[_Found, Any, Order, Plan, datetime], None
     CompensationGranted: _granted,
     CompensationAnswered: _compensation_answered,
     Withdrawn: _withdrawn,
+    WaybillAsked: _waybill_owed,
+    WaybillCanceling: _waybill_owed,
+    WaybillAnswered: _waybill_answered,
 }
-_MARKED = frozenset({Amended, Recovered, Shipped, Received, Paused, Resumed, Extended})
+_MARKED = frozenset(
+    {
+        Combined,
+        Rejoined,
+        Restored,
+        Unmerged,
+        Amended,
+        Recovered,
+        Shipped,
+        Received,
+        ParcelTracked,
+        Paused,
+        Resumed,
+        Extended,
+    }
+)
 """Events after which a clock of the same visit may come due at another moment."""
 
 

@@ -6,6 +6,7 @@ Every class here may be used from several threads.
 
 from __future__ import annotations
 
+from ordercore.adapters.memory.carrier import CarrierFault, MemoryCarrier
 from ordercore.adapters.memory.coupons import MemoryCouponBook
 from ordercore.adapters.memory.gateway import AccountGateway, Captures, MemoryGateway
 from ordercore.adapters.memory.stock import MemoryStock
@@ -15,6 +16,8 @@ from ordercore.searching import numeric_tail
 __all__ = [
     "AccountGateway",
     "Captures",
+    "CarrierFault",
+    "MemoryCarrier",
     "MemoryCouponBook",
     "MemoryGateway",
     "MemoryStock",

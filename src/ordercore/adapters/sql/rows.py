@@ -21,7 +21,18 @@ from ordercore.errors import CorruptDocument, UnreadableData
 from ordercore.event import Event
 from ordercore.ledger import AccountKind, Balance, check_balanced
 from ordercore.order import OrderContent, standing
-from ordercore.order.events import Adopted, Amended, ItemMarked, Placed, Recovered, Tagged
+from ordercore.order.events import (
+    Adopted,
+    Amended,
+    Combined,
+    ItemMarked,
+    Placed,
+    Recovered,
+    Rejoined,
+    SplitOff,
+    Tagged,
+    Unmerged,
+)
 from ordercore.party import Actor, ActorKind
 from ordercore.ports import ParkedTimer
 from ordercore.timeout import Timer, TimerKey, TimerKind
@@ -66,6 +77,10 @@ _EFFECTS: Mapping[type[Event], _Effect] = {
     Adopted: _Effect.CONTENT | _Effect.ITEMS | _Effect.TAGS,
     Amended: _Effect.CONTENT | _Effect.ITEMS,
     Recovered: _Effect.CONTENT | _Effect.ITEMS,
+    SplitOff: _Effect.CONTENT | _Effect.ITEMS | _Effect.TAGS,
+    Rejoined: _Effect.CONTENT | _Effect.ITEMS,
+    Combined: _Effect.CONTENT | _Effect.ITEMS,
+    Unmerged: _Effect.CONTENT | _Effect.ITEMS,
     ItemMarked: _Effect.ITEMS,
     Tagged: _Effect.TAGS,
 }

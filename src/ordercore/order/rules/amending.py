@@ -44,6 +44,7 @@ __all__ = [
     "may_begin",
     "may_recover",
     "overruled",
+    "priced_apart",
 ]
 
 
@@ -84,6 +85,14 @@ def may_begin(order: Order, situation: Situation) -> Refusal | None:
         return Refusal(_UNDER_WAY)
     if order.recognized:
         return Refusal("the sale is booked already")
+    return priced_apart(order)
+
+
+def priced_apart(order: Order) -> Refusal | None:
+    """Whether an order can be priced by itself: its cart is known, and it is no part of one that was split."""
+    lineage = order.handling.lineage
+    if lineage is not None and lineage.parent:
+        return Refusal("it was priced as a part of another order: rejoin that first")
     if order.content.cart is None:
         return Refusal("nothing is known of what it was priced from")
     return None
@@ -190,9 +199,7 @@ def may_recover(order: Order, situation: Situation) -> Refusal | None:
         return Refusal("a payment is still being undone: wait for its end")
     if order.recognized:
         return Refusal("the sale is booked already: place a new order")
-    if order.content.cart is None:
-        return Refusal("nothing is known of what it was priced from")
-    return None
+    return priced_apart(order)
 
 
 def in_window(order: Order, situation: Situation) -> Refusal | None:

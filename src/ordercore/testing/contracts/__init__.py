@@ -13,18 +13,21 @@ event loop a test. What an adapter cannot do is steered by what it declares, nev
 from __future__ import annotations
 
 from ordercore.testing.contracts.asking import Contract
+from ordercore.testing.contracts.carrier import CarrierContract
 from ordercore.testing.contracts.coupons import CouponBookContract
 from ordercore.testing.contracts.credits import ConfirmedGatewayContract, CreditGatewayContract
 from ordercore.testing.contracts.gateway import PaymentGatewayContract
-from ordercore.testing.contracts.stock import StockKeeperContract
+from ordercore.testing.contracts.stock import SourcedStockContract, StockKeeperContract
 from ordercore.testing.contracts.store import OrderStoreContract
 
 __all__ = [
+    "CarrierContract",
     "ConfirmedGatewayContract",
     "Contract",
     "CouponBookContract",
     "CreditGatewayContract",
     "OrderStoreContract",
     "PaymentGatewayContract",
+    "SourcedStockContract",
     "StockKeeperContract",
 ]

@@ -19,7 +19,16 @@ T = TypeVar("T")
 pytest.register_assert_rewrite(
     *[
         f"ordercore.testing.contracts.{port}"
-        for port in ("books", "coupons", "credits", "gateway", "searching", "stock", "store")
+        for port in (
+            "books",
+            "carrier",
+            "coupons",
+            "credits",
+            "gateway",
+            "searching",
+            "stock",
+            "store",
+        )
     ]
 )
 

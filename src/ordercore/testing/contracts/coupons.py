@@ -258,6 +258,22 @@ class CouponBookContract(Contract):
                 self.use("h-1")
             assert self.status("ONCE-1") is CouponStatus.FREE
 
+    def test_a_released_holding_can_be_made_anew(self) -> None:
+        """What an order gave back it may hold again under the same name, unless somebody else took it."""
+        for final in (False, True):
+            self.hold("h-1", "ONCE-1")
+            if final:
+                self.use("h-1")
+            self.release("h-1")
+            self.hold("h-2", "ONCE-1")
+            with pytest.raises(CouponUnavailable):
+                self.hold("h-1", "ONCE-1")
+            self.release("h-2")
+            self.hold("h-1", "ONCE-1")
+            self.use("h-1")
+            assert self.status("ONCE-1") is CouponStatus.USED
+            self.release("h-1")
+
     def test_a_release_of_nothing_is_nothing(self) -> None:
         """Releasing what was never held changes nothing, and a hold of that name can still be made."""
         self.release("h-9")

@@ -40,12 +40,14 @@ from ordercore.testing.strategies.plain import (
     pricing_policies,
 )
 from ordercore.testing.strategies.promotions import coupons, layers, promotions
+from ordercore.testing.strategies.regrouping import charge_splits, settled_orders, split_parts
 
 __all__ = [
     "Offered",
     "amounts",
     "border_policies",
     "carts",
+    "charge_splits",
     "coupons",
     "currencies",
     "discounts",
@@ -62,6 +64,8 @@ __all__ = [
     "pricing_policies",
     "promotions",
     "quotes",
+    "settled_orders",
+    "split_parts",
     "stories",
     "tax_policies",
     "tender_plans",

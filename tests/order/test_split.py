@@ -1,0 +1,232 @@
+"""Orders that are split: what each part takes along of the goods and of the money."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from ordercore import Manifest, Percent, Presale, PricingPolicy, ShippingCharge
+from ordercore.errors import InvalidInput, InvalidManifest, OrdercoreError
+from ordercore.money import money
+from ordercore.order import Order, evolve
+from ordercore.order.events import SplitOff
+from ordercore.order.handling import Handling, Lineage
+from ordercore.order.split import (
+    PARTS_MAX,
+    ChargeShare,
+    ChargeSplit,
+    Portion,
+    SplitPart,
+    child_content,
+    divided,
+    matrix_in_force,
+)
+from ordercore.pricing import TaxPolicy
+from ordercore.pricing import quote as price
+from ordercore.tender.tenders import Balance, Channel, Points
+from ordercore.testing import (
+    START,
+    Story,
+    charge_splits,
+    laws,
+    order_a,
+    order_content,
+    settled_orders,
+    split_parts,
+)
+from ordercore.testing.story import presale_lifecycle, with_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hypothesis.strategies import DataObject
+
+EACH = tuple([SplitPart(name, Manifest.of({name: 1})) for name in ("1", "2", "3")])
+"""Order A, a line each."""
+GRAMS = (500, 300, 200)
+
+
+def born(order: Order, portions: Sequence[Portion], at: int) -> Order:
+    """The order that a part becomes."""
+    name = f"{order.id}.{at + 1}"
+    content = child_content(order, portions, at, name, f"{order.number}-{at + 1}", "")
+    handling = Handling(lineage=Lineage(order.id, portions[at].part.name))
+    event = SplitOff(content, order.state, START, portions[at].payments, handling)
+    return evolve(None, event, START)
+
+
+def paid_a() -> Order:
+    """Order A with freight of 10.00, paid as 12.34 in points, 50.00 of the balance, and a channel."""
+    cart = order_a()
+    lines = tuple(
+        [with_fields(line, weight_grams=g) for line, g in zip(cart.lines, GRAMS, strict=True)]
+    )
+    cart = with_fields(cart, lines=lines, shipping=ShippingCharge(money("10.00", "CNY")))
+    policy = PricingPolicy(tax=TaxPolicy(default=Percent.of("13")))
+    story = Story(order_content(price(cart, policy, START), reservation="res-1"))
+    story.pay(Points(1234, "c-1"), Balance(money("50.00", "CNY"), "c-1"), Channel("wechat"))
+    return story.order
+
+
+# Laws --------------------------------------------------------------------------------------------
+
+
+@given(settled_orders(), st.data())
+def test_l16_split_conserves_goods_prices_and_money(order: Order, data: DataObject) -> None:
+    """Whatever an order is made of, its parts come to what was left of it, and each adds up by itself; so do the
+    orders that they become."""
+    parts = data.draw(split_parts(order))
+    portions = divided(order, parts, data.draw(charge_splits(order, len(parts))))
+    laws.split_conserves(order, portions)
+    children = [born(order, portions, k) for k in range(len(parts))]
+    bare = with_fields(order, content=with_fields(order.content, reservation="", added=()))
+    laws.split_conserves(bare, children)
+    for child in children:
+        laws.part_reconciles(child)
+        laws.amounts_agree(child)
+    due, owed = sum(child.due for child in children), sum(child.owed for child in children)
+    assert (due, owed) == (order.due, 0)
+
+
+@given(settled_orders(), st.data())
+def test_l16_a_split_of_a_split_conserves(order: Order, data: DataObject) -> None:
+    """A part that is split again comes to its parts, and so does the order to all of them."""
+    parts = data.draw(split_parts(order))
+    portions = divided(order, parts, data.draw(charge_splits(order, len(parts))))
+    at = data.draw(st.integers(0, len(parts) - 1))
+    child = born(order, portions, at)
+    assume(child.refundable().total() > 1)
+    finer = data.draw(split_parts(child))
+    again = divided(child, finer, data.draw(charge_splits(child, len(finer))))
+    laws.split_conserves(child, again)
+    laws.split_conserves(order, [*portions[:at], *again, *portions[at + 1 :]])
+    for portion in again:
+        laws.part_reconciles(portion)
+
+
+@given(settled_orders(paid=True), st.data())
+def test_l25_matrix_of_a_cut_row_is_next_to_its_share(order: Order, data: DataObject) -> None:
+    """Where rows keep their cells, those that several parts share are cut by controlled rounding."""
+    plan = order.payments.plan
+    assume(order.presale is None and matrix_in_force(order))
+    assume(plan is not None and all(tender.quantum_minor == 1 for tender in plan.tenders))
+    parts = data.draw(split_parts(order))
+    portions = divided(order, parts, data.draw(charge_splits(order, len(parts))))
+    laws.cut_rows_are_next_to_their_share(order, portions)
+    for portion in portions:
+        assert portion.payments.secured == portion.total
+
+
+# Case 1 ------------------------------------------------------------------------------------------
+
+
+def test_order_a_in_three_is_split_to_the_cent() -> None:
+    """Order A with freight by weight comes to 94.99, 92.99 and 91.99, and its tenders add up both ways."""
+    portions = divided(paid_a(), EACH)
+    assert [portion.total for portion in portions] == [9499, 9299, 9199]
+    assert [portion.charges[0].total for portion in portions] == [500, 300, 200]
+    matrix = [[a.amount for a in portion.payments.attempts] for portion in portions]
+    assert [sum(row) for row in matrix] == [9499, 9299, 9199]
+    assert [sum(column) for column in zip(*matrix, strict=True)] == [1234, 5000, 21763]
+    assert sum(p.payments.attempts[0].points for p in portions) == 1234
+
+
+@pytest.mark.parametrize(
+    ("by", "freight"),
+    [
+        (ChargeShare.WEIGHT, [500, 300, 200]),
+        (ChargeShare.VALUE, [334, 333, 333]),
+        (ChargeShare.UNITS, [334, 333, 333]),
+    ],
+)
+def test_freight_goes_by_the_rule(by: ChargeShare, freight: list[int]) -> None:
+    """Freight is shared by weight, by value or by units."""
+    portions = divided(paid_a(), EACH, ChargeSplit(by))
+    assert [portion.charges[0].total for portion in portions] == freight
+
+
+def test_freight_of_goods_without_a_weight_goes_by_value() -> None:
+    """Where a line has no weight, all are shared by what the goods cost."""
+    order = paid_a()
+    lines = (with_fields(order.lines[0], weight_grams=0), *order.lines[1:])
+    order = with_fields(order, content=with_fields(order.content, lines=lines))
+    assert [p.charges[0].total for p in divided(order, EACH)] == [334, 333, 333]
+
+
+def test_weights_may_be_given_for_a_charge() -> None:
+    """A charge with weights of its own goes by them, and a part of weight zero has none of it."""
+    portions = divided(paid_a(), EACH, ChargeSplit(given=(("shipping", (0, 3, 1)),)))
+    assert [[c.total for c in portion.charges] for portion in portions] == [[], [750], [250]]
+
+
+def test_a_line_that_goes_one_way_is_the_very_line() -> None:
+    """Nothing of a line that stays whole is worked out again."""
+    order = paid_a()
+    assert [portion.lines[0] is line for portion, line in zip(divided(order, EACH), order.lines, strict=True)] == [True] * 3  # fmt: skip
+
+
+def test_what_was_refunded_stays_with_the_order() -> None:
+    """The parts hold the units and the money that are left."""
+    story = Story(order_content(price(order_a(), PricingPolicy(), START)))
+    story.pay(Points(1234, "c-1"), Channel("wechat"))
+    story.refund({"1": 1})
+    portions = divided(story.order, EACH[1:])
+    laws.split_conserves(story.order, portions)
+    assert [portion.total for portion in portions] == [8999, 8999]
+    assert sum(portion.payments.secured for portion in portions) == 2 * 8999
+
+
+def test_a_deposit_is_shared_by_what_the_parts_cost() -> None:
+    """Each part of a presold order has a deposit of its own, which was paid; the balance falls due as agreed."""
+    opens = START + timedelta(days=3)
+    presale = Presale(money("30.00", "CNY"), opens, opens + timedelta(days=2))
+    cart = with_fields(order_a(), presale=presale)
+    lifecycle = presale_lifecycle()
+    content = order_content(price(cart, PricingPolicy(), START), lifecycle=lifecycle)
+    story = Story(content, lifecycle=lifecycle)
+    story.pay(Channel("wechat"))
+    children = [born(story.order, divided(story.order, EACH), k) for k in range(3)]
+    assert [child.presale and child.presale.deposit for child in children] == [money("10.00", "CNY")] * 3  # fmt: skip
+    assert [(child.payments.secured, child.due) for child in children] == [(1000, 7999)] * 3
+    assert {child.presale and child.presale.balance_from for child in children} == {opens}
+
+
+# Bad input (L24) ---------------------------------------------------------------------------------
+
+_ONE = Manifest.of({"1": 1})
+_REST = Manifest.of({"2": 1, "3": 1})
+
+
+@pytest.mark.parametrize(
+    ("parts", "error", "path"),
+    [
+        ((SplitPart("a", Manifest.of({"1": 1, "2": 1, "3": 1})),), InvalidInput, "parts"),
+        ((EACH[0],) * (PARTS_MAX + 1), InvalidInput, "parts"),
+        ((SplitPart("a", _ONE), SplitPart("b", Manifest())), InvalidManifest, "parts[1].goods"),
+        ((SplitPart("a", _ONE), SplitPart("a", _REST)), InvalidInput, "parts[1].name"),
+        ((SplitPart("", _ONE), SplitPart("b", _REST)), InvalidInput, "parts[0].name"),
+        (EACH[:2], InvalidManifest, "parts[3]"),
+        ((*EACH, SplitPart("d", _ONE)), InvalidManifest, "parts[1]"),
+        ((*EACH, SplitPart("d", Manifest.of({"9": 1}))), InvalidManifest, "parts[3].goods[9]"),
+    ],
+)
+def test_l24_parts_that_are_none_are_refused(
+    parts: tuple[SplitPart, ...], error: type[OrdercoreError], path: str
+) -> None:
+    """Every unit that is left is in just one part, parts have goods and names; the error says which does not."""
+    with pytest.raises(error) as caught:
+        divided(paid_a(), parts)
+    assert type(caught.value) is error
+    assert caught.value.path == path
+
+
+@pytest.mark.parametrize("weights", [(1, 1), (0, 0, 0), (-1, 1, 1)])
+def test_l24_weights_that_share_nothing_are_refused(weights: tuple[int, ...]) -> None:
+    """Given weights are one for each part, none below zero and one above."""
+    with pytest.raises(InvalidInput) as caught:
+        divided(paid_a(), EACH, ChargeSplit(given=(("shipping", weights),)))
+    assert caught.value.path == "rule.given[shipping]"
