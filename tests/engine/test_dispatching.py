@@ -40,6 +40,7 @@ from ordercore.fulfillment import (
 )
 from ordercore.fulfillment.bills import BillClass, CarrierBill
 from ordercore.fulfillment.parcel import PARCEL_FOLDS
+from ordercore.fulfillment.split_rule import KeepApart, SplitBy, SplitPolicy
 from ordercore.journal import text
 from ordercore.party import Address
 from ordercore.tender import AttemptState
@@ -809,3 +810,17 @@ def test_a_sweep_asks_carriers_again_that_gave_no_answer() -> None:
     house.world.clock.advance(timedelta(days=1))
     house.engine.sweep()
     assert house.post.waybills() == 1
+
+
+def test_parcels_are_planned_as_the_split_rules_propose() -> None:
+    """A proposal is planned as it is: a parcel for each group, from its source, for its reasons (law L18)."""
+    house = Warehouse()
+    rules = SplitPolicy((KeepApart("warehouse", SplitBy.WAREHOUSE),))
+    house.engine.shop = attrs.evolve(
+        house.engine.shop, policies=attrs.evolve(house.engine.shop.policies, splitting=rules)
+    )
+    where = {"SKU-1": "north", "SKU-2": "south", "SKU-3": "south"}
+    proposal = house.engine.propose_split(house.id, where)
+    order = house.engine.plan_parcels(house.id, proposal, key="plan")
+    told = [(p.source, p.goods.total(), bool(p.reasons)) for p in order.delivery.parcels]
+    assert told == [("north", 1, True), ("south", 2, True)]

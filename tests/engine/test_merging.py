@@ -64,9 +64,14 @@ from ordercore.order.handling import Lineage
 from ordercore.order.merge import MergePolicy, MergeRule
 from ordercore.pricing import (
     BorderPolicy,
+    Conditions,
     Customs,
     ExchangePolicy,
+    Layer,
+    OrderAmount,
     OrderKind,
+    OrderPercent,
+    Promotion,
     RegimeId,
     Registration,
     Tariff,
@@ -87,6 +92,7 @@ if TYPE_CHECKING:
 
 ABROAD = Address("Ada", country="DE")
 HOME = Address(country="GB")
+FROM_120 = Conditions(at_least=Money("120.00", "CNY"))
 OVER_THE_BORDER = Policies(
     pricing=PricingPolicy(
         TaxPolicy((TaxRate(Percent.of("19"), country="DE"),), prices_include_tax=False),
@@ -496,6 +502,56 @@ def test_a_dearer_price_is_never_asked() -> None:
     done = world.combine(basic, added, shipping=ShippingCharge(Money("30.00", "CNY")))
     assert (done.total, done.saved, done.due, done.owed, done.quote) == (162_00, 0, 0, 0, None)
     assert [c.amount for c in done.order.content.charges] == [10_00, 12_00]
+    world.check()
+
+
+def test_a_dearer_price_is_refused_where_part_was_refunded() -> None:
+    """Prices of what is left cannot stand as they were when they were those of more."""
+    world = Merging()
+    basic = world.place(cart("SKU-1", "40.00", "10.00", units=2), "pay")
+    added = world.place(cart("SKU-2", "60.00", "12.00"), "pay")
+    world.give_back(basic, "1")
+    freight = ShippingCharge(Money("30.00", "CNY"))
+    assert "part of them was refunded" in world.refused(basic, added, shipping=freight).reason
+    assert world.combine(basic, added).total == 112_00
+    world.check()
+
+
+@pytest.mark.parametrize("lifecycle", [AGENT, "standard"])
+def test_an_order_that_costs_nothing_any_more_goes_on(lifecycle: str) -> None:
+    """Two unpaid orders which together are free await no payment."""
+    gift = Promotion("gift", OrderPercent(Percent.of("100")), when=FROM_120)
+    layer = Layer("gifts", (gift,))
+    world = Merging(lifecycle, policies=Policies(pricing=PricingPolicy(layers=(layer,))))
+    basic, added = world.place(cart("SKU-1", "80.00")), world.place(cart("SKU-2", "60.00"))
+    done = world.combine(basic, added)
+    assert (done.total, done.due, done.owed) == (0, 0, 0)
+    assert done.order.state == {AGENT: "processing", "standard": "paid"}[lifecycle]
+    for minute in (31, 32):
+        world.at(minute)
+    assert world.get(basic).state == done.order.state
+    world.check()
+
+
+def test_money_that_came_along_may_pay_for_all() -> None:
+    """An unpaid order takes one in whose difference is open, and together they cost what was paid."""
+    gift = Promotion("gift", OrderAmount(Money("70.00", "CNY")), when=FROM_120)
+    layer = Layer("gifts", (gift,))
+    world = Merging(policies=Policies(pricing=PricingPolicy(layers=(layer,))))
+    basic, added = world.pair("awaiting_payment", "awaiting_additional_payment")
+    assert (basic.due, added.due, added.payments.captured) == (80_00, 10_00, 60_00)
+    done = world.combine(basic, added, overrule="a present")
+    assert (done.total, done.due, done.owed) == (80_00, 20_00, 0)
+    world.unmerge(basic)
+    world.step(basic, "add")
+    done = world.combine(basic, added, overrule="a present")
+    assert (done.total, done.due) == (90_00, 30_00)
+    world.unmerge(basic)
+    larger = attrs.evolve(gift, benefit=OrderAmount(Money("100.00", "CNY")))
+    layer = Layer("gifts", (larger,))
+    world.engine = world.another(Policies(pricing=PricingPolicy(layers=(layer,))))
+    done = world.combine(basic, added, overrule="a present")
+    assert (done.total, done.due, done.owed, done.order.state) == (60_00, 0, 0, "processing")
     world.check()
 
 

@@ -48,6 +48,7 @@ from ordercore.errors import (
     StoreError,
     UnknownLifecycle,
 )
+from ordercore.goods import Manifest
 from ordercore.lifecycle import Lifecycles, Since, TimerAction, TimerRule, VisibleStep
 from ordercore.lifecycle.charts import built_in
 from ordercore.order import FACTS, Order
@@ -830,6 +831,23 @@ def test_a_step_s_clock_runs_on_from_state_to_state() -> None:
     assert "clock.overran" not in names(world, order)
     world.at(120)
     assert names(world, order)[-1] == "clock.overran"
+
+
+def test_the_clock_of_a_step_runs_on_in_the_parts_of_an_order() -> None:
+    """A part of an order that was split is as long in its step as the whole was, and the part together."""
+    lifecycle = "purchasing_agent"
+    world = timed(targets={VisibleStep.PICK: timedelta(hours=2)}, lifecycle=lifecycle)
+    order = world.engine.place(world.quote(), key="k", by=SHOPPER, lifecycle=lifecycle)
+    world.pay(order)
+    world.clock.set(after(30))
+    goods = (Manifest.of({"1": 1}), Manifest.of({"2": 1, "3": 1}))
+    part = world.engine.split(order.id, goods, key="split", by=STAFF).children[0]
+    world.clock.set(after(60))
+    world.engine.advance(part.id, "receive_at_warehouse", key="r", by=STAFF)  # the same step
+    world.at(119)
+    assert "clock.overran" not in names(world, part)
+    world.at(120)
+    assert names(world, part)[-1] == "clock.overran"
 
 
 def test_nothing_is_confirmed_while_a_ticket_is_open() -> None:

@@ -33,6 +33,7 @@ from ordercore.fulfillment import (
     WaybillState,
     WaybillStatus,
 )
+from ordercore.fulfillment.proposal import SplitProposal
 from ordercore.fulfillment.tracking import guess_carrier
 from ordercore.goods import Manifest
 from ordercore.order.amendment import ChangeAddress
@@ -149,10 +150,27 @@ def _text_of(told: Any) -> str:
         return repr(told)
 
 
+def parcel_groups(proposal: SplitProposal) -> tuple[ParcelGroup, ...]:
+    """A parcel for each group of a proposal, for its reasons; from its source where it has one."""
+    found = []
+    for group in proposal.groups:
+        sources = {placed.source for placed in group.placed if placed.source}
+        source = sources.pop() if len(sources) == 1 else ""
+        reasons = tuple([reason.text for reason in group.reasons])
+        found.append(ParcelGroup(group.goods, source, reasons=reasons))
+    return tuple(found)
+
+
 def plan(
-    shop: Shop, order_id: str, groups: Sequence[ParcelGroup], key: str, by: Actor
+    shop: Shop,
+    order_id: str,
+    groups: Sequence[ParcelGroup] | SplitProposal,
+    key: str,
+    by: Actor,
 ) -> Flow[Order]:
     """Plan parcels, one for each group; their names follow from the key."""
+    if isinstance(groups, SplitProposal):
+        groups = parcel_groups(groups)
     if not isinstance(groups, list | tuple):
         raise InvalidInput("groups are a list: write [ParcelGroup(goods)]", path="groups")
     command = PlanParcels(f"{order_id}/p-{checked_key(key)}", tuple(groups))

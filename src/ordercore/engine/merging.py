@@ -405,6 +405,8 @@ def _settling_codes(one: Change) -> Change:
 
 def unmerge(shop: Shop, order_id: str, key: str, by: Actor) -> Flow[tuple[Order, Order]]:
     """Let the order that was put to this one last be apart again, each with its own goods and money."""
+    if any([port is not None and not port.joins for port in (shop.stock, shop.coupons)]):
+        shop.outside()
     order = yield from load(shop, order_id)
     receipt = Receipt(order.shop, checked_key(key), "UnmergeOrder", digest(order_id), order_id)
     earlier = yield from repeated(shop, receipt, by)

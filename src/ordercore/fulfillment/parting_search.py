@@ -18,6 +18,9 @@ T = TypeVar("T")
 FRONT_MAX = 400
 """Most ways that are kept for what is left; beyond it the answer is not proven."""
 
+SINGLE_MAX = 60
+"""Most units that a step-by-step search also tries each in a parcel by itself."""
+
 
 class _Way(NamedTuple):
     """A way to part some units: points of freight and parcels, points of what is owed one by one, freight, parcels."""
@@ -172,28 +175,56 @@ class Search:
     # Step by step -----------------------------------------------------------------------------
 
     def _step_by_step(self, of: Range, starts: Sequence[Cut]) -> Cut:
-        """The best of the starts and of parcels filled one after the other, improved while steps are left."""
+        """The best that any start leads to: the given ones, parcels filled one after the other, each kind and each
+        unit by itself. Each start has the same part of the steps, and leaves to the next what it does not need."""
         cuts = [tuple([one for one in start if one[0] in of.pools]) for start in starts]
         cuts.append(tuple([one for number in of.pools for one in self._filled(number)]))
-        best: tuple[tuple[int, int], Cut] | None = None
+        cuts += [self._singly(of, units=False), self._singly(of, units=True)]
+        rows = {}
         for cut in cuts:
             rank = self._rank_of(of, cut)
-            if rank is not None and (best is None or rank < best[0]):
-                best = (rank, cut)
-        assert best is not None  # filled parcels can go
-        rank, cut = best
+            if rank is not None:
+                rows[cut] = rank
+        # the least promising first: what it leaves goes to the better ones
+        order = sorted(rows, key=lambda cut: rows[cut], reverse=True)
+        best, least = order[-1], rows[order[-1]]
+        for place, start in enumerate(order):
+            cut, rank = self._improved(of, start, rows[start], self.left // (len(order) - place))
+            if rank <= least:
+                best, least = cut, rank
+        return best
+
+    def _singly(self, of: Range, *, units: bool) -> Cut:
+        """Each kind in a parcel by itself, or each unit."""
+        cut: list[tuple[int, Units]] = []
+        for number in of.pools:
+            whole = self.judge.pools[number].whole
+            for place, count in enumerate(whole):
+                single = units and sum(whole) <= SINGLE_MAX
+                parcel = [0] * len(whole)
+                parcel[place] = 1 if single else count
+                cut += [(number, tuple(parcel))] * (count if single else 1)
+        return tuple(cut)
+
+    def _improved(
+        self, of: Range, cut: Cut, rank: tuple[int, int], steps: int
+    ) -> tuple[Cut, tuple[int, int]]:
+        """A cut, improved by the first move that is better while steps are left."""
         better = True
-        while better and self.left > 0:  # ends: each turn has fewer points, and steps are counted
+        while (
+            better and steps > 0
+        ):  # ends: each turn is better than the one before, and steps are counted
             better = False
             for other in moves(cut):
+                steps -= 1
                 self.left -= 1
                 found = self._rank_of(of, other)
                 if found is not None and found < rank:
                     rank, cut, better = found, other, True
                     break
-                if self.left <= 0:
+                if steps <= 0:
                     break
-        return cut
+        return cut, rank
 
     def _rank_of(self, of: Range, cut: Cut) -> tuple[int, int] | None:
         """The points of a range's part of a cut; ``None`` where it cannot go."""

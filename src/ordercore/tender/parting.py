@@ -174,7 +174,10 @@ def _spread(
         mine = []
         for name, cost in rows:
             taken += cost
-            if cost == wholes[name]:  # all that is left of a row goes one way: the very cells
+            whole = wholes.get(name)
+            if whole is None:
+                return None
+            if cost == whole:  # all that is left of a row goes one way: the very cells
                 mine.append(left[name])
                 continue
             if cost:

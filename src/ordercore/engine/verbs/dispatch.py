@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ordercore.engine.flow import Flow
     from ordercore.fulfillment import CarrierQuote, ParcelGroup, ParcelState
     from ordercore.fulfillment.bills import BillReport, CarrierBill
+    from ordercore.fulfillment.proposal import SplitProposal
     from ordercore.goods import Manifest
     from ordercore.order import Order
     from ordercore.party import Actor, Address
@@ -49,10 +50,16 @@ class DispatchVerbs(Verbs):
     """Parcels, waybills and tracking, for plain ports."""
 
     def plan_parcels(
-        self, order_id: str, groups: Sequence[ParcelGroup], *, key: str, by: Actor = SYSTEM
+        self,
+        order_id: str,
+        groups: Sequence[ParcelGroup] | SplitProposal,
+        *,
+        key: str,
+        by: Actor = SYSTEM,
     ) -> Order:
         """Plan parcels, one for each group, in the place of all that are planned and not yet picked.
 
+        ``groups`` may be what `propose_split` gave.
         Goods that no group names are planned another time. Raises `InvalidManifest` for more than is left.
         """
         from ordercore.engine.dispatching import plan
@@ -284,7 +291,12 @@ class AsyncDispatchVerbs(Verbs):
     """The same, for ports of either kind."""
 
     async def plan_parcels(
-        self, order_id: str, groups: Sequence[ParcelGroup], *, key: str, by: Actor = SYSTEM
+        self,
+        order_id: str,
+        groups: Sequence[ParcelGroup] | SplitProposal,
+        *,
+        key: str,
+        by: Actor = SYSTEM,
     ) -> Order:
         """See `DispatchVerbs.plan_parcels`."""
         from ordercore.engine.dispatching import plan

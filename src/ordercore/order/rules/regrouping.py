@@ -199,7 +199,7 @@ def _stand(deciding: Deciding, state: str, reason: str) -> None:
         return
     if state != initial:
         deciding.apply(Moved("merge", initial, state, "nothing is due"))
-    elif deciding.lists("pay") and deciding.order.content.total:
+    elif deciding.lists("pay"):
         deciding.move("pay", "nothing is due")
 
 
