@@ -74,6 +74,10 @@ __all__ = [
 ]
 
 
+_TOLD_LATER = (Points, Channel, Cash, OnDelivery)
+"""Tenders of which a payment does not ask what there is: the charge itself finds out."""
+
+
 @value
 class PaymentResult:
     """What a payment came to. ``action`` is what the shopper must do now, ``declined`` why a tender failed."""
@@ -112,7 +116,7 @@ def available(shop: Shop, offers: Sequence[Tender], currency: str) -> Flow[dict[
         if isinstance(offer, Channel) and known_method(shop, offer):
             continue
         gateway = shop.gateway(offer.gateway)
-        if isinstance(offer, Points | Channel | Cash | OnDelivery) or offer.amount is not None:
+        if isinstance(offer, _TOLD_LATER) or offer.amount is not None:
             continue
         found = yield from call(gateway.available, offer.account, currency)
         if found is not None:

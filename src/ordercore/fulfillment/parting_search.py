@@ -73,7 +73,8 @@ class Search:
                 judged = other
         points = self.rank(judged)[0]
         # cents of a line follow the order of its parcels, so the sum may be off by them
-        return Found(judged, self.exact, points if self.exact else min(floor, points))
+        proven = self.exact or floor >= points
+        return Found(judged, proven, points if proven else floor)
 
     def rank(self, judged: Judged) -> tuple[int, int]:
         """By what a cut is measured here."""

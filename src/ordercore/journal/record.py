@@ -32,7 +32,8 @@ class Position:
     ``paid`` is what counts as paid: taken and not undone, or held to be taken later as agreed. ``refunded`` is what
     of it was asked back, arrived or not, or let go before it was taken. What was kept of a deposit, granted beside
     refunds, or taken back by a payer's bank changes neither; it stands in ``booked`` of its event.
-    ``due`` is what must still be paid or promised.
+    ``due`` is what must still be paid or promised. Of an order that was split or merged only what it gave back
+    counts: the rest is paid with the orders that have its goods.
     """
 
     state: str
@@ -45,7 +46,8 @@ class Position:
     def of(cls, order: Order) -> Position:
         """Where ``order`` stands."""
         payments = order.payments
-        return cls(order.state, order.total, order.due, payments.captured, payments.refunded)
+        paid = payments.refunded if order.handling.gone else payments.captured
+        return cls(order.state, order.total, order.due, paid, payments.refunded)
 
 
 @value

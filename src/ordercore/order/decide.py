@@ -149,6 +149,8 @@ _ASKED: Mapping[type[Any], Guard] = {
 }
 """The same for who only asks: what may be begun, though something else must first be given up."""
 
+# a look-up through an Enum class costs more than the comparison
+_SYSTEM, _CUSTOMER = ActorKind.SYSTEM, ActorKind.CUSTOMER
 _STAFF = frozenset({ActorKind.STAFF, ActorKind.SYSTEM})
 _ALL = frozenset(ActorKind)
 _TELLERS = frozenset({ActorKind.STAFF, ActorKind.SYSTEM, ActorKind.CHANNEL})
@@ -303,34 +305,30 @@ def _refusal(
 
     What a timer sends is not held to the chart's senders: the clock is nobody whom a chart could name.
     """
-    by = situation.by
-    if order.handling.sealed and command not in _AFTER_SEALING:
+    by, handling, lifecycle = situation.by, order.handling, situation.lifecycle
+    if handling.sealed and command not in _AFTER_SEALING:
         return Refusal("the order is closed for good: it can only be exported")
-    if order.handling.lineage is not None and command not in _AFTER_REGROUPING:
-        elsewhere = order.handling.lineage
-        if elsewhere.gone:
-            names = ", ".join(elsewhere.children or (elsewhere.into,))
-            return Refusal(f"its goods and its money are with {names}")
-    who = WHO.get(command)
-    lifecycle = situation.lifecycle
-    sends = via or _SENDS.get(command)
-    said = None
-    timed = timed or (command is Cancel and by.kind is ActorKind.SYSTEM)
-    if who is not None and sends is not None and not timed:
-        senders = lifecycle.senders.get((order.state, sends))
-        if senders is not None:
-            said = situation.speaker in senders
-    if said is None:
-        said = who is None or by.kind in who
-    if not said:
-        return Refusal(f"a {by.kind.value} may not do this")
-    if by.kind is ActorKind.CUSTOMER and by.id != order.content.customer.id:
+    elsewhere = handling.lineage
+    if elsewhere is not None and elsewhere.gone and command not in _AFTER_REGROUPING:
+        names = ", ".join(elsewhere.children or (elsewhere.into,))
+        return Refusal(f"its goods and its money are with {names}")
+    kind, who = by.kind, WHO.get(command)
+    if who is not None:
+        senders = None
+        sends = via or _SENDS.get(command)
+        if sends is not None and not timed and not (command is Cancel and kind is _SYSTEM):
+            senders = lifecycle.senders.get((order.state, sends))
+        if kind not in who if senders is None else situation.speaker not in senders:
+            return Refusal(f"a {kind.value} may not do this")
+    if kind is _CUSTOMER and by.id != order.content.customer.id:
         return Refusal("the order belongs to another customer")
-    if via and via not in lifecycle.table[order.state]:
+    if via:
+        if via in lifecycle.table[order.state]:
+            return None
         allowed = lifecycle.allowed(order.state, order)
         return Refusal(f"{via!r} is not possible in state {order.state!r}", allowed)
-    guard = guards.get(command) if not via else None
-    return guard(order, situation) if guard is not None else None
+    guard = guards.get(command)
+    return None if guard is None else guard(order, situation)
 
 
 def decide(order: Order, command: Command, situation: Situation) -> Decision:
@@ -348,17 +346,20 @@ def decide(order: Order, command: Command, situation: Situation) -> Decision:
         situation.lifecycle.state(order.state)  # says what the chart knows instead
     via = getattr(command, "via", "")
     other = via if via and via != _SENDS.get(kind) else ""
-    timed = situation.by.kind is ActorKind.SYSTEM and getattr(command, "by_timer", False)
+    timed = situation.by.kind is _SYSTEM and getattr(command, "by_timer", False)
     refusal = _refusal(kind, order, situation, _GUARDS, other, timed=timed)
     if refusal is not None:
         raise _refused(refusal, kind, order, situation)
     deciding = Deciding(order, situation)
     rule(deciding, command)
-    if deciding.order.delivery.parcels:
+    after = deciding.order
+    if after.delivery.parcels:
         packing.settle(deciding)
-    if deciding.order.handling.released and not order.handling.released:
+        after = deciding.order
+    if after.handling.released and not order.handling.released:
         holding.let_held_go(deciding)
-    return Decision(deciding.order, tuple(deciding.events))
+        after = deciding.order
+    return Decision(after, tuple(deciding.events))
 
 
 def _refused(

@@ -109,9 +109,12 @@ class _Held:
 def _points(tender: PlannedTender, amounts: Sequence[int]) -> Sequence[int]:
     """The points that parts of a tender are. Where whole trades fit into no part of the price, points are shared as
     units, so that none is lost."""
-    if any([amount % tender.quantum_minor for amount in amounts]):
+    minor, points = tender.quantum_minor, tender.quantum_points
+    if minor == 1:
+        return [amount * points for amount in amounts]
+    if any([amount % minor for amount in amounts]):
         return allocate(tender.points, amounts)
-    return [tender.points_of(amount) for amount in amounts]
+    return [amount // minor * points for amount in amounts]
 
 
 def _funds(shares: Sequence[FundShare], amounts: Sequence[int]) -> list[tuple[FundShare, ...]]:
@@ -255,15 +258,18 @@ def _payments(
     planned: list[PlannedTender] = []
     attempts, names = [], []
     for one, amount in zip(held, sums, strict=True):
-        if not amount:
-            continue
-        tender = portioned(one.tender, amount, one.points[k] if one.points else 0)
-        rounding = one.roundings[k] if one.roundings else 0
-        shares = one.shares[k] if one.shares else ()
-        attempt = one.attempt
-        attempts.append(_share(attempt, len(planned), tender, rounding, shares))
-        names.append(attempt.id)
-        planned.append(tender)
+        if amount:
+            tender, attempt = one.tender, one.attempt
+            if amount != tender.amount:
+                tender = portioned(tender, amount, one.points[k] if one.points else 0)
+            attempts.append(
+                _share(
+                    attempt, len(planned), tender, one.roundings[k] if one.roundings else 0,
+                    one.shares[k] if one.shares else (),
+                )
+            )  # fmt: skip
+            names.append(attempt.id)
+            planned.append(tender)
     if not planned:
         return Payments()
     if len(planned) < len(sums):
@@ -278,12 +284,10 @@ def _payments(
 
 
 def portioned(tender: PlannedTender, amount: int, points: int) -> PlannedTender:
-    """The same tender for a part of its amount, which is so many points.
+    """The tender for a part of its amount, which is so many points.
 
     Points that are no whole trades of the whole are one trade of their own: they go back together.
     """
-    if amount == tender.amount:
-        return tender
     of, minor = tender.quantum_points, tender.quantum_minor
     if points * minor != amount * of:
         common = gcd(points, amount)

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Deciding", "Guard", "Refusal", "Rule", "Situation", "unlisted"]
 
+# a look-up through an Enum class costs more than the comparison
+_STAFF, _SYSTEM = ActorKind.STAFF, ActorKind.SYSTEM
+
 
 @value
 class Situation:
@@ -47,7 +50,7 @@ class Situation:
     def speaker(self) -> ActorKind:
         """As whom the actor is heard: the shop's own process may what staff may."""
         kind = self.by.kind
-        return ActorKind.STAFF if kind is ActorKind.SYSTEM else kind
+        return _STAFF if kind is _SYSTEM else kind
 
 
 @value
@@ -105,8 +108,9 @@ class Deciding:
     def enter(self, to: str, via: str, reason: str, *, seals: bool = False) -> None:
         """Move to a state, whatever the chart says of the way there."""
         order, situation = self.order, self.situation
-        releases = to in situation.lifecycle.releases
-        self.apply(Moved(via, order.state, to, reason, releases, seals))
+        moved = Moved(via, order.state, to, reason, to in situation.lifecycle.releases, seals)
+        self.order = FOLDS[Moved](order, moved, situation.at)
+        self.events.append(moved)
         if to in situation.posting.recognize_in and not order.recognized:
             self.apply(_earned(self.order))
             gone = refunded_units(self.order.payments)
@@ -129,9 +133,12 @@ class _Sums:
         self.funded: dict[Funder, int] = {}
 
     def add(self, ppm: int, net: int, tax: int, name: str = "") -> None:
-        sums = self.taxed.setdefault((ppm, name), [0, 0])
-        sums[0] += net
-        sums[1] += tax
+        sums = self.taxed.get((ppm, name))
+        if sums is None:
+            self.taxed[ppm, name] = [net, tax]
+        else:
+            sums[0] += net
+            sums[1] += tax
 
     def part(self, part: TaxTotal) -> None:
         """One of `row_taxes`."""
@@ -160,6 +167,7 @@ def _earned(order: Order) -> RevenueRecognized:
     What tenders pay that count as price reductions is earned without tax.
     """
     content, plan = order.content, order.payments.plan
+    reduces = plan is not None and bool(plan.discounted)
     done = refunded_units(order.payments)
     goods, shipping = _Sums(), _Sums()
     duties = 0
@@ -168,7 +176,7 @@ def _earned(order: Order) -> RevenueRecognized:
         rest = line.quantity - gone
         if rest <= 0:
             continue
-        off = reduction(plan, line)
+        off = reduction(plan, line) if reduces else 0
         if gone or off or line.parts:
             for part in row_taxes(line, gone, rest, off):
                 goods.part(part)
@@ -183,8 +191,12 @@ def _earned(order: Order) -> RevenueRecognized:
             duties += charge.total
             continue
         sums = shipping if charge.kind is _SHIPPING else goods
-        for part in row_taxes(charge, reduction=reduction(plan, charge)):
-            sums.part(part)
+        off = reduction(plan, charge) if reduces else 0
+        if off or charge.parts:
+            for part in row_taxes(charge, reduction=off):
+                sums.part(part)
+        else:
+            sums.add(charge.tax_ppm, charge.net, charge.tax)
         if charge.funded:
             sums.fund(content.funded(charge.id, 0, 1))
     return RevenueRecognized(
