@@ -714,6 +714,16 @@ def test_many_lines_are_improved_step_by_step_with_a_gap() -> None:
     assert choice == link(LinkProblem(goods, offered, policy=LinkPolicy(steps_max=60)))
 
 
+def test_where_steps_run_out_no_way_that_was_looked_at_is_cheaper() -> None:
+    """One step is too few to improve anything; what the choice is compared with is no cheaper all the same."""
+    goods = sold("EU", ("140.00", SHIRT, 1), ("10.00", WATCH, 8), grams=300)
+    offered = (service("EUR", (300, 1_00), (600, 2_80), (9_000, 20_00)),)
+    choice = link(LinkProblem(goods, offered, policy=LinkPolicy(pairs_max=0, steps_max=1)))
+    assert choice.alternatives
+    for other in choice.alternatives:
+        assert other.cost is None or choice.cost.points <= other.cost.points
+
+
 def test_odd_cents_of_a_line_go_into_its_parcels_in_their_order() -> None:
     """Two units for 19.99 are declared as 10.00 and 9.99."""
     basket = cart("EU", ("10.00", SHIRT, 2), grams=3_000)

@@ -41,7 +41,7 @@ from ordercore.testing import (
 from ordercore.testing.story import presale_lifecycle, with_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from hypothesis.strategies import DataObject
 
@@ -119,6 +119,60 @@ def test_l25_matrix_of_a_cut_row_is_next_to_its_share(order: Order, data: DataOb
     laws.cut_rows_are_next_to_their_share(order, portions)
     for portion in portions:
         assert portion.payments.secured == portion.total
+
+
+def _cheaper(portion: Portion) -> Portion:
+    line = portion.lines[0]
+    return with_fields(portion, lines=(with_fields(line, total=line.total - 1),))
+
+
+def _poorer(portion: Portion) -> Portion:
+    payments = portion.payments
+    first = payments.attempts[0]
+    less = with_fields(first, points=first.points - 1)
+    return with_fields(portion, payments=payments.having(attempts=(less, *payments.attempts[1:])))
+
+
+def _kinder(portion: Portion) -> Portion:
+    (off,) = portion.discounts
+    return with_fields(portion, discounts=(with_fields(off, label="another rule"),))
+
+
+@pytest.mark.parametrize("wrong", [_cheaper, _poorer, _kinder])
+def test_the_law_sees_a_part_that_lost_something(wrong: Callable[[Portion], Portion]) -> None:
+    """A cent, a point, or the name of a rule that is not that of the whole breaks L16."""
+    order = paid_a()
+    first, *others = divided(order, EACH)
+    laws.split_conserves(order, [first, *others])
+    with pytest.raises(AssertionError, match="L16 split conserves"):
+        laws.split_conserves(order, [wrong(first), *others])
+
+
+def test_the_law_sees_a_matrix_that_does_not_add_up() -> None:
+    """A cent in the wrong cell breaks L25, of the part by itself and of the row that was cut."""
+    order = paid_a()
+    first, *others = divided(order, EACH)
+    plan = first.payments.plan
+    assert plan is not None
+    (a, b, *rest), *rows = plan.matrix
+    odd = with_fields(plan, matrix=((a + 1, b - 1, *rest), *rows))
+    wrong = with_fields(first, payments=first.payments.having(plan=odd))
+    with pytest.raises(AssertionError, match="L25 matrix"):
+        laws.part_reconciles(wrong)
+    with pytest.raises(AssertionError, match="L25 matrix"):
+        laws.cut_rows_are_next_to_their_share(order, [wrong, *others])
+
+
+def test_the_law_sees_what_was_priced_again() -> None:
+    """L17: an order that comes back with another price or other money is not what was split."""
+    order = paid_a()
+    laws.rejoin_inverts(order, order)
+    dearer = with_fields(order, content=with_fields(order.content, total=order.total + 1))
+    with pytest.raises(AssertionError, match="L17 rejoin inverts split"):
+        laws.rejoin_inverts(order, dearer)
+    poorer = with_fields(order, payments=order.payments.having(attempts=()))
+    with pytest.raises(AssertionError, match="L17 rejoin inverts split"):
+        laws.rejoin_inverts(order, poorer)
 
 
 # Case 1 ------------------------------------------------------------------------------------------

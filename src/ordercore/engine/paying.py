@@ -74,6 +74,7 @@ __all__ = [
 ]
 
 
+_DECLINED = AttemptState.DECLINED  # a look-up through an Enum class costs more than the comparison
 _TOLD_LATER = (Points, Channel, Cash, OnDelivery)
 """Tenders of which a payment does not ask what there is: the charge itself finds out."""
 
@@ -193,14 +194,11 @@ def _offer_text(offer: Tender, currency: str, path: str) -> str:
 
 
 def _result(order: Order) -> PaymentResult:
+    payments = order.payments
     declined = tuple(
-        [
-            attempt.reason or attempt.gateway
-            for attempt in order.payments.current()
-            if attempt.state is AttemptState.DECLINED
-        ]
+        [a.reason or a.gateway for a in payments.current() if a.state is _DECLINED]
     )
-    return PaymentResult(order, order.payments.action(), declined)
+    return PaymentResult(order, payments.action(), declined)
 
 
 def pay(

@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         Carrier,
         CouponBook,
         Hook,
+        Opened,
         OrderStore,
         PaymentGateway,
         QuotaSource,
@@ -379,7 +380,7 @@ def repeated(shop: Shop, receipt: Receipt, by: Actor) -> Flow[Order | None]:
 
     Raises `KeyReused` when the key stood for something else (law L13).
     """
-    opened = yield from call(shop.store.open, "", receipt.shop, receipt.key)
+    opened: Opened = yield _new(Step, (shop.store.open, ("", receipt.shop, receipt.key), None))
     known = opened.receipt
     if known is None:
         return None

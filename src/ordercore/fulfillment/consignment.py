@@ -198,6 +198,7 @@ class CustomsDesk:
         self.sold = sold
         self.asked = 0
         self._lines = {line.id: line for line in sold.lines}
+        self._places = {line.id: place for place, line in enumerate(sold.lines)}
         worths = [line.net + line.funded for line in sold.lines]
         weights = worths if any(worths) else [1] * len(worths)
         self._insurance = _shared(sold.insurance, weights, sold.lines)
@@ -228,7 +229,7 @@ class CustomsDesk:
         return sum([worth.net + worth.funded for worth in self.worths(runs)])
 
     def worths(self, runs: Sequence[Run]) -> list[_Worth]:
-        """The units by line, in the order in which lines are first named."""
+        """The units by line, in the order of the sale: odd cents do not depend on how parcels were packed."""
         found: dict[str, _Worth] = {}
         for run in runs:
             line, whole = self._lines[run.line], self._lines[run.line].quantity
@@ -247,7 +248,9 @@ class CustomsDesk:
                     *[one + other for one, other in zip(known[1:], worth[1:], strict=True)],
                 )
             found[run.line] = worth
-        return list(found.values())
+        if len(found) == 1:
+            return list(found.values())
+        return sorted(found.values(), key=lambda worth: self._places[worth.line])
 
     def at_least(self, runs: Sequence[Run]) -> int:
         """What these units owe at least, however they are parted: the tax on their value at the lowest of the rates

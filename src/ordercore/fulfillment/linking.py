@@ -8,7 +8,6 @@ wins nothing by being parted. The answer is a choice with its reasons; nothing h
 
 from __future__ import annotations
 
-import enum
 from typing import TYPE_CHECKING
 
 from ordercore.errors import InvalidInput, InvalidManifest, InvalidPolicy
@@ -19,10 +18,18 @@ from ordercore.fulfillment.adding_up import (
     adding_up,
     check_adding_up,
 )
-from ordercore.fulfillment.carriage import FreightEstimate, Service
+from ordercore.fulfillment.carriage import Service
 from ordercore.fulfillment.consignment import CustomsDesk, SoldGoods
 from ordercore.fulfillment.item import Item, items_of
-from ordercore.fulfillment.parcel import ParcelGroup
+from ordercore.fulfillment.linked_choice import (
+    Alternative,
+    Candidate,
+    LinkCost,
+    LinkedChoice,
+    LinkedParcel,
+    LinkReason,
+    LinkRule,
+)
 from ordercore.fulfillment.parting import (
     Costs,
     Cut,
@@ -39,7 +46,6 @@ from ordercore.fulfillment.source import Source
 from ordercore.goods import LineId, Manifest
 from ordercore.money import decimal_text
 from ordercore.pricing.assessing import crosses
-from ordercore.pricing.border import Assessment
 from ordercore.value import value
 
 if TYPE_CHECKING:
@@ -70,6 +76,8 @@ WEIGHT_MAX = 10**6
 PAIRS_MAX = 100_000
 STEPS_MAX = 100_000
 MILLION = 1_000_000
+SETTLED_MAX = 10
+"""Most times that the choice gives way to one next to it, after the search."""
 NEIGHBORS_MAX = 60
 """Most cuts next to the best that are looked at to name the best other."""
 
@@ -194,176 +202,6 @@ def _unique(names: Sequence[str], path: str) -> frozenset[str]:
             raise InvalidPolicy(f"{name!r} stands twice", path=f"{path}[{number}]")
         seen.add(name)
     return frozenset(seen)
-
-
-# The answer -------------------------------------------------------------------------------------
-
-
-class LinkRule(enum.Enum):
-    """By which rule something was chosen."""
-
-    # a member is a singleton, so its identity may be its hash: at the speed of C
-    __hash__ = object.__hash__
-
-    FEWEST_POINTS = "fewest_points"
-    """No other way costs fewer points."""
-    FEWER_PARCELS = "fewer_parcels"
-    """Others are as cheap and have more parcels."""
-    FREIGHT_ALONE = "freight_alone"
-    """Linked choice is switched off."""
-    APART = "apart"
-    """A group that never shares a parcel."""
-    OTHER_SOURCE = "other_source"
-    """Goods of different sources."""
-    ADDED_UP = "added_up"
-    """Customs add these parcels up, and they owe more together."""
-    NOT_ADDED_UP = "not_added_up"
-    """Customs may add these parcels up, and they owe no more together."""
-    BORDER = "border"
-    """A step of the assessment."""
-    FREIGHT = "freight"
-    """The step of the rate table that made the price."""
-    FLOOR = "floor"
-    """The search did not look at everything."""
-
-
-@value
-class LinkReason:
-    """Why, in words, and the rule behind it."""
-
-    rule: LinkRule
-    text: str
-
-
-@value
-class LinkCost:
-    """What a way comes to, in minor units, with its points. ``tax`` is import tax and tax at the sale."""
-
-    freight: int
-    duty: int
-    tax: int
-    parcels: int
-    points: int
-
-    @property
-    def total(self) -> int:
-        """Freight, duty and tax."""
-        return self.freight + self.duty + self.tax
-
-
-@value
-class LinkedParcel:
-    """What goes together, and what it costs in minor units.
-
-    ``declared`` is the value on its declaration. ``duty`` and ``tax`` are what counts: where customs add parcels up,
-    its part of the whole; ``assessment`` is its own, ``None`` where no border is crossed.
-    """
-
-    goods: Manifest
-    source: str
-    service: str
-    carrier: str
-    freight: FreightEstimate
-    declared: int
-    duty: int
-    tax: int
-    assessment: Assessment | None
-    reasons: tuple[LinkReason, ...]
-
-
-class Candidate(enum.Enum):
-    """A way that is always looked at."""
-
-    # a member is a singleton, so its identity may be its hash: at the speed of C
-    __hash__ = object.__hash__
-
-    ONE_PARCEL = "one_parcel"
-    """As few parcels as may be: one, or one for each part that has to go apart."""
-    BY_GROUP = "by_group"
-    """A parcel for each group, as given."""
-    FREIGHT_ALONE = "freight_alone"
-    """The least freight."""
-    NEXT_BEST = "next_best"
-    """The best of the ways next to the choice: a part of a parcel moved, two parcels joined."""
-
-
-@value
-class Alternative:
-    """A way that was looked at: its parcels, what it would have cost (``None``: it cannot go), and why it lost."""
-
-    candidate: Candidate
-    parcels: tuple[Manifest, ...]
-    cost: LinkCost | None
-    why: str
-
-
-@value
-class LinkedChoice:
-    """How the goods go. ``chosen_as`` are the ways that the choice is itself.
-
-    ``proven``: no way has fewer points, up to the cents by which a line's units differ. Else ``gap_ppm`` is by how
-    much of its own points the choice can lie above the best at most, in parts per million; no way goes below ``at_least``.
-    Where linked choice is switched off these points are of freight and parcels alone.
-    """
-
-    parcels: tuple[LinkedParcel, ...]
-    cost: LinkCost
-    currency: str
-    enabled: bool
-    proven: bool
-    gap_ppm: int
-    at_least: int
-    chosen_as: tuple[Candidate, ...]
-    alternatives: tuple[Alternative, ...]
-    reasons: tuple[LinkReason, ...]
-
-    def groups(self) -> tuple[ParcelGroup, ...]:
-        """The parcels as a plan: what `OrderEngine.plan_parcels` takes."""
-        return tuple(
-            [
-                ParcelGroup(
-                    parcel.goods,
-                    parcel.source,
-                    service=parcel.service,
-                    carrier=parcel.carrier,
-                    reasons=tuple(dict.fromkeys([one.rule.value for one in self.reasons])),
-                    estimate=parcel.freight.amount,
-                )
-                for parcel in self.parcels
-            ]
-        )
-
-    def explain(self) -> str:
-        """The choice in words: costs, parcels with their reasons, what lost and why."""
-        count = f"{len(self.parcels)} parcel{'' if len(self.parcels) == 1 else 's'}"
-        lines = [f"{count}: {self._costs(self.cost)}"]
-        lines += [f"  {reason.text}" for reason in self.reasons]
-        for number, parcel in enumerate(self.parcels, 1):
-            carried = f"{parcel.service}{f' from {parcel.source}' if parcel.source else ''}"
-            lines.append(
-                f"parcel {number}: {_goods(parcel.goods)}, by {carried}, declared"
-                f" {self._money(parcel.declared)}: freight {self._money(parcel.freight.amount)},"
-                f" duty {self._money(parcel.duty)}, tax {self._money(parcel.tax)}"
-            )
-            lines += [f"  {reason.text}" for reason in parcel.reasons]
-        for other in self.alternatives:
-            name = other.candidate.value.replace("_", " ")
-            goods = " | ".join([_goods(goods) for goods in other.parcels])
-            cost = f"{self._costs(other.cost)}: " if other.cost is not None else ""
-            lines.append(f"not {name} ({goods}): {cost}{other.why}")
-        return "\n".join(lines)
-
-    def _money(self, amount: int) -> str:
-        return f"{self.currency} {decimal_text(amount, self.currency)}"
-
-    def _costs(self, cost: LinkCost) -> str:
-        parts = (("freight", cost.freight), ("duty", cost.duty), ("tax", cost.tax))
-        said = ", ".join([f"{name} {self._money(amount)}" for name, amount in parts])
-        return f"{said}, together {self._money(cost.total)}"
-
-
-def _goods(goods: Manifest) -> str:
-    return ", ".join([f"{units} of line {line}" for line, units in goods])
 
 
 # The choice -------------------------------------------------------------------------------------
@@ -527,6 +365,7 @@ class _Told:
 
     def choice(self, one: Cut, given: Cut, plain: Cut) -> LinkedChoice:
         """The answer, beside the ways that are always looked at."""
+        self._settle()
         looked: list[tuple[Candidate, Cut]] = [
             (Candidate.ONE_PARCEL, one),
             (Candidate.BY_GROUP, given),
@@ -566,9 +405,20 @@ class _Told:
             if _shape(cut) in seen:
                 continue
             judged = self.judge.judged(cut)
-            if judged is not None and (best is None or judged.rank < best.rank):
+            if judged is not None and (best is None or self._rank(judged) < self._rank(best)):
                 best = judged
         return best
+
+    def _settle(self) -> None:
+        """Take a way next to the choice that is better: where steps ran out, or by the cents of a line's units."""
+        for _ in range(SETTLED_MAX):
+            other = self._next_best({_shape(self.best.cut)})
+            if other is None or self._rank(other) >= self._rank(self.best):
+                break
+            self.best = other
+
+    def _rank(self, judged: Judged) -> tuple[int, int]:
+        return self._measured(judged.costs), judged.costs.parcels
 
     def _alternative(self, candidate: Candidate, cut: Cut) -> Alternative:
         goods = tuple([self._manifest(number, units) for number, units in cut])

@@ -318,7 +318,8 @@ def _refusal(
         sends = via or _SENDS.get(command)
         if sends is not None and not timed and not (command is Cancel and kind is _SYSTEM):
             senders = lifecycle.senders.get((order.state, sends))
-        if kind not in who if senders is None else situation.speaker not in senders:
+        says = kind in who if senders is None else situation.speaker in senders
+        if not says:
             return Refusal(f"a {kind.value} may not do this")
     if kind is _CUSTOMER and by.id != order.content.customer.id:
         return Refusal("the order belongs to another customer")

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AddedHolding", "AddedReservation", "Closing", "Order", "OrderContent", "row_taxes"]
 
+_CAPTURED = AttemptState.CAPTURED  # a look-up through an Enum class costs more than the comparison
+
 
 @value
 class AddedReservation:
@@ -278,15 +280,15 @@ class Order:
 
     def shippable(self) -> Manifest:
         """Units that are still to leave."""
-        gone = self.delivery.gone()
         if self.handling.gone:
             return Manifest()
+        gone = self.delivery.gone()
         return Manifest(
             tuple(
                 [
-                    (line.id, Quantity(line.quantity - gone.get(line.id, 0)))
+                    (line.id, Quantity(left))
                     for line in self.content.lines
-                    if line.quantity > gone.get(line.id, 0)
+                    if (left := line.quantity - gone.get(line.id, 0)) > 0
                 ]
             )
         )
@@ -364,11 +366,11 @@ class Order:
         less the money that is in our hands or promised to us. Who was given all of it back owes nothing for it.
         Computed from totals, never from changes."""
         payments = self.payments
-        if self.handling.released or payments.given_up:
+        if self.handling.released or (payments.refunds and payments.given_up):
             return 0
         left = self.content.total
         for attempt in payments.attempts:
-            if attempt.state is AttemptState.CAPTURED:  # what it covers, without a call
+            if attempt.state is _CAPTURED:  # what it covers, without a call
                 left -= attempt.captured - attempt.rounding + attempt.released
             else:
                 left -= attempt.covers

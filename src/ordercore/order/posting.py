@@ -90,6 +90,8 @@ SIDES: Mapping[TenderKind, AccountKind] = {
 """The account that the money of a tender comes from, by gateway."""
 
 
+_CAPTURED = AttemptState.CAPTURED  # a look-up through an Enum class costs more than the comparison
+_ADVANCES = _A.ADVANCES
 _PARTLY = frozenset({AttemptState.AUTHORIZED, AttemptState.CAPTURING})
 """Where an answer that leads to *authorized* tells of a part that was taken."""
 
@@ -152,7 +154,7 @@ def _answered(before: Order, event: AttemptAnswered) -> tuple[Entry, ...]:
     attempt: Attempt = before.payments.attempt(event.attempt)
     state = event.state
     had = attempt.captured - attempt.returned
-    if state is AttemptState.CAPTURED:
+    if state is _CAPTURED:
         whole = attempt.amount + attempt.rounding - attempt.released
         amount = (whole if event.amount is None else event.amount) - had
     elif state is AttemptState.RETURNED:
@@ -172,7 +174,7 @@ def _answered(before: Order, event: AttemptAnswered) -> tuple[Entry, ...]:
         owed = min(paid, attempt.to_capture - rounding)
     taken = Entry(SIDES[attempt.kind], attempt.gateway, amount)
     if not owed and not rounding:
-        return (taken, Entry(_A.ADVANCES, "", -paid))
+        return (taken, Entry(_ADVANCES, "", -paid))
     entries = (
         taken,
         Entry(_A.RECEIVABLE, "", -owed),

@@ -21,6 +21,7 @@ from ordercore.pricing import (
     AppliedDiscount,
     Assessment,
     Cart,
+    ChargeKind,
     Conversion,
     Presale,
     QuoteCharge,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ordercore.order.order import AddedReservation, Order
-    from ordercore.pricing.portion import ChargePortion, LinePortion
+    from ordercore.pricing.portion import ChargePortion, LinePortion, Off
 
 __all__ = [
     "PARTS_MAX",
@@ -179,16 +180,23 @@ class _Division:
             content.lines, offs_by_line(content.lines, content.discounts), strict=True
         ):
             name, quantity = line.id, line.quantity
-            counts = [mine.get(name, 0) for mine in self._counts]
-            if quantity in counts:
-                k = counts.index(quantity)
-                found[k].append((whole_portion(line, offs), quantity))
-                continue
-            portions = line_portions(line, counts, self.gone.get(name, 0), offs)
-            for k, portion in enumerate(portions):
-                if portion is not None:
-                    found[k].append((portion, quantity))
+            for mine, own in zip(self._counts, found, strict=True):
+                if mine.get(name) == quantity:
+                    own.append((whole_portion(line, offs), quantity))
+                    break
+            else:
+                self._apart(line, offs, found)
         return found
+
+    def _apart(
+        self, line: QuoteLine, offs: Sequence[Off], found: list[list[tuple[LinePortion, int]]]
+    ) -> None:
+        """Add the portions of a line whose units go apart."""
+        counts = [mine.get(line.id, 0) for mine in self._counts]
+        portions = line_portions(line, counts, self.gone.get(line.id, 0), offs)
+        for own, portion in zip(found, portions, strict=True):
+            if portion is not None:
+                own.append((portion, line.quantity))
 
     def charges(
         self, lines: Sequence[Sequence[tuple[LinePortion, int]]]
@@ -233,16 +241,30 @@ class _Division:
                     reason = f"{len(self.parts)} weights from 0, one of them above 0"
                     raise InvalidInput(reason, path=f"rule.given[{name}]")
                 return list(given)
-        by = self.rule.freight if charge.kind.value == "shipping" else self.rule.fees
+        by = self.rule.freight if charge.kind is ChargeKind.SHIPPING else self.rule.fees
         if by is ChargeShare.WEIGHT:
-            grams = [[p.line.weight_grams * p.line.quantity for p, _ in mine] for mine in lines]
-            if all([weight for mine in grams for weight in mine]):
-                return [sum(mine) for mine in grams]
+            grams = _grams(lines)
+            if grams is not None:
+                return grams
         if by is not ChargeShare.UNITS:
             costs = [sum([p.line.total for p, _ in mine]) for mine in lines]
             if any(costs):
                 return costs
         return [sum([p.line.quantity for p, _ in mine]) for mine in lines]
+
+
+def _grams(lines: Sequence[Sequence[tuple[LinePortion, int]]]) -> list[int] | None:
+    """What each part weighs; ``None`` where a line has no weight."""
+    found = []
+    for mine in lines:
+        total = 0
+        for portion, _ in mine:
+            line = portion.line
+            if not line.weight_grams:
+                return None
+            total += line.weight_grams * line.quantity
+        found.append(total)
+    return found
 
 
 def divided(
@@ -375,6 +397,8 @@ def _cart_of(order: Order, portion: Portion) -> Cart | None:
         name = line.id or str(i + 1)
         if name in units and not line.components:
             lines.append(line_as(line, name, units[name]))
+            if len(lines) == len(units):
+                break
     return cart_with(cart, tuple(lines))
 
 
@@ -408,8 +432,8 @@ def child_content(
     """
     old, portion = order.content, portions[at]
     cart = _cart_of(order, portion)
-    presale = _presale(order, [one.total for one in portions], at)
-    if cart is not None and presale is not None:
+    if cart is not None and cart.presale is not None:
+        presale = _presale(order, [one.total for one in portions], at)
         cart = cart_with(cart, cart.lines, presale=presale)
     points = 0
     if old.points:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordercore.allocation import allocate, matrix, share_of_units
-from ordercore.goods import LineId
 from ordercore.pricing.border import AssessedLine, Assessment
 from ordercore.pricing.cart import Funder
 from ordercore.pricing.discount import AppliedDiscount
@@ -83,12 +82,12 @@ def offs_by_line(
 ) -> list[list[Off]]:
     """What each discount takes off each line, by the line's place; what takes nothing is left out."""
     found: list[list[Off]] = [[] for _ in lines]
-    names = [line.id for line in lines]
+    places: dict[str, int] = {line.id: at for at, line in enumerate(lines)} if discounts else {}
     for i, off in enumerate(discounts):
         theirs = off.funder is not Funder.MERCHANT
         if off.line:
-            if off.amount and off.line in names:
-                found[names.index(LineId(off.line))].append((i, off.amount, theirs, True))
+            if off.amount and off.line in places:
+                found[places[off.line]].append((i, off.amount, theirs, True))
             continue
         own = off.level is DiscountLevel.LINE
         for mine, share in zip(found, off.shares, strict=False):
@@ -311,32 +310,30 @@ def discounts_of(
 ) -> tuple[AppliedDiscount, ...]:
     """The discounts as they bear on these portions, in their order; what does not bear on them is left out."""
     taken: dict[int, list[int]] = {}
+    whole: dict[int, AppliedDiscount] = {}
     width = len(lines)
-    at = 0
-    for portions in (lines, charges):
-        for portion in portions:
-            for place, part in portion.offs:
-                known = taken.get(place)
-                if known is None:
-                    known = taken[place] = [0] * (width + 1)
-                known[at] += part
-            at += portions is lines
-    found = []
-    for place in sorted(taken):
-        off, parts = discounts[place], taken[place]
-        amount = sum(parts)
-        if amount == off.amount and off.line:
-            found.append(off)
-            continue
+    for at, portion in enumerate(lines):
+        for place, part in portion.offs:
+            off = discounts[place]
+            if off.line and part == off.amount:
+                whole[place] = off
+            elif place in taken:
+                taken[place][at] += part
+            else:
+                taken[place] = [0] * (width + 1)
+                taken[place][at] = part
+    for freight in charges:
+        for place, part in freight.offs:
+            taken.setdefault(place, [0] * (width + 1))[width] += part
+    for place, parts in taken.items():
+        off, amount = discounts[place], sum(parts)
         asked = off.asked if amount == off.amount else min(off.asked, amount)
         shares = tuple(parts[:width]) if off.shares else ()
-        found.append(
-            AppliedDiscount(
-                off.line, off.label, off.ppm, asked, amount, shares, off.level, off.promotion,
-                off.funder, off.code, off.layer,
-            )
+        whole[place] = AppliedDiscount(
+            off.line, off.label, off.ppm, asked, amount, shares, off.level, off.promotion,
+            off.funder, off.code, off.layer,
         )  # fmt: skip
-    return tuple(found)
+    return tuple([whole[place] for place in sorted(whole)])
 
 
 def assessment_portion(

@@ -103,6 +103,13 @@ class CaptureMoment(enum.Enum):
     """When staff says so, in one part or in several."""
 
 
+# a look-up through an Enum class costs more than the comparison
+_WAITING = AttemptState.WAITING
+_AUTHORIZED, _CAPTURED = AttemptState.AUTHORIZED, AttemptState.CAPTURED
+_AT_ONCE = CaptureMoment.AT_ONCE
+_PROMISED = frozenset({AttemptState.AUTHORIZED, AttemptState.CAPTURING})
+
+
 class RefundSplit(enum.Enum):
     """Over which tenders a refund goes back."""
 
@@ -182,7 +189,7 @@ class Attempt:
         ``amount`` is what was taken in all (*captured*, or *authorized* after a part was taken), or what is held.
         """
         captured, returned, authorized = self.captured, self.returned, self.authorized
-        if state is AttemptState.CAPTURED:
+        if state is _CAPTURED:
             captured = self.amount + self.rounding - self.released if amount is None else amount
             returned = 0
         elif state is AttemptState.RETURNED:
@@ -218,15 +225,13 @@ class Attempt:
     @property
     def deferred(self) -> bool:
         """Whether its money is held on purpose until later: an authorization that stands for money."""
-        return self.capture is not CaptureMoment.AT_ONCE
+        return self.capture is not _AT_ONCE
 
     @property
     def firm(self) -> bool:
         """Whether it counts as paid: it was taken, or is to be taken later as agreed."""
         state = self.state
-        return state is AttemptState.CAPTURED or (
-            (state is AttemptState.AUTHORIZED or state is AttemptState.CAPTURING) and self.deferred
-        )
+        return state is _CAPTURED or (state in _PROMISED and self.capture is not _AT_ONCE)
 
     @property
     def given_up(self) -> bool:
@@ -238,13 +243,13 @@ class Attempt:
         """Whether its last word is still to be spoken by the gateway. An authorization that is held on purpose
         has spoken."""
         state = self.state
-        return state in _LIVE and not (state is AttemptState.AUTHORIZED and self.deferred)
+        return state in _LIVE and not (state is _AUTHORIZED and self.capture is not _AT_ONCE)
 
     @property
     def covers(self) -> int:
         """What it stands for of the order's price, taken or held, in minor units."""
         state = self.state
-        if state is AttemptState.CAPTURED:
+        if state is _CAPTURED:
             return self.captured - self.rounding + self.released
         if state in HELD:
             return self.authorized or self.amount
@@ -254,11 +259,9 @@ class Attempt:
     def counted(self) -> int:
         """What of it counts as paid, in minor units: what it covers where it is firm, else what it gave up."""
         state = self.state
-        if state is AttemptState.CAPTURED:
+        if state is _CAPTURED:
             return self.captured - self.rounding + self.released
-        if (
-            state is AttemptState.AUTHORIZED or state is AttemptState.CAPTURING
-        ) and self.capture is not CaptureMoment.AT_ONCE:
+        if state in _PROMISED and self.capture is not _AT_ONCE:
             return self.authorized or self.amount
         return self.released
 
@@ -521,7 +524,10 @@ class Payments:
     def taken(self) -> bool:
         """Whether all of the payment in force was taken, or is held to be taken later as agreed."""
         current = self.current()
-        return bool(current) and all([a.firm or a.given_up for a in current])
+        for attempt in current:
+            if not (attempt.firm or attempt.given_up):
+                return False
+        return bool(current)
 
     @property
     def captured(self) -> int:
@@ -574,7 +580,7 @@ class Payments:
     def action(self) -> PaymentAction | None:
         """What the payer must still do, for the first attempt that waits."""
         for attempt in self.attempts:
-            if attempt.state is AttemptState.WAITING and attempt.round == self.round:
+            if attempt.state is _WAITING and attempt.round == self.round:
                 return attempt.action
         return None
 
@@ -618,6 +624,8 @@ def settled(
     new = _NEWS.get(status)
     if new is None or new not in _FORWARD[state]:
         return None
-    if new is _S.DECLINED and state in _ASKED and (told or (taken and state is _S.RETURNING)):
+    if state not in _ASKED:
+        return new
+    if new is _S.DECLINED and (told or (taken and state is _S.RETURNING)):
         return None
     return _S.RETURNED if state is _S.RETURNING else new

@@ -66,44 +66,45 @@ def parted(
                 cells = _spread(left, wholes, parts)
     if cells is None:
         cells = _solved([one.tender for one in held], parts)
-    sums = [_sums(matrix, len(held)) for matrix in cells]
+    sums = [[sum(column) for column in zip(*rows, strict=True)] for rows in cells]
+    taken: list[_Taken] = [([], []) for _ in parts]
     for j, one in enumerate(held):
-        one.cut([mine[j] for mine in sums])
+        one.cut([mine[j] if mine else 0 for mine in sums], taken)
     return tuple(
-        [
-            _payments(currency, rows, matrix, mine, held, k)
-            for k, (rows, matrix, mine) in enumerate(zip(parts, cells, sums, strict=True))
-        ]
+        [_payments(currency, rows, cells[k], sums[k], taken[k]) for k, rows in enumerate(parts)]
     )
 
 
-def _sums(matrix: Sequence[_Cells], width: int) -> list[int]:
-    """What each tender pays of some rows."""
-    return [sum(column) for column in zip(*matrix, strict=True)] or [0] * width
+_Taken = tuple[list[PlannedTender], list[Attempt]]
+"""The tenders of a part, and the attempts that they stand for."""
 
 
 class _Held:
-    """Money that an attempt still holds, and how it is cut over the parts."""
+    """Money that an attempt still holds."""
 
-    __slots__ = ("attempt", "points", "rounding", "roundings", "shares", "tender")
+    __slots__ = ("attempt", "rounding", "tender")
 
     def __init__(self, attempt: Attempt, tender: PlannedTender, rounding: int) -> None:
         self.attempt = attempt
         self.tender = tender
         self.rounding = rounding
-        self.points: Sequence[int] = ()
-        self.roundings: Sequence[int] = ()
-        self.shares: Sequence[tuple[FundShare, ...]] = ()
 
-    def cut(self, amounts: Sequence[int]) -> None:
-        """Share points, cash rounding and what merchants have of it by what each part takes."""
-        tender = self.tender
-        if tender.kind is TenderKind.POINTS:
-            self.points = _points(tender, amounts)
-        if self.rounding:
-            self.roundings = allocate(self.rounding, amounts)
-        if self.attempt.shares:
-            self.shares = _funds(self.attempt.shares, amounts)
+    def cut(self, amounts: Sequence[int], taken: Sequence[_Taken]) -> None:
+        """Give each part its piece: of the money, of the points, of cash rounding, of what merchants have of it."""
+        tender, attempt = self.tender, self.attempt
+        points = _points(tender, amounts) if tender.kind is TenderKind.POINTS else ()
+        roundings = allocate(self.rounding, amounts) if self.rounding else ()
+        shares = _funds(attempt.shares, amounts) if attempt.shares else ()
+        for k, amount in enumerate(amounts):
+            if amount:
+                planned, attempts = taken[k]
+                piece = tender
+                if amount != tender.amount:
+                    piece = portioned(tender, amount, points[k] if points else 0)
+                rounding = roundings[k] if roundings else 0
+                own = shares[k] if shares else ()
+                attempts.append(_share(attempt, len(planned), piece, rounding, own))
+                planned.append(piece)
 
 
 def _points(tender: PlannedTender, amounts: Sequence[int]) -> Sequence[int]:
@@ -251,36 +252,21 @@ def _payments(
     rows: Sequence[Owed],
     cells: Sequence[_Cells],
     sums: Sequence[int],
-    held: Sequence[_Held],
-    k: int,
+    taken: _Taken,
 ) -> Payments:
-    """The payments of the part at ``k``: its share of each tender, under the name of the attempt that took it."""
-    planned: list[PlannedTender] = []
-    attempts, names = [], []
-    for one, amount in zip(held, sums, strict=True):
-        if amount:
-            tender, attempt = one.tender, one.attempt
-            if amount != tender.amount:
-                tender = portioned(tender, amount, one.points[k] if one.points else 0)
-            attempts.append(
-                _share(
-                    attempt, len(planned), tender, one.roundings[k] if one.roundings else 0,
-                    one.shares[k] if one.shares else (),
-                )
-            )  # fmt: skip
-            names.append(attempt.id)
-            planned.append(tender)
-    if not planned:
+    """The payments of one part: its share of each tender, under the name of the attempt that took it."""
+    tenders, attempts = tuple(taken[0]), tuple(taken[1])
+    if not tenders:
         return Payments()
-    if len(planned) < len(sums):
+    if len(tenders) < len(sums):
         live = [j for j, amount in enumerate(sums) if amount]
         cells = [tuple([row[j] for j in live]) for row in cells]
-    kept, tenders = tuple(cells), tuple(planned)
-    named = tuple(rows)
-    if sum([cost for _, cost in rows]) != sum(sums):  # a part of the price is paid
+    kept, named, paid = tuple(cells), tuple(rows), sum(sums)
+    if sum([cost for _, cost in rows]) != paid:  # a part of the price is paid
         named = tuple([(row[0], sum(mine)) for row, mine in zip(rows, kept, strict=True)])
-    plan = TenderPlan(currency, sum(sums), tenders, named, kept, discounted(tenders, kept))
-    return Payments(0, plan, tuple(attempts), (), undrawn(plan), tuple(names))
+    plan = TenderPlan(currency, paid, tenders, named, kept, discounted(tenders, kept))
+    names = tuple([attempt.id for attempt in attempts])
+    return Payments(0, plan, attempts, (), undrawn(plan), names)
 
 
 def portioned(tender: PlannedTender, amount: int, points: int) -> PlannedTender:

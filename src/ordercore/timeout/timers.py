@@ -54,6 +54,7 @@ __all__ = ["HANDOVER", "RESOLVE", "authorization_key", "compensation_key", "refu
 _OWED = frozenset(
     {AttemptState.OPEN, AttemptState.CAPTURING, AttemptState.CLOSING, AttemptState.RETURNING}
 )
+_WAITING = AttemptState.WAITING  # a look-up through an Enum class costs more than the comparison
 CLOSE = TimerKey(TimerKind.CLOSE_UNPAID)
 """The deadline of payment; also asks again for an order that is closing."""
 RESOLVE = TimerKey(TimerKind.RESOLVE_PAYMENT)
@@ -191,7 +192,7 @@ def _watched(found: _Found, _event: Event, order: Order, plan: Plan, at: datetim
         if attempt.state in _OWED:
             found[RESOLVE] = at + policy.resolve_after
             return
-        if attempt.state is AttemptState.WAITING:
+        if attempt.state is _WAITING:
             found[RESOLVE] = at + policy.again(len(policy.backoff))
 
 

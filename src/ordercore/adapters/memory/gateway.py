@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AccountGateway", "Captures", "MemoryGateway"]
 
+# a look-up through an Enum class costs more than the comparison
+_AUTHORIZED, _CAPTURED = OutcomeStatus.AUTHORIZED, OutcomeStatus.CAPTURED
+
 
 class Captures(enum.Enum):
     """How a channel that authorizes first takes what it holds."""
@@ -54,12 +57,14 @@ class _Charge:
     )  # fmt: skip
 
     def __init__(self, request: ChargeRequest | None, outcome: Outcome, held: int = 0) -> None:
-        self.account = "" if request is None else request.account
-        self.amount = 0 if request is None else request.amount
-        self.points = 0 if request is None else request.points
+        if request is None:
+            self.account, self.amount, self.points = "", 0, 0
+        else:
+            self.account, self.amount = request.account, request.amount
+            self.points = request.points
         self.outcome = outcome
         self.held = held
-        self.open = outcome.status is OutcomeStatus.AUTHORIZED
+        self.open = outcome.status is _AUTHORIZED
         self.captured = 0
         self.refunded = 0
         self.points_back = 0
@@ -223,11 +228,11 @@ class MemoryGateway:
         self._take(request)
         now = self._clock.now()
         held, told = request.amount, None
-        if request.account in self._less:
+        if self._less and request.account in self._less:
             held = min(held, self._less[request.account])
             told = held if held != request.amount else None
         if self.capabilities.captures_at_once:
-            said = Outcome(OutcomeStatus.CAPTURED, reference, now, amount=told)
+            said = Outcome(_CAPTURED, reference, now, amount=told)
             charge = _Charge(request, said, held)
             charge.captured, charge.at = held, now
             return charge

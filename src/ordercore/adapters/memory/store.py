@@ -111,7 +111,7 @@ class MemoryStore:
                 self._write(change)
 
     def _check(self, change: Change, held: Order | None) -> None:
-        expected = change.version_before
+        expected = change.order.version - len(change.events)
         found = 0 if held is None else held.version
         if found != expected:
             raise Stale(
@@ -138,12 +138,12 @@ class MemoryStore:
                 keys.add(key)
 
     def _write(self, change: Change) -> None:
-        order = change.order
+        order, events = change.order, change.events
         name = order.content.id
         self._orders[name] = order
-        if change.events:
-            first = order.version - len(change.events) + 1
-            told = _new(_Told, (name, first, change.at, change.by, change.command, change.events))
+        if events:
+            first = order.version - len(events) + 1
+            told = _new(_Told, (name, first, change.at, change.by, change.command, events))
             history = self._history.get(name)
             if history is None:
                 self._history[name] = [told]
@@ -161,18 +161,26 @@ class MemoryStore:
                 content.shop,
             )
             self._entries.append(_new(_Booked, booked))
-        timers, leases = self._timers, self._leases
+        timers = self._timers
         for key in change.timers_cleared:
             timers.pop((name, key), None)
-            leases.pop((name, key), None)
         for timer in change.timers_set:
             timers[name, timer.key] = timer
-            leases.pop((name, timer.key), None)
+        if self._leases:
+            self._forget_leases(change)
         if self._parked:
             self._forget_parked(change)
         receipt = change.receipt
         if receipt is not None:
             self._receipts[receipt.shop, receipt.key] = receipt
+
+    def _forget_leases(self, change: Change) -> None:
+        """What a change sets or clears is nobody's to serve any more."""
+        name, leases = change.order.content.id, self._leases
+        for key in change.timers_cleared:
+            leases.pop((name, key), None)
+        for timer in change.timers_set:
+            leases.pop((name, timer.key), None)
 
     def _forget_parked(self, change: Change) -> None:
         """What a change sets or clears is aside no more."""

@@ -66,6 +66,8 @@ __all__ = [
 ]
 
 _S = AttemptState
+# a look-up through an Enum class costs more than the comparison
+_OPEN, _AUTHORIZED, _CAPTURED = _S.OPEN, _S.AUTHORIZED, _S.CAPTURED
 _WAITS = frozenset({_S.OPEN, _S.WAITING})
 _LOST = frozenset({_S.DECLINED, _S.RETURNED, _S.RETURNING})
 _UNDER_WAY = "a payment is under way: wait for its end"
@@ -191,7 +193,7 @@ def pay(deciding: Deciding, command: Pay) -> None:
     if plan.currency != order.currency or plan.total != order.payable:
         reason = f"the plan pays {plan.total}, but {order.payable} is due"
         raise InvalidTenders(reason, path="tenders", planned=plan.total, due=order.payable)
-    payments = order.payments
+    payments, name = order.payments, order.content.id
     first = len(payments.attempts)
     carried = tuple([name for name, _ in carried_tenders(payments)]) if first else ()
     fresh = plan.tenders[len(carried) :]
@@ -206,7 +208,7 @@ def pay(deciding: Deciding, command: Pay) -> None:
         picks = instalment.picks_now(order, picks)
     attempts = tuple(
         [
-            _attempt(f"{order.id}/{first + j + 1}", this, len(carried) + j, tender, pick)
+            _attempt(f"{name}/{first + j + 1}", this, len(carried) + j, tender, pick)
             for j, (tender, pick) in enumerate(zip(fresh, picks, strict=True))
         ]
     )
@@ -216,8 +218,8 @@ def pay(deciding: Deciding, command: Pay) -> None:
 def _attempt(name: str, this: int, place: int, tender: PlannedTender, pick: ChannelPick) -> Attempt:
     return Attempt(
         name, this, place, tender.kind, pick.gateway, tender.account, tender.amount,
-        tender.points, _S.OPEN, capture=pick.capture, several=pick.several,
-        rounding=tender.rounding, backups=pick.backups, method=pick.method, shares=pick.shares,
+        tender.points, _OPEN, 0, 0, "", None, "", None, pick.capture, pick.several, 0, 0, 0,
+        tender.rounding, None, pick.backups, pick.method, None, 0, pick.shares,
     )  # fmt: skip
 
 
@@ -233,7 +235,7 @@ def _leads(
     after = settled(before, outcome.status, told=told, taken=had > attempt.returned)
     if after is None:
         return None
-    if before is not _S.AUTHORIZED and before is not _S.CAPTURING:
+    if before not in _PARTLY:
         return after, outcome.amount if after in HELD else None
     if after is not _S.CAPTURED:
         lapsed = after is _S.DECLINED and had > attempt.returned
@@ -270,7 +272,7 @@ def _told(
 def _moved(attempt: Attempt, after: AttemptState, amount: int | None) -> int:
     """What moves when an attempt comes to a state, in minor units."""
     had = attempt.captured - attempt.returned
-    if after is _S.CAPTURED:
+    if after is _CAPTURED:
         whole = attempt.amount + attempt.rounding - attempt.released
         return (whole if amount is None else amount) - had
     if after is _S.RETURNED:
@@ -420,10 +422,10 @@ def conclude(deciding: Deciding, *, stood: bool = False) -> None:
     states = {attempt.state for attempt in current}
     canceled = order.closing is not None and not order.closing.timed_out
     if current and states <= HELD and not canceled and instalment.covered(deciding):
-        authorized = tuple([a.id for a in current if a.state is _S.AUTHORIZED and not a.deferred])
+        authorized = tuple([a.id for a in current if a.state is _AUTHORIZED and not a.deferred])
         if authorized:
             deciding.apply(CaptureAsked(authorized))
-        elif all([a.firm for a in current]):
+        elif all([a.state is _CAPTURED or a.firm for a in current]):
             if paid_in_full(order):
                 deciding.move("pay")
             else:
