@@ -556,7 +556,10 @@ def posting(before: Order, events: tuple[Event, ...]) -> tuple[Entry, ...]:
             for earlier in events[:i]:
                 now = FOLDS[type(earlier)](now, earlier, now.entered_at)
         made = post(now, event)
-        entries += made if in_parts is None else in_parts.after(event, made)
+        if in_parts is not None:
+            made = in_parts.after(event, made)
+        if made:
+            entries += made
     return tuple(entries)
 
 

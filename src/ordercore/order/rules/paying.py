@@ -149,11 +149,12 @@ def may_start(order: Order, situation: Situation) -> Refusal | None:
     pay_by = deadline(order, situation.lifecycle)
     if pay_by is not None and situation.at > pay_by:
         return Refusal(f"the time to pay ended at {pay_by.isoformat()}")
-    if any(attempt.live and attempt.state is not _S.WAITING for attempt in order.payments.attempts):
+    payments = order.payments
+    if any([attempt.live and attempt.state is not _S.WAITING for attempt in payments.attempts]):
         return Refusal(_UNDER_WAY)
-    if order.payments.keeps() and not order.due:
+    if payments.keeps() and not order.due:
         return Refusal("the order is paid: nothing is due")
-    if order.payments.refunded_now:
+    if payments.refunds and payments.refunded_now:
         # a plan is made for all rows of today, and what was refunded of them is not to be paid again
         return Refusal("some of it was refunded since it was paid: amend it, then pay what is due")
     return None
@@ -328,20 +329,20 @@ def _gone(order: Order) -> str:
 
 def answer(deciding: Deciding, command: AnswerAttempts) -> None:
     """Take answers in, then see what follows."""
-    payments = deciding.order.payments
+    payments, currency = deciding.order.payments, deciding.order.content.currency
+    known = {attempt.id: attempt for attempt in payments.attempts}
     told: dict[str, AttemptAnswered] = {}
     late: list[tuple[str, Outcome]] = []
     for name, outcome in command.answers:
         if outcome.status is OutcomeStatus.UNKNOWN:
             continue
-        attempt = payments.attempt(name)
-        state = attempt.state
-        if state in _LATE or name in told:
+        attempt = known.get(name) or payments.attempt(name)  # raises for one that there is not
+        if attempt.state in _LATE or name in told:
             late.append((name, outcome))
             continue
         led = _leads(attempt, outcome, deciding.situation.at, told=command.told)
         if led is not None:
-            told[name] = _told(attempt, led, outcome, deciding.order.currency)
+            told[name] = _told(attempt, led, outcome, currency)
     if told:
         deciding.apply_answers(tuple(told.values()))
         _reroute(deciding, told, payments)

@@ -32,10 +32,10 @@ _MOST = 4
 """Most parts of a drawn split."""
 
 
-def _sold() -> SearchStrategy[Quote]:
+def _sold(*, presales: bool) -> SearchStrategy[Quote]:
     small = carts(max_lines=4, max_units=6, max_price=20_000)
     full = full_carts(max_lines=3, max_units=4, max_price=20_000)
-    return quotes(small) | quotes(full) | quotes(full) | quotes(small, presales=True)
+    return quotes(small) | quotes(full) | quotes(full) | quotes(small, presales=presales)
 
 
 @st.composite
@@ -47,7 +47,7 @@ def settled_orders(
 
     ``of`` are the quotes to begin with; ``paid``: all of the price is paid.
     """
-    priced = draw(of if of is not None else _sold())
+    priced = draw(of if of is not None else _sold(presales=not paid))
     assume(sum([line.quantity for line in priced.lines]) > 1)
     presold = priced.cart.presale is not None
     lifecycle = presale_lifecycle() if presold else None
