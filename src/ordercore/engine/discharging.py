@@ -121,9 +121,7 @@ def _owed(
     gateway: PaymentGateway, state: AttemptState
 ) -> Callable[[ChargeRequest], Answer[Outcome]]:
     """The call that an attempt's state owes."""
-    if state is _S.OPEN:
-        return gateway.authorize
-    if state is _S.CAPTURING:
+    if state is _CAPTURING:
         return gateway.capture
     if state is _S.RETURNING:
         return gateway.void
@@ -150,8 +148,9 @@ class _Run:
         """Remember the attempts of a change that this flow has committed."""
         for event in made.events:
             if type(event) is PaymentStarted:
+                until = made.at + self.span
                 for attempt in event.attempts:
-                    self.until[attempt.id] = made.at + self.span
+                    self.until[attempt.id] = until
             elif type(event) is Rerouted:
                 self.until[event.attempt.id] = made.at + self.span
 
@@ -180,13 +179,14 @@ def _place(attempt: Attempt) -> tuple[int, int]:
 
 
 def _authorized(
-    shop: Shop, gateway: PaymentGateway, attempt: Attempt, request: ChargeRequest, run: _Run
+    shop: Shop, order: Order, attempt: Attempt, pay_by: datetime | None, run: _Run
 ) -> Flow[Outcome]:
     """Ask a gateway for the money; one that must not be called now is not called, where that can be known.
 
     A `GatewayError` says that nothing was moved by this call. An earlier call under the same key may have moved
     money, so only of the first one does it say that nothing was sent.
     """
+    gateway, request = shop.gateway(attempt.gateway), charge_request(order, attempt, pay_by)
     traffic, channels, now = shop.traffic, shop.policies.channels, shop.clock.now
     channel = attempt.kind is _CHANNEL
     if run.fresh(attempt, moment := now()):
@@ -221,30 +221,20 @@ def _authorized(
     return outcome
 
 
-def _asked(
-    shop: Shop, order: Order, attempt: Attempt, pay_by: datetime | None, run: _Run
-) -> Flow[Outcome]:
-    """Make the call that an attempt owes. No answer is `UNKNOWN` itself, a gateway that cannot tell is another."""
+def _asked(shop: Shop, order: Order, attempt: Attempt, pay_by: datetime | None) -> Flow[Outcome]:
+    """Make the call that an attempt owes beside the first one."""
     gateway, state = shop.gateway(attempt.gateway), attempt.state
-    try:
-        if state is _OPEN:
-            request = charge_request(order, attempt, pay_by)
-            return (yield from _authorized(shop, gateway, attempt, request, run))
-        whole = state is _S.CAPTURING and not takes_parts(gateway)
-        request = charge_request(order, attempt, pay_by, whole=whole)
-        outcome = sound((yield from call(_owed(gateway, state), request)), gateway, attempt)
-        closes = gateway.capabilities.closes
-        if state is _S.CLOSING and outcome.status in _UNDECIDED and not closes:
-            outcome = sound((yield from call(gateway.void, request)), gateway, attempt)
-    except (GatewayTimeout, PortFailed) as error:
-        return unanswered(error)
-    except GatewayError:
-        return UNKNOWN
+    whole = state is _CAPTURING and not takes_parts(gateway)
+    request = charge_request(order, attempt, pay_by, whole=whole)
+    outcome = sound((yield from call(_owed(gateway, state), request)), gateway, attempt)
+    closes = gateway.capabilities.closes
+    if state is _S.CLOSING and outcome.status in _UNDECIDED and not closes:
+        outcome = sound((yield from call(gateway.void, request)), gateway, attempt)
     return outcome
 
 
 def _answers(shop: Shop, order: Order, run: _Run) -> Flow[list[tuple[str, Outcome]]]:
-    """Ask every gateway that is owed a call.
+    """Ask every gateway that is owed a call. No answer is `UNKNOWN` itself, a gateway that cannot tell is another.
 
     After a decline no further tender of the payment is sent.
     """
@@ -262,7 +252,17 @@ def _answers(shop: Shop, order: Order, run: _Run) -> Flow[list[tuple[str, Outcom
                 answers.append((attempt.id, _UNSENT))
             continue  # else the decision undoes it
         run.asked.add((attempt.id, state))
-        outcome = yield from _asked(shop, order, attempt, pay_by, run)
+        asking = (
+            _authorized(shop, order, attempt, pay_by, run)
+            if state is _OPEN
+            else _asked(shop, order, attempt, pay_by)
+        )
+        try:
+            outcome = yield from asking
+        except (GatewayTimeout, PortFailed) as error:
+            outcome = unanswered(error)
+        except GatewayError:
+            outcome = UNKNOWN
         if outcome.status is not _UNKNOWN:
             answers.append((attempt.id, outcome))
         elif run.last and outcome is not UNKNOWN and _unheard(attempt):

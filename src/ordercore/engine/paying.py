@@ -195,9 +195,7 @@ def _offer_text(offer: Tender, currency: str, path: str) -> str:
 
 def _result(order: Order) -> PaymentResult:
     payments = order.payments
-    declined = tuple(
-        [a.reason or a.gateway for a in payments.current() if a.state is _DECLINED]
-    )
+    declined = tuple([a.reason or a.gateway for a in payments.current() if a.state is _DECLINED])
     return PaymentResult(order, payments.action(), declined)
 
 

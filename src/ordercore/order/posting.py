@@ -41,6 +41,7 @@ repay of the shipping is shipping income, the rest of it is revenue.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ordercore.ledger import AccountKind, Entry
@@ -221,8 +222,12 @@ def _taken_out(before: Order, event: MoneyTakenOut) -> tuple[Entry, ...]:
     return tuple([entry for entry in found if entry.amount])
 
 
+@lru_cache(maxsize=1024)
 def _payable(ppm: int, name: str) -> str:
-    """The account of a tax: its percent, after its name where a row bears several."""
+    """The account of a tax: its percent, after its name where a row bears several.
+
+    A shop has few different rates, and writing one costs more than looking it up.
+    """
     return f"{name} {Percent(ppm)}" if name else str(Percent(ppm))
 
 
@@ -254,16 +259,21 @@ class _Sale:
 
     def entries(self, sign: int) -> tuple[Entry, ...]:
         """Credited (-1) when the sale is booked, debited (1) by a refund."""
-        found = [(_A.FUNDED_DISCOUNTS, who.value, -amount) for who, amount in self.funded.items()]
-        found += [
-            (_A.REVENUE, "", self.revenue),
-            (_A.SHIPPING_INCOME, "", self.freight),
-            (_A.DUTY_COLLECTED, "", self.duties),
+        found = [
+            Entry(_A.FUNDED_DISCOUNTS, who.value, -sign * amount)
+            for who, amount in self.funded.items()
+            if amount
         ]
-        found += [(_A.TAX_PAYABLE, detail, tax) for detail, tax in self.taxes.items()]
-        return tuple(
-            [Entry(account, detail, sign * amount) for account, detail, amount in found if amount]
-        )
+        if self.revenue:
+            found.append(Entry(_A.REVENUE, "", sign * self.revenue))
+        if self.freight:
+            found.append(Entry(_A.SHIPPING_INCOME, "", sign * self.freight))
+        if self.duties:
+            found.append(Entry(_A.DUTY_COLLECTED, "", sign * self.duties))
+        for detail, tax in self.taxes.items():
+            if tax:
+                found.append(Entry(_A.TAX_PAYABLE, detail, sign * tax))
+        return tuple(found)
 
 
 def _to_collect(payments: Payments) -> int:

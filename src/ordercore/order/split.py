@@ -437,7 +437,8 @@ def child_content(
         cart = cart_with(cart, cart.lines, presale=presale)
     points = 0
     if old.points:
-        points = allocate(old.points, [one.total for one in portions])[at]
+        costs = [one.total for one in portions]
+        points = allocate(old.points, costs if any(costs) else [1] * len(costs))[at]
     return OrderContent(
         name, number, old.shop, old.kind, old.lifecycle, old.lifecycle_version, old.currency,
         old.customer, old.address, portion.lines, portion.charges, portion.discounts,

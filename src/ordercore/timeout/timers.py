@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from ordercore.event import Event
     from ordercore.lifecycle import Lifecycle
     from ordercore.order import Order
-    from ordercore.tender import Refund
+    from ordercore.tender import Attempt, Refund
     from ordercore.timeout.policy import TimeoutPolicy
     from ordercore.timeout.reckoning import Clock, Plan
 
@@ -199,8 +199,11 @@ def _watched(found: _Found, _event: Event, order: Order, plan: Plan, at: datetim
 def _answered(
     found: _Found, event: AttemptAnswered, order: Order, plan: Plan, at: datetime
 ) -> None:
-    _watched(found, event, order, plan, at)
-    _authorization(found, event.attempt, order, plan, at)
+    if RESOLVE not in found:
+        _watched(found, event, order, plan, at)
+    for attempt in order.payments.attempts:
+        if attempt.expires_at is not None and attempt.id == event.attempt:
+            _authorization(found, attempt, plan, at)
 
 
 def _asked(
@@ -208,16 +211,15 @@ def _asked(
 ) -> None:
     _watched(found, event, order, plan, at)
     for name in event.attempts:
-        _authorization(found, name, order, plan, at)
+        _authorization(found, order.payments.attempt(name), plan, at)
 
 
-def _authorization(found: _Found, name: str, order: Order, plan: Plan, at: datetime) -> None:
+def _authorization(found: _Found, attempt: Attempt, plan: Plan, at: datetime) -> None:
     """Watch money that is held on purpose: before its authorization ends, and when it ends."""
-    attempt = order.payments.attempt(name)
     ends = attempt.expires_at
     if ends is None or not attempt.deferred:
         return
-    key = authorization_key(name)
+    key = authorization_key(attempt.id)
     if attempt.state is AttemptState.AUTHORIZED:
         found[key] = max(at, ends - plan.policy.capture_before)
     else:

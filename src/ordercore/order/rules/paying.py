@@ -67,7 +67,7 @@ __all__ = [
 
 _S = AttemptState
 # a look-up through an Enum class costs more than the comparison
-_OPEN, _AUTHORIZED, _CAPTURED = _S.OPEN, _S.AUTHORIZED, _S.CAPTURED
+_OPEN, _AUTHORIZED, _CAPTURED, _DECLINED = _S.OPEN, _S.AUTHORIZED, _S.CAPTURED, _S.DECLINED
 _WAITS = frozenset({_S.OPEN, _S.WAITING})
 _LOST = frozenset({_S.DECLINED, _S.RETURNED, _S.RETURNING})
 _UNDER_WAY = "a payment is under way: wait for its end"
@@ -262,7 +262,7 @@ def _told(
 ) -> AttemptAnswered:
     """What an outcome makes of an attempt, by where it leads."""
     after, amount = led
-    action = outcome.action if after is _S.WAITING else None
+    action = None if outcome.action is None or after is not _S.WAITING else outcome.action
     moved = _moved(attempt, after, amount)
     return AttemptAnswered(
         attempt.id, after, outcome.reference, outcome.at, outcome.reason, action, amount,
@@ -368,7 +368,7 @@ def _reroute(deciding: Deciding, told: Mapping[str, AttemptAnswered], before: Pa
     Only a definite word counts: an unknown outcome is looked up first, and never tried on another channel.
     """
     order = deciding.order
-    declined = [news for news in told.values() if news.state is _S.DECLINED]
+    declined = [news for news in told.values() if news.state is _DECLINED]
     if not declined or order.closing is not None or not deciding.lists("pay"):
         return
     current = order.payments.current()
