@@ -76,7 +76,7 @@ if TYPE_CHECKING:
     from ordercore.party import Actor
     from ordercore.pricing import Quote
 
-__all__ = ["Amendment", "amend", "preview_amendment", "recover"]
+__all__ = ["Amendment", "amend", "cart_of", "let_go", "preview_amendment", "recover"]
 
 
 @value
@@ -146,7 +146,7 @@ def _units(quote: Quote) -> dict[str, int]:
 def _kept(order: Order) -> tuple[AddedReservation, ...]:
     """What was added, as far as the order still needs it: units that were refunded are held no more.
 
-    A name that needs nothing is dropped: `_let_go` has freed it by then.
+    A name that needs nothing is dropped: `let_go` has freed it by then.
     """
     return tuple([AddedReservation(*one) for one in order.reservations()[1:] if one[1]])
 
@@ -170,7 +170,7 @@ def _held(
     return old.coupon_holding, (*kept, *codes), codes
 
 
-def _let_go(shop: Shop, order: Order) -> Flow[None]:
+def let_go(shop: Shop, order: Order) -> Flow[None]:
     """Free once more what was added and is needed no more: its names are not in the next content."""
     if shop.stock is not None:
         for name, goods in order.reservations()[1:]:
@@ -414,7 +414,7 @@ def _committed(
             yield from call(shop.stock.release, promised)  # it is others that come to the order now
         promised = _name(draft)
         yield from _promise(shop, decision.order, draft)
-        yield from _let_go(shop, order)
+        yield from let_go(shop, order)
         made = change(
             order, decision, where.at, by, receipt.command, shop.policies.timeouts,
             where.lifecycle, receipt,

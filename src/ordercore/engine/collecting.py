@@ -16,7 +16,7 @@ from ordercore.clock import utc
 from ordercore.engine.discharging import discharge
 from ordercore.engine.flow import call
 from ordercore.engine.placing import checked_key
-from ordercore.engine.shop import checked_goods, digest, load, once, repeated
+from ordercore.engine.shop import checked_goods, digest, load, once, record, repeated
 from ordercore.errors import InvalidInput, KeyReused, OtherSideFailed
 from ordercore.fulfillment.pickup import (
     CodeRefused,
@@ -172,27 +172,72 @@ def _answered(
 ) -> Flow[Order | None]:
     """The order, if this very try was made before under its key; ``None`` for a new key.
 
-    A try is known by the salt of the code that it was made against, which may have been replaced since: the
+    A key that handed goods over is known by its handover, before anything is made of what was typed now. One of a
+    wrong try is known by the salt of the code that it was made against, which may have been replaced since: the
     newest is looked at first, and an order has few. Raises `KeyReused` for a key that stands for something else.
     """
     known = (yield from call(shop.store.open, "", order.shop, asked.key)).receipt
     if known is None:
         return None
-    pepper = _secrets(shop).pepper
+    order = yield from load(shop, order.id)  # as it stands with what the key did
     ours = (known.command, known.order_id) == ("CollectGoods", order.id)
-    for pickup in reversed(order.delivery.pickups) if ours else ():
-        if pickup.store != asked.store:
-            continue
-        try:
-            text = read_code(code, pickup.seal.alphabet, pickup.seal.length)
-        except InvalidInput:
-            continue
-        content = _content(order.id, pickup, pickup.seal.digest_of(text, pepper), asked)
-        if content == known.digest:
+    shipment = f"{order.id}/s-{asked.key}"
+    pickups = tuple(reversed(order.delivery.pickups)) if ours else ()
+    gave = [p for p in pickups if any([handed.id == shipment for handed in p.handovers])]
+    for pickup in gave:
+        if known.digest == _content(order.id, pickup, pickup.seal.digest, asked):
+            return (yield from _given(shop, order, pickup, code, asked, by))
+    for pickup in () if gave else pickups:
+        sealed = _sealed(shop, pickup, code) if pickup.store == asked.store else ""
+        content = _content(order.id, pickup, sealed, asked)
+        if sealed and content == known.digest:
             receipt = Receipt(order.shop, asked.key, "CollectGoods", content, order.id)
             return (yield from repeated(shop, receipt, by))
-    reason = f"key {asked.key!r} already stands for another {known.command}"
-    raise KeyReused(reason, path="key", key=asked.key, order=known.order_id)
+    raise _reused(asked.key, known)
+
+
+def _given(
+    shop: Shop, order: Order, pickup: Pickup, code: str, asked: Collection, by: Actor
+) -> Flow[Order]:
+    """The order of a key that handed goods over against this code.
+
+    While the code may still open something, a repeat says whether the code is right just as a fresh try does: it is
+    taken only when a fresh one would be, from those who may, and a wrong code is counted. Else a used key would let
+    anybody guess without end.
+    """
+    now = shop.clock.now()
+    if pickup.end is not None or now >= pickup.expires_at or not order.shippable():
+        if not pickup.seal.opens(_sealed(shop, pickup, code)):
+            reason = f"key {asked.key!r} already stands for another code"
+            raise KeyReused(reason, path="key", key=asked.key, order=order.id)
+        receipt = Receipt(
+            order.shop, asked.key, "CollectGoods",
+            _content(order.id, pickup, pickup.seal.digest, asked), order.id,
+        )  # fmt: skip
+        return (yield from repeated(shop, receipt, by)) or order
+    taken(order, pickup, asked.store, now)
+    text = read_code(code, pickup.seal.alphabet, pickup.seal.length)
+    sealed = pickup.seal.digest_of(text, _secrets(shop).pepper)
+    shipment = f"{order.id}/s-{asked.key}"
+    command = CollectGoods(pickup.id, asked.store, sealed, shipment, asked.goods, asked.proxy)
+    made = yield from record(shop, order, command, by)
+    if any([type(event) is CodeRefused for event in made.events]):
+        raise _wrong(made.order, asked.store, made)
+    return made.order
+
+
+def _sealed(shop: Shop, pickup: Pickup, code: str) -> str:
+    """The digest of what was typed; empty for what cannot be such a code."""
+    try:
+        text = read_code(code, pickup.seal.alphabet, pickup.seal.length)
+    except InvalidInput:
+        return ""
+    return pickup.seal.digest_of(text, _secrets(shop).pepper)
+
+
+def _reused(key: str, known: Receipt) -> KeyReused:
+    reason = f"key {key!r} already stands for another {known.command}"
+    return KeyReused(reason, path="key", key=key, order=known.order_id)
 
 
 def collect(
@@ -220,24 +265,36 @@ def collect(
         order.shop, asked.key, "CollectGoods", _content(order_id, pickup, sealed, asked), order_id
     )
     command = CollectGoods(pickup.id, asked.store, sealed, shipment, asked.goods, asked.proxy)
-    after, made = yield from once(shop, order, receipt, by, lambda _now: command)
+    try:
+        after, made = yield from once(shop, order, receipt, by, lambda _now: command)
+    except KeyReused:
+        made = None
+    if made is None:  # somebody used the key meanwhile: this is a repeat like any other
+        again = yield from _answered(shop, order, code, asked, by)
+        return _told(after if again is None else again, shipment, asked.store)
     after = yield from _captured(shop, after, made, by)
     return _told(after, shipment, asked.store, made)
 
 
-def _captured(shop: Shop, order: Order, made: Change | None, by: Actor) -> Flow[Order]:
+def _captured(shop: Shop, order: Order, made: Change, by: Actor) -> Flow[Order]:
     """Take the money that is taken when goods move, where the store commits for itself."""
-    takes = made is not None and any([type(event) is CaptureAsked for event in made.events])
+    takes = any([type(event) is CaptureAsked for event in made.events])
     if takes and not shop.store.joined:
         return (yield from discharge(shop, order, by, made=made))
     return order
 
 
 def _told(order: Order, shipment: str, store: str, made: Change | None = None) -> Order:
-    """The order, if this try handed goods over; else the error of a wrong try, as the code stands now."""
+    """The order, if this try handed goods over; else raises the error of a wrong try."""
+    for pickup in order.delivery.pickups:
+        if any([handed.id == shipment for handed in pickup.handovers]):
+            return order
+    raise _wrong(order, store, made)
+
+
+def _wrong(order: Order, store: str, made: Change | None) -> InvalidInput:
+    """The error of a wrong try, as the code stands now."""
     pickups = order.delivery.pickups
-    if any([handed.id == shipment for pickup in pickups for handed in pickup.handovers]):
-        return order
     tried = [e for e in made.events if type(e) is CodeRefused] if made is not None else []
     name = tried[0].pickup if tried else ""
     pickup = next((p for p in pickups if p.id == name), None) or pickup_at(pickups, store)
@@ -250,7 +307,7 @@ def _told(order: Order, shipment: str, store: str, made: Change | None = None) -
         left = 0
     else:
         reason = f"the code is wrong: {left} more tries before a pause"
-    raise InvalidInput(
+    return InvalidInput(
         reason, path="code", tries_left=left, order=order.id, store=store,
         locked_until=None if until is None else until.isoformat(),
     )  # fmt: skip

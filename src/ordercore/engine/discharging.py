@@ -120,7 +120,7 @@ def charge_request(
 def _owed(
     gateway: PaymentGateway, state: AttemptState
 ) -> Callable[[ChargeRequest], Answer[Outcome]]:
-    """The call that an attempt's state owes."""
+    """The call that an attempt's state owes, once it was sent."""
     if state is _CAPTURING:
         return gateway.capture
     if state is _S.RETURNING:

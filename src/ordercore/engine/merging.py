@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from ordercore.change import Receipt
-from ordercore.engine.amending import cart_of
+from ordercore.engine.amending import cart_of, let_go
 from ordercore.engine.discharging import discharge
 from ordercore.engine.flow import call
 from ordercore.engine.placing import Promises, checked_key, content_again, hold_codes
@@ -152,7 +152,9 @@ def _dearer(one: ShippingCharge | None, other: ShippingCharge | None) -> Shippin
 def _promised(basic: Order, added: Order) -> Promises:
     """The names under which goods and codes of both are held."""
     old, more = basic.content, added.content
-    reservation, kept = old.reservation, [*old.added]
+    # what each still has to keep: one that a refund emptied promises nothing any more
+    reservation = old.reservation
+    kept = [AddedReservation(*one) for one in basic.reservations()[1:] if one[1]]
     for name, goods in added.reservations():
         if goods and not reservation:
             reservation = name
@@ -297,6 +299,8 @@ def combine(
         one = yield from load(shop, basic_id)
         other = yield from load(shop, added_id)
         drawn = yield from _drawn(shop, one, other, by, shipping, overrule)
+        for order in (one, other):
+            yield from let_go(shop, order)
         if shown is not None and drawn.content.total != shown.total:
             raise _another_price(one, shown.total, drawn.content.total)
         ours = yield from step(shop, one, drawn.command, by)

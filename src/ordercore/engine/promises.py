@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 from ordercore.engine.flow import call
 from ordercore.engine.shop import AMENDED, COUPONS, load
-from ordercore.errors import CouponUnavailable, OutOfStock
+from ordercore.errors import CouponUnavailable, InvalidInput, OutOfStock
 from ordercore.fulfillment import DeductAt, PresaleStock, ReserveAt, StockTier, tier_sku
 from ordercore.fulfillment.stock import quota_name
+from ordercore.ports import SourcedStock
 from ordercore.tender import AttemptState
 from ordercore.timeout import TimerKind
+from ordercore.timeout.timers import HANDOVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,6 +62,8 @@ def settle_promises(shop: Shop, order: Order, owed: TimerKey) -> Flow[None]:
             yield from _settle_codes(shop, shop.coupons, order)
     elif shop.stock is not None:
         yield from handed_over(shop.stock, order)
+        if owed == HANDOVER:
+            yield from _placed_apart(shop.stock, order)
         for name, keep in order.reservations():
             yield from call(shop.stock.release, name, keep)
         if order.presale is not None and order.content.reservation:
@@ -90,6 +94,22 @@ def handed_over(stock: StockKeeper, order: Order) -> Flow[None]:
             except OutOfStock as error:
                 # it has lapsed, or is not promised yet: whoever makes it final promises it anew
                 _LOG.info("order %s: nothing to hand over: %s", order.id, error)
+
+
+def _placed_apart(stock: StockKeeper, order: Order) -> Flow[None]:
+    """Let goods that came with a part stand at its warehouse, as far as there are such units; else they stay where
+    they are, until the part is routed."""
+    lineage = order.handling.lineage
+    if lineage is None or order.handling.gone or not isinstance(stock, SourcedStock):
+        return
+    kept = dict(order.reservations())
+    for one in lineage.handovers:
+        if one.at and one.target in kept:
+            rows = tuple([(one.at, sku, units) for sku, units in kept[one.target]])
+            try:
+                yield from call(stock.place, one.target, rows)
+            except (OutOfStock, InvalidInput) as error:
+                _LOG.info("order %s: not at %s: %s", order.id, one.at, error)
 
 
 def _quota(goods: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:

@@ -12,7 +12,7 @@ from ordercore.change import Change, Receipt, change
 from ordercore.engine.discharging import discharge
 from ordercore.engine.flow import call
 from ordercore.engine.placing import checked_key
-from ordercore.engine.promises import release
+from ordercore.engine.promises import release, settle_promises
 from ordercore.engine.shop import (
     RETRIES_MAX,
     checked_texts,
@@ -32,7 +32,16 @@ from ordercore.order import Decision, Order
 from ordercore.order.commands import MergeInto, RejoinOrders, SplitOrder
 from ordercore.order.events import SplitOff
 from ordercore.order.evolve import evolve
-from ordercore.order.handling import ChildPart, Handling, Handover, Lineage
+from ordercore.order.handling import (
+    NOTES_MAX,
+    PAUSES_MAX,
+    TAGS_MAX,
+    ChildPart,
+    Handling,
+    Handover,
+    Lineage,
+    Note,
+)
 from ordercore.order.order import AddedReservation, OrderContent
 from ordercore.order.rules.regrouping import may_rejoin, may_split, taken_out
 from ordercore.order.split import (
@@ -44,6 +53,7 @@ from ordercore.order.split import (
     divided,
 )
 from ordercore.tender.parting import held_again
+from ordercore.timeout import TimerKey, TimerKind
 from ordercore.value import value
 
 if TYPE_CHECKING:
@@ -66,6 +76,9 @@ __all__ = [
     "split",
     "written_together",
 ]
+
+RELEASED = TimerKey(TimerKind.RELEASE_STOCK)
+"""Goods that an order keeps no more are to be given back."""
 
 
 @value
@@ -258,11 +271,18 @@ def _child(
 ) -> Change:  # fmt: skip
     """The order that a part becomes."""
     portion = portions[at]
-    handovers = tuple(
-        [Handover(held, f"res_{digest(held, name)}", units) for held, units in goods.items()]
+    source = portion.part.source
+    own = tuple(
+        [
+            Handover(held, f"res_{digest(held, name)}", units, source)
+            for held, units in goods.items()
+        ]
     )
-    reservation = handovers[0].target if handovers else ""
-    added = tuple([AddedReservation(one.target, one.goods) for one in handovers[1:]])
+    reservation = own[0].target if own else ""
+    added = tuple([AddedReservation(one.target, one.goods) for one in own[1:]])
+    # what came to the whole from elsewhere has to be there before it can go on
+    above = order.handling.lineage
+    handovers = (*(above.handovers if above is not None else ()), *own)
     number = f"{order.number}-{at + 1}"
     content = child_content(order, portions, at, name, number, reservation, added)
     lineage = Lineage(order.id, portion.part.name, portion.part.reasons, handovers=handovers)
@@ -307,6 +327,8 @@ def split(
         asked(shop, now, may_split, by)
         if now.handling.gone:  # refused, with where its goods are
             yield from step(shop, now, SplitOrder((), ()), by)
+        # what a refund has freed of its promises is given back first: the parts take only what it keeps
+        yield from settle_promises(shop, now, RELEASED)
         portions = divided(now, wanted, rule)
         names = [shop.ids.new("ord") for _ in portions]
         decision = yield from step(shop, now, _split_command(now, portions, names), by)
@@ -351,6 +373,37 @@ def _whole_again(order: Order, children: Sequence[Order]) -> OrderContent:
     )  # fmt: skip
 
 
+def _gathered(order: Order, children: Sequence[Order]) -> Handling:
+    """How the whole is dealt with from now on: what was marked, noted and paused on any part counts."""
+    old = order.handling
+    lineage = old.lineage or Lineage()
+    marks = [old, *[child.handling for child in children]]
+    handovers = [*lineage.handovers]
+    for mine in marks[1:]:
+        handovers += mine.lineage.handovers if mine.lineage is not None else ()
+    pauses = {(pause.name, pause.since): pause for mine in marks for pause in mine.pauses}
+    items = dict([item for mine in marks for item in mine.items])
+    extended = dict([one for mine in marks for one in mine.extended])
+    reviews = [mine.review for mine in marks if mine.review is not None]
+    return Handling(
+        False, False, old.adopted,  # noqa: FBT003
+        tuple(dict.fromkeys([tag for mine in marks for tag in mine.tags]))[:TAGS_MAX],
+        _once([note for mine in marks for note in mine.notes])[-NOTES_MAX:],
+        old.assigned or next((mine.assigned for mine in marks if mine.assigned), ""),
+        tuple(items.items()), tuple(pauses.values())[-PAUSES_MAX:], tuple(extended.items()),
+        reviews[-1] if reviews else None,
+        Lineage(
+            lineage.parent, lineage.part, lineage.reasons, (), "", lineage.merged,
+            tuple(dict.fromkeys(handovers)),
+        ),
+    )  # fmt: skip
+
+
+def _once(notes: Sequence[Note]) -> tuple[Note, ...]:
+    """Each note once, by time: parts begin with the notes of the whole."""
+    return tuple(sorted(dict.fromkeys(notes), key=lambda note: note.at))
+
+
 def _own_payments(order: Order, child: Order) -> tuple[Attempt, ...]:
     """What a part was paid since it is one, not what it took along."""
     known = {attempt.id for attempt in order.payments.attempts}
@@ -368,6 +421,9 @@ def _check_part(child: Order) -> None:
         reason = "it was merged with another order"
     elif payments.refunds or payments.compensations:
         reason = "some of its money went back: it is not what it was"
+    held = [pause.name for pause in child.handling.pauses if pause.until is None]
+    if held and not reason:
+        reason = f"it is held: {', '.join(held)}"
     if reason:
         raise NotAllowed(f"part {child.number}: {reason}", order=child.id, state=child.state)
 
@@ -403,7 +459,9 @@ def rejoin(shop: Shop, order_id: str, key: str, by: Actor) -> Flow[Order]:
         own = tuple([(child.id, _own_payments(now, child)) for child in children])
         paid = tuple([(name, attempts) for name, attempts in own if attempts])
         content = _whole_again(now, children)
-        whole = RejoinOrders(content, tuple([child.id for child in children]), state, paid)
+        handling = _gathered(now, children)
+        names = tuple([child.id for child in children])
+        whole = RejoinOrders(content, names, state, paid, handling)
         decision = yield from step(shop, now, whole, by)
         return Together((made(shop, now, decision, by, "RejoinOrders", receipt), *changes))
 

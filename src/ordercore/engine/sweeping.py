@@ -58,6 +58,7 @@ from ordercore.order import (
 )
 from ordercore.order.events import Adopted, SplitOff
 from ordercore.order.facts import has_payment
+from ordercore.order.rules.paying import may_undo
 from ordercore.order.rules.regrouping import may_unmerge
 from ordercore.party import SYSTEM
 from ordercore.ports import ParkedTimer
@@ -178,8 +179,9 @@ def _close(serving: _Serving, order: Order) -> Flow[Served]:
             verdict = serving.verdict(order)
         if verdict is not None or rule is None:
             return True if verdict is None else verdict
-        if (yield from _taken_apart(serving, order)):
-            return True
+        apart = yield from _taken_apart(serving, order)
+        if apart is not None:
+            return apart
         if has_payment(order) and not order.payments.in_flight:
             reason = f"its time was up ({rule.name})"
             command = Cancel(reason, f"{order.id}/r{len(order.payments.refunds) + 1}", rule.event)
@@ -190,13 +192,23 @@ def _close(serving: _Serving, order: Order) -> Flow[Served]:
     return order.visit != timer.visit
 
 
-def _taken_apart(serving: _Serving, order: Order) -> Flow[bool]:
+def _taken_apart(serving: _Serving, order: Order) -> Flow[Served | None]:
     """Of an order that took another one in only the part that nobody paid goes, once its time is up; the order that
-    it was stands alone again, and closes by its own deadline."""
+    it was stands alone again, and closes by its own deadline. ``None`` where nothing can be taken apart."""
     lineage = order.handling.lineage
     if lineage is None or not lineage.merged or not has_payment(order):
-        return False
+        return None
     shop, parted = serving.shop, False
+    if (
+        order.payments.in_flight
+    ):  # a code that nobody paid in time must not take what is paid with it
+        if may_undo(order, situation(shop, order, SYSTEM)) is not None:
+            return None
+        ended = yield from record(shop, order, UndoPayment("its time was up"), SYSTEM)
+        order = yield from discharge(shop, ended.order, SYSTEM, made=ended)
+        if order.payments.in_flight:
+            tries = serving.timer.tries
+            return serving.now + shop.policies.timeouts.again(max(1, tries))
     from ordercore.engine.merging import unmerge  # loaded when there is one
 
     for merged in reversed(lineage.merged):
@@ -208,7 +220,9 @@ def _taken_apart(serving: _Serving, order: Order) -> Flow[bool]:
         except NotAllowed:  # what is agreed was changed since: all of it goes
             break
         parted = True
-    return parted
+    if not parted:
+        return None if order.due else True
+    return serving.now if order.due else True  # of what is left, the next sweep asks again
 
 
 def _telling(make: Callable[[TimerRule], Command]) -> Callable[[_Serving, Order], Flow[Served]]:

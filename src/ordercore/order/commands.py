@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from ordercore.fulfillment.pickup import Pickup, Proxy
     from ordercore.goods import Manifest
-    from ordercore.order.handling import ChildPart, MergedIn
+    from ordercore.order.handling import ChildPart, Handling, MergedIn
     from ordercore.order.order import OrderContent
     from ordercore.tender import (
         Attempt,
@@ -547,12 +547,14 @@ class SplitOrder:
 
 @value
 class RejoinOrders:
-    """Let the parts of an order be one again, in this state; ``attempts`` are payments that the parts made themselves."""
+    """Let the parts of an order be one again, in this state; ``attempts`` are payments that the parts made themselves,
+    ``handling`` is how they were dealt with."""
 
     content: OrderContent
     orders: tuple[str, ...]
     state: str
     attempts: tuple[tuple[str, tuple[Attempt, ...]], ...] = ()
+    handling: Handling | None = None
 
 
 @value

@@ -165,10 +165,11 @@ class SplitUp(Event):
 
 @event("order.rejoined")
 class Rejoined(Event):
-    """The parts are one order again, with what was agreed before it was split."""
+    """The parts are one order again, with what was agreed before it was split, and with how they were dealt with."""
 
     content: OrderContent
     orders: tuple[str, ...]
+    handling: Handling | None = None
 
 
 @event("order.combined")

@@ -231,6 +231,18 @@ def _traced(order: Order, content: OrderContent | None = None, **changed: Any) -
     )  # fmt: skip
 
 
+def _rejoined(order: Order, event: Rejoined, _at: datetime) -> Order:
+    """The whole again, with what was noted, held and marked on its parts."""
+    after = _traced(order, event.content, children=())
+    handling = event.handling
+    if handling is None:
+        return after
+    return Order(
+        after.content, after.version, after.state, after.visit, after.entered_at, after.payments,
+        after.delivery, after.closing, after.reason, after.recognized, handling,
+    )  # fmt: skip
+
+
 def _merged(order: Order) -> tuple[MergedIn, ...]:
     lineage = order.handling.lineage
     return () if lineage is None else lineage.merged
@@ -289,7 +301,7 @@ FOLDS: dict[type[Event], Callable[[Order, Any, datetime], Order]] = {
     SplitUp: lambda order, event, _at: _traced(
         order, children=tuple([part.order for part in event.parts])
     ),
-    Rejoined: lambda order, event, _at: _traced(order, event.content, children=()),
+    Rejoined: _rejoined,
     Combined: _combined,
     MergedInto: lambda order, event, _at: _traced(order, into=event.into),
     Unmerged: _unmerged,

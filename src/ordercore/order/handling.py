@@ -89,11 +89,15 @@ class ChildPart:
 
 @value
 class Handover:
-    """Goods (sku, units) that another order's reservation held, and the name under which they are held for this one."""
+    """Goods (sku, units) that another order's reservation held, and the name under which they are held for this one.
+
+    ``at`` is the warehouse where they should then stand, if that was said.
+    """
 
     source: str
     target: str
     goods: tuple[tuple[str, int], ...]
+    at: str = ""
 
 
 @value

@@ -14,6 +14,8 @@ from math import gcd
 from typing import TYPE_CHECKING
 
 from ordercore.allocation import Column, allocate, matrix
+from ordercore.errors import InvalidInput
+from ordercore.money import CASH_STEPS
 from ordercore.tender.attempt import Attempt, AttemptState, Payments
 from ordercore.tender.carrying import carried_tenders, shared
 from ordercore.tender.channel import FundShare
@@ -43,7 +45,8 @@ def parted(
     """The payments of each part; ``parts`` are the rows that each takes along, with what they cost.
 
     ``by_row``: the matrix in force is for today's rows and covers them, so rows keep their cells.
-    An order of which nothing was paid gives parts of which nothing is paid.
+    An order of which nothing was paid gives parts of which nothing is paid. Raises `InvalidInput` where points are
+    so coarse that a part would get money's worth of them, but no point.
     """
     plan = payments.plan
     cells: list[list[_Cells]] | None = None
@@ -69,7 +72,7 @@ def parted(
     sums = [[sum(column) for column in zip(*rows, strict=True)] for rows in cells]
     taken: list[_Taken] = [([], []) for _ in parts]
     for j, one in enumerate(held):
-        one.cut([mine[j] if mine else 0 for mine in sums], taken)
+        one.cut([mine[j] if mine else 0 for mine in sums], taken, currency)
     return tuple(
         [_payments(currency, rows, cells[k], sums[k], taken[k]) for k, rows in enumerate(parts)]
     )
@@ -89,11 +92,11 @@ class _Held:
         self.tender = tender
         self.rounding = rounding
 
-    def cut(self, amounts: Sequence[int], taken: Sequence[_Taken]) -> None:
+    def cut(self, amounts: Sequence[int], taken: Sequence[_Taken], currency: str) -> None:
         """Give each part its piece: of the money, of the points, of cash rounding, of what merchants have of it."""
         tender, attempt = self.tender, self.attempt
         points = _points(tender, amounts) if tender.kind is TenderKind.POINTS else ()
-        roundings = allocate(self.rounding, amounts) if self.rounding else ()
+        roundings = _roundings(tender, self.rounding, amounts, currency)
         shares = _funds(attempt.shares, amounts) if attempt.shares else ()
         for k, amount in enumerate(amounts):
             if amount:
@@ -113,9 +116,38 @@ def _points(tender: PlannedTender, amounts: Sequence[int]) -> Sequence[int]:
     minor, points = tender.quantum_minor, tender.quantum_points
     if minor == 1:
         return [amount * points for amount in amounts]
-    if any([amount % minor for amount in amounts]):
-        return allocate(tender.points, amounts)
-    return [amount // minor * points for amount in amounts]
+    if not any([amount % minor for amount in amounts]):
+        return [amount // minor * points for amount in amounts]
+    units = allocate(tender.points, amounts)
+    for k, (amount, part) in enumerate(zip(amounts, units, strict=True)):
+        if amount and not part:
+            reason = (
+                f"the part's share of {tender.points} points is less than one point: "
+                "nothing would go back for it"
+            )
+            raise InvalidInput(reason, path=f"parts[{k}]", points=tender.points)
+    return units
+
+
+def _roundings(
+    tender: PlannedTender, rounding: int, amounts: Sequence[int], currency: str
+) -> Sequence[int]:
+    """What coins add to each part of a cash tender, or take from it.
+
+    What was handed over is shared in whole coins, so that what is in the till for a part can be paid out again.
+    What no coin of it makes up stays with the last part.
+    """
+    coins = CASH_STEPS.get(currency)
+    step = tender.coin or (1 if coins is None else coins.step)
+    if tender.kind is not TenderKind.CASH or step == 1:
+        return allocate(rounding, amounts) if rounding else ()
+    takers = [k for k, amount in enumerate(amounts) if amount]
+    if not rounding and len(takers) == 1:
+        return ()
+    pieces, rest = divmod(sum(amounts) + rounding, step)
+    paid = [share * step for share in allocate(pieces, amounts)]
+    paid[takers[-1]] += rest
+    return [had - amount for had, amount in zip(paid, amounts, strict=True)]
 
 
 def _funds(shares: Sequence[FundShare], amounts: Sequence[int]) -> list[tuple[FundShare, ...]]:

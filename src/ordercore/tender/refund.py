@@ -544,7 +544,11 @@ def in_coins(payments: Payments, legs: Sequence[RefundLeg], currency: str) -> tu
     The running sum of what was paid back is rounded, so parts do not drift, and the last part ends at exactly
     what was handed over, also where it goes to an account.
     """
-    cash = {a.id: a for a in payments.attempts if a.kind is TenderKind.CASH and a.captured}
+    cash = {
+        a.id: a
+        for a in payments.attempts
+        if a.kind is TenderKind.CASH and (a.captured or a.rounding)
+    }
     if not cash:
         return tuple(legs)
     found = []

@@ -239,6 +239,13 @@ def _split_off(found: _Found, event: SplitOff, order: Order, plan: Plan, at: dat
         found[HANDOVER] = at
 
 
+def _rejoined(found: _Found, event: Rejoined, _order: Order, _plan: Plan, at: datetime) -> None:
+    """Goods may still be held under the name of the whole, or of a part."""
+    handling = event.handling
+    if handling is not None and handling.lineage is not None and handling.lineage.handovers:
+        found[HANDOVER] = at
+
+
 def _adopted(found: _Found, event: Adopted, order: Order, plan: Plan, at: datetime) -> None:
     """Watch what was under way when the order was taken over."""
     _begun(found, event, order, plan, at)
@@ -335,6 +342,7 @@ _TIMED: Mapping[type[Event], Callable[[_Found, Any, Order, Plan, datetime], None
     Placed: _begun,
     Adopted: _adopted,
     SplitOff: _split_off,
+    Rejoined: _rejoined,
     ClosingAsked: _closing,
     PaymentStarted: _watched,
     AttemptAnswered: _answered,

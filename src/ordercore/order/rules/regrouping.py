@@ -161,7 +161,7 @@ def merge_into(deciding: Deciding, command: MergeInto) -> None:
 
 def rejoin(deciding: Deciding, command: RejoinOrders) -> None:
     """Take goods and money of the parts back."""
-    deciding.apply(Rejoined(command.content, command.orders))
+    deciding.apply(Rejoined(command.content, command.orders, command.handling))
     brought = False
     for source, attempts in command.attempts:
         if attempts:
