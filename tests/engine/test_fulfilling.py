@@ -19,7 +19,8 @@ from ordercore import (
     Policies,
     standing,
 )
-from ordercore.errors import InvalidManifest, InvalidPolicy
+from ordercore.errors import InvalidManifest, InvalidPolicy, OrdercoreError
+from ordercore.fulfillment import ParcelGroup
 from ordercore.ledger import PostingPolicy
 from ordercore.money import money
 from ordercore.order import ChangeQuantity
@@ -296,7 +297,8 @@ def test_allowed_says_what_may_be_done_and_why_not_the_rest() -> None:
     possible = {kind for kind, p in permissions.items() if p.possible}
     assert possible == {
         CommandKind.ACCEPT, CommandKind.CANCEL, CommandKind.REFUND, CommandKind.AMEND,
-        CommandKind.COMPENSATE,
+        CommandKind.COMPENSATE, CommandKind.SPLIT, CommandKind.COMBINE, CommandKind.PLAN_PARCELS,
+        CommandKind.ISSUE_PICKUP_CODE,
     }  # fmt: skip
     assert all(p.reason for p in permissions.values() if not p.possible)
     assert "paid" in permissions[CommandKind.SHIP].reason
@@ -345,12 +347,55 @@ def test_allowed_agrees_with_what_the_engine_does(stage: str, by: Actor) -> None
                 key="x",
                 by=by,
             ),
+            **_grouping(world, order, by, name),
         }.get(name, lambda: getattr(engine, name)(order.id, key="x", by=by))  # noqa: B023
         if permission.possible:
             act()
+        elif name in _OF_A_PARCEL:
+            with pytest.raises(OrdercoreError):
+                act()
         else:
             with world.refused(NotAllowed):
                 act()
+
+
+_OF_A_PARCEL = {
+    "pick_parcel", "pack_parcel", "cancel_parcel", "book_waybill", "cancel_waybill",
+    "dispatch_parcel",
+}  # fmt: skip
+"""Commands about one parcel, of which these orders have none."""
+
+
+def _grouping(world: World, order: Any, by: Actor, name: str) -> dict[str, Any]:
+    """How to send the commands that part goods and put them together."""
+    engine: Any = world.engine
+    key: dict[str, Any] = {"key": "x", "by": by}
+    parts = [Manifest.of({"1": 1}), Manifest.of({"2": 1, "3": 1})]
+
+    other = world.placed() if name == "combine" else order
+    now = engine.get(order.id)
+    if name == "combine" and now.state == "awaiting_shipment" and by == SHOPPER:
+        key["by"] = (
+            STAFF  # the order itself may be merged, and the table leaves these states to staff
+        )
+
+    return {
+        "split": lambda: engine.split(order.id, parts, **key),
+        "rejoin": lambda: engine.rejoin(order.id, **key),
+        "combine": lambda: engine.combine(order.id, other.id, **key),
+        "unmerge": lambda: engine.unmerge(order.id, **key),
+        "issue_pickup_code": lambda: engine.issue_pickup_code(order.id, store="north", **key),
+        "collect": lambda: engine.collect(order.id, "1", store="north", **key),
+        "plan_parcels": lambda: engine.plan_parcels(
+            order.id, [ParcelGroup(Manifest.of({"1": 1}))], **key
+        ),
+        "pick_parcel": lambda: engine.pick(order.id, "none", **key),
+        "pack_parcel": lambda: engine.pack(order.id, "none", grams=1, **key),
+        "cancel_parcel": lambda: engine.cancel_parcel(order.id, "none", **key),
+        "book_waybill": lambda: engine.book_waybill(order.id, "none", carrier="post", **key),
+        "cancel_waybill": lambda: engine.cancel_waybill(order.id, "none", **key),
+        "dispatch_parcel": lambda: engine.dispatch(order.id, "none", **key),
+    }
 
 
 def test_shops_of_one_host_keep_their_names() -> None:

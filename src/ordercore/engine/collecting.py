@@ -268,7 +268,7 @@ def collect(
     try:
         after, made = yield from once(shop, order, receipt, by, lambda _now: command)
     except KeyReused:
-        made = None
+        after, made = order, None
     if made is None:  # somebody used the key meanwhile: this is a repeat like any other
         again = yield from _answered(shop, order, code, asked, by)
         return _told(after if again is None else again, shipment, asked.store)

@@ -1,7 +1,7 @@
 """Whose an attempt's money is, after its order was split or merged.
 
 An attempt keeps its name when orders are regrouped, so what a channel says of it is first found at the order that made
-it. What takes money back concerns the orders that hold it now, each by what it still has of it.
+
 """
 
 from __future__ import annotations
@@ -15,32 +15,34 @@ from ordercore.engine.flow import call
 from ordercore.engine.shop import RETRIES_MAX, having, load, situation, told
 from ordercore.errors import InvalidInput, Stale
 from ordercore.order import NoteChargeback, decide
+from ordercore.order.rules.booking import chargeable, unrefunded
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ordercore.change import Receipt
     from ordercore.engine.flow import Flow
     from ordercore.engine.shop import Shop
     from ordercore.order import Order
     from ordercore.party import Actor
 
-__all__ = ["charged_back_by_holders", "holders"]
+__all__ = ["became", "charged_back_by_holders"]
 
 HOLDERS_MAX = 1_000
 """Most orders that the money of one attempt is looked for in."""
 
 
-def holders(shop: Shop, order: Order, attempt: str) -> Flow[tuple[Order, ...]]:
-    """The orders that hold what an attempt took: ``order`` itself, or those that it became."""
+def became(shop: Shop, order: Order) -> Flow[tuple[Order, ...]]:
+    """An order and all that came of it by splitting and merging, itself first."""
     found: list[Order] = []
     waiting, seen = [order], {order.id}
     for _ in range(HOLDERS_MAX):
         if not waiting:
             break
         one = waiting.pop(0)
+        found.append(one)
         lineage = one.handling.lineage
         if lineage is None or not lineage.gone:
-            if any([known.id == attempt for known in one.payments.attempts]):
-                found.append(one)
             continue
         for name in lineage.children or (lineage.into,):
             if name not in seen:
@@ -49,26 +51,59 @@ def holders(shop: Shop, order: Order, attempt: str) -> Flow[tuple[Order, ...]]:
     return tuple(found)
 
 
-def _left(order: Order, attempt: str) -> int:
-    known = order.payments.attempt(attempt)
-    return known.captured - known.returned - known.charged_back
+class _Sharing:
+    """Who bears how much of a chargeback.
+
+    First those that hold the money now, by what they have not refunded of it. What is over had gone back to the payer
+    already: it is owed by the customer with whoever refunded it, also before the orders were regrouped.
+    """
+
+    __slots__ = ("first", "orders", "rooms")
+
+    def __init__(self, orders: tuple[Order, ...], attempt: str) -> None:
+        known = [
+            (order, found)
+            for order in sorted(orders, key=lambda one: one.handling.gone)
+            for found in order.payments.attempts
+            if found.id == attempt
+        ]
+        self.orders = [order for order, _ in known]
+        self.rooms = [chargeable(order, found) for order, found in known]
+        self.first = [unrefunded(order, found) for order, found in known]
+
+    def parts(self, amount: int) -> list[int]:
+        """What each of them bears; the amount is at most the sum of their rooms."""
+        ours = min(amount, sum(self.first))
+        parts = [0] * len(self.rooms)
+        for share, weights in ((ours, self.first), (amount - ours, self.rooms)):
+            if share:
+                rest = [most - part for most, part in zip(weights, parts, strict=True)]
+                more = allocate_within(share, rest, caps=rest)
+                parts = [one + other for one, other in zip(parts, more, strict=True)]
+        return parts
 
 
 def charged_back_by_holders(
     shop: Shop, order: Order, note: NoteChargeback, receipt: Receipt | None, by: Actor
 ) -> Flow[None]:
-    """Note a chargeback with every order that holds a part of what it takes back, in one write.
+    """Note a chargeback with every order that bears a part of what it takes back, in one write.
 
-    The first of them bears the fee. Raises `InvalidInput` for more than they hold together.
+    The first of them bears the fee. Raises `InvalidInput` for more than was taken.
     """
     tries = 0
     while True:
-        mine = yield from holders(shop, order, note.attempt)
-        rooms = [_left(one, note.attempt) for one in mine]
-        if type(note.amount) is not int or not 0 < note.amount <= sum(rooms):
-            reason = f"a chargeback of {note.amount}, and at most {sum(rooms)} can be"
-            raise InvalidInput(reason, path="amount", amount=note.amount, most=sum(rooms))
-        changes = _noted(shop, mine, allocate_within(note.amount, rooms, caps=rooms), note, by)
+        sharing = _Sharing((yield from became(shop, order)), note.attempt)
+        most = sum(sharing.rooms)
+        if type(note.amount) is not int or not 0 < note.amount <= most:
+            # while they were read, some of them may have been regrouped
+            again = yield from load(shop, order.id)
+            if again.version != order.version and tries < RETRIES_MAX:
+                tries += 1
+                order = again
+                continue
+            reason = f"a chargeback of {note.amount}, and at most {most} can be"
+            raise InvalidInput(reason, path="amount", amount=note.amount, most=most)
+        changes = _noted(shop, sharing.orders, sharing.parts(note.amount), note, by)
         if receipt is not None:
             changes[0] = having(changes[0], receipt)
         try:
@@ -77,6 +112,7 @@ def charged_back_by_holders(
             tries += 1
             if tries > RETRIES_MAX:
                 raise
+            order = yield from load(shop, order.id)
             continue
         for made in changes:
             yield from told(shop, made)
@@ -85,14 +121,14 @@ def charged_back_by_holders(
 
 
 def _noted(
-    shop: Shop, mine: tuple[Order, ...], parts: tuple[int, ...], note: NoteChargeback, by: Actor
+    shop: Shop, mine: Sequence[Order], parts: Sequence[int], note: NoteChargeback, by: Actor
 ) -> list[Change]:
-    """The changes of all that hold a part."""
+    """The changes of all that bear a part."""
     changes: list[Change] = []
     for one, part in zip(mine, parts, strict=True):
         if part:
             fee = 0 if changes else note.fee
-            share = NoteChargeback(note.attempt, part, fee, note.reference, note.at)
+            share = NoteChargeback(note.attempt, part, fee, note.reference, note.at, shared=True)
             where = situation(shop, one, by)
             changes.append(
                 change(

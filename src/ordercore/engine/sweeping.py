@@ -351,12 +351,13 @@ def _resolve_waybill(serving: _Serving, order: Order) -> Flow[Served]:
 
     name = serving.timer.key.subject
     parcel = order.delivery.parcel(name)
-    if parcel is None or parcel.waybill is None or not parcel.waybill.owed:
+    if parcel is None or not parcel.owing:
         return True
     shop = serving.shop
-    order = yield from settled(shop, shop.carriers, order, name, fresh=False)
+    last = serving.last
+    order = yield from settled(shop, shop.carriers, order, name, fresh=False, last=last)
     parcel = order.delivery.parcel(name)
-    return parcel is None or parcel.waybill is None or not parcel.waybill.owed
+    return parcel is None or not parcel.owing
 
 
 def _release(serving: _Serving, order: Order) -> Flow[Served]:

@@ -97,11 +97,15 @@ class Delivery:
         tells of its way and has not told that it was delivered."""
         return any(
             [
-                parcel.state in TROUBLED or (bool(parcel.trail) and parcel.delivered_at is None)
+                parcel.state in TROUBLED or (parcel.told_of and parcel.delivered_at is None)
                 for parcel in self.parcels
                 if parcel.gone
             ]
         )
+
+    def taken(self) -> bool:
+        """Whether a carrier has part of it, though nobody said that it left."""
+        return any([parcel.taken for parcel in self.parcels])
 
 
 @event("delivery.shipped")

@@ -107,6 +107,8 @@ TRACKED = (
 """What a carrier may tell of a parcel; of two points of one moment the later in this list counts."""
 TROUBLED = frozenset({_S.EXCEPTION, _S.REFUSED, _S.RETURNED, _S.LOST})
 """States in which nobody may take it for arrived because time has passed."""
+_CARRIED = frozenset({*TRACKED} - {_S.DISPATCHED, _S.RETURNED})
+"""States in which a carrier surely has a parcel, or has handed it over."""
 _RANK: Mapping[ParcelState, int] = {state: rank for rank, state in enumerate(TRACKED)}
 
 
@@ -149,7 +151,9 @@ class Waybill:
     """A waybill of one parcel. ``key`` names the try at the carrier; ``number`` is the carrier's own.
 
     ``cost`` is what the carrier says that it takes, in minor units of the order's currency, ``None`` where it does
-    not say. ``label`` is where the label can be had.
+    not say. ``label`` is where the label can be had. ``tracks``: the carrier tells of the parcel's way, so nobody need
+    guess when it arrived. ``asked_at`` is when it was asked for. ``outdated``: the order's address was changed since,
+    so no parcel leaves with it.
     """
 
     key: str
@@ -160,6 +164,9 @@ class Waybill:
     cost: int | None = None
     label: str = attrs.field(default="", repr=False)
     reason: str = ""
+    tracks: bool = False
+    asked_at: datetime | None = None
+    outdated: bool = False
 
     @property
     def live(self) -> bool:
@@ -211,7 +218,8 @@ class Parcel:
     ``number`` is the carrier's tracking number, ``master`` that of the waybill of the consolidation it goes with.
     ``grams`` is what it weighs, 0 while nobody has put it on the scales; ``short`` what was asked of its source and not
     found. ``collect`` is what its courier collects, in minor units (cash on delivery). ``trail`` is what carriers told,
-    oldest first; ``delivered_at`` the first moment at which it was delivered. ``waybills`` counts those that were asked.
+    oldest first; ``delivered_at`` the first moment at which it was delivered. ``waybills`` counts those that were asked;
+    ``former`` are those before ``waybill``, oldest first: their carriers may still speak of them, and bill them.
     """
 
     id: str
@@ -233,6 +241,7 @@ class Parcel:
     collect: int = 0
     trail: tuple[TrackPoint, ...] = ()
     delivered_at: datetime | None = None
+    former: tuple[Waybill, ...] = ()
 
     @property
     def in_work(self) -> bool:
@@ -245,11 +254,39 @@ class Parcel:
         return self.state in _RANK
 
     @property
+    def taken(self) -> bool:
+        """Whether its carrier has it, though nobody said that it left; one that came back is not with its carrier."""
+        return self.in_work and bool(self.trail) and self.trail[-1].state in _CARRIED
+
+    @property
     def fixed(self) -> bool:
-        """Whether a new plan leaves it alone: it is picked, or a carrier expects it."""
+        """Whether a new plan leaves it alone: it is picked, or a carrier expects it or has it."""
         if self.state is ParcelState.PLANNED:
-            return self.waybill is not None and self.waybill.live
+            return (self.waybill is not None and self.waybill.live) or self.taken
         return self.in_work
+
+    @property
+    def told_of(self) -> bool:
+        """Whether its carrier has told of its way, or will."""
+        waybill = self.waybill
+        return bool(self.trail) or (waybill is not None and waybill.live and waybill.tracks)
+
+    @property
+    def asked(self) -> tuple[Waybill, ...]:
+        """All waybills that were asked for it, the one in force last."""
+        return self.former if self.waybill is None else (*self.former, self.waybill)
+
+    @property
+    def owing(self) -> tuple[Waybill, ...]:
+        """Waybills about which a word of their carrier is still to come."""
+        return tuple([waybill for waybill in self.asked if waybill.owed])
+
+    def asked_as(self, key: str) -> Waybill | None:
+        """The waybill that was asked under this key."""
+        for waybill in self.asked:
+            if waybill.key == key:
+                return waybill
+        return None
 
     @property
     def expected(self) -> int:
@@ -321,11 +358,12 @@ class WaybillAsked(Event):
 
 @event("parcel.waybill_canceling")
 class WaybillCanceling(Event):
-    """A carrier is about to be asked to cancel a waybill."""
+    """A carrier is about to be asked to cancel a waybill; ``outdated``: it is for an address that was changed since."""
 
     parcel: str
     key: str
     reason: str = ""
+    outdated: bool = False
 
 
 @event("parcel.waybill_answered")
@@ -415,23 +453,36 @@ def _canceled(parcel: Parcel, _event: ParcelCanceled) -> Parcel:
 
 
 def _asked(parcel: Parcel, event: WaybillAsked) -> Parcel:
-    return _with(parcel, waybill=event.waybill, waybills=parcel.waybills + 1)
+    return _with(parcel, waybill=event.waybill, waybills=parcel.waybills + 1, former=parcel.asked)
 
 
 def _canceling(parcel: Parcel, event: WaybillCanceling) -> Parcel:
-    w = parcel.waybill
-    if w is None or w.key != event.key:
+    w = parcel.asked_as(event.key)
+    if w is None:
         return parcel
     asked = Waybill(
-        w.key, w.carrier, w.service, WaybillState.CANCELING, w.number, w.cost, w.label, event.reason
-    )
-    return _with(parcel, waybill=asked)
+        w.key, w.carrier, w.service, WaybillState.CANCELING, w.number, w.cost, w.label,
+        event.reason, w.tracks, w.asked_at, w.outdated or event.outdated,
+    )  # fmt: skip
+    return _known(parcel, asked)
+
+
+def _known(parcel: Parcel, waybill: Waybill) -> Parcel:
+    """The parcel with what is now known of one of its waybills."""
+    former = tuple([waybill if w.key == waybill.key else w for w in parcel.former])
+    if former != parcel.former:
+        return _with(parcel, former=former)
+    return _with(parcel, waybill=waybill)
 
 
 def _answered(parcel: Parcel, event: WaybillAnswered) -> Parcel:
     waybill = event.waybill
+    current = parcel.waybill
+    if current is not None and current.key != waybill.key:
+        return _known(parcel, waybill)
     if waybill.state is not WaybillState.BOOKED:
-        return _with(parcel, waybill=waybill)
+        dead = parcel.in_work and waybill.number and waybill.number == parcel.number
+        return _with(parcel, waybill=waybill, number="" if dead else parcel.number)
     return _with(parcel, waybill=waybill, carrier=waybill.carrier, number=waybill.number)
 
 

@@ -339,13 +339,18 @@ class AnswerCompensation:
 
 @value
 class NoteChargeback:
-    """The payer's bank took money back over an attempt."""
+    """The payer's bank took money back over an attempt.
+
+    ``shared``: it is this order's share of what all orders bear to which the money came. Without it an order that
+    was split or merged refuses it, as its money is with others.
+    """
 
     attempt: str
     amount: int
     fee: int = 0
     reference: str = ""
     at: datetime | None = None
+    shared: bool = False
 
 
 @value

@@ -65,11 +65,15 @@ class CancelParcel:
 
 @value
 class AskWaybill:
-    """Ask a carrier for a waybill; without a carrier or a service, those that were planned."""
+    """Ask a carrier for a waybill; without a carrier or a service, those that were planned.
+
+    ``tracks``: the carrier tells of the parcel's way.
+    """
 
     parcel: str
     carrier: str = ""
     service: str = ""
+    tracks: bool = False
 
 
 @value
@@ -82,7 +86,7 @@ class CancelWaybill:
 
 @value
 class AnswerWaybill:
-    """The carrier spoke about a waybill; ``key`` says which: news of a former one concerns no later one."""
+    """The carrier spoke about a waybill; ``key`` says which, the parcel's or a former one."""
 
     parcel: str
     key: str

@@ -418,7 +418,9 @@ def _refund_answered(before: Order, event: RefundAnswered) -> tuple[Entry, ...]:
 def _charged_back(before: Order, event: ChargedBack) -> tuple[Entry, ...]:
     payments = before.payments
     attempt = payments.attempt(event.attempt)
-    ours = min(event.amount, max(0, payments.left(attempt) - attempt.charged_back))
+    # of an order whose money is with others only what it had refunded is charged back
+    left = 0 if before.handling.gone else payments.left(attempt) - attempt.charged_back
+    ours = min(event.amount, max(0, left))
     side, gateway = SIDES[attempt.kind], attempt.gateway
     kept = 0
     if not before.recognized and (before.handling.released or _evened_out(payments)):

@@ -327,9 +327,11 @@ def _waybill_owed(
 
 
 def _waybill_answered(
-    found: _Found, event: WaybillAnswered, _order: Order, _plan: Plan, _at: datetime
+    found: _Found, event: WaybillAnswered, order: Order, _plan: Plan, _at: datetime
 ) -> None:
-    if not event.waybill.owed:
+    """Ask no more once no waybill of the parcel waits for a word."""
+    parcel = order.delivery.parcel(event.parcel)
+    if not event.waybill.owed and (parcel is None or not parcel.owing):
         found[TimerKey(TimerKind.RESOLVE_WAYBILL, event.parcel)] = None
 
 

@@ -77,6 +77,8 @@ def may_begin(order: Order, situation: Situation) -> Refusal | None:
     """The same of who only begins: a payment that waits for its payer is no hindrance, it is given up."""
     if order.delivery.shipments:
         return Refusal("part of the order has left: return or refund it instead")
+    if order.delivery.taken():
+        return Refusal("a carrier has part of the order already: dispatch that first")
     if order.handling.released:
         return Refusal(f"an order in state {order.state!r} is over")
     if order.closing is not None:

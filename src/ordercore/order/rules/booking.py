@@ -7,18 +7,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ordercore.errors import InvalidInput
+from ordercore.errors import InvalidInput, NotAllowed
 from ordercore.money import checked_minor
 from ordercore.order.commands import NoteChargeback, NoteFee, NoteRemittance
 from ordercore.tender.events import ChargedBack, FeeCharged, Remitted
+from ordercore.tender.parting import rounding_left
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ordercore.order.order import Order
     from ordercore.order.rules.deciding import Deciding, Guard, Rule
     from ordercore.tender import Attempt
 
-__all__ = ["GUARDS", "RULES"]
+__all__ = ["GUARDS", "RULES", "chargeable", "unrefunded"]
+
+
+def chargeable(order: Order, attempt: Attempt) -> int:
+    """What may still be charged back of an attempt over this order, in minor units.
+
+    Of an order whose money is with others that is what never went there: what it had refunded itself.
+    """
+    most = attempt.captured - attempt.returned - attempt.charged_back
+    if order.handling.gone and attempt.firm:
+        most -= order.payments.left(attempt) + rounding_left(order.payments, attempt)
+    return max(0, most)
+
+
+def unrefunded(order: Order, attempt: Attempt) -> int:
+    """The same, of what the payer was not given back by refunds."""
+    if order.handling.gone:
+        return 0
+    left = order.payments.left(attempt) - attempt.charged_back
+    return min(max(0, left), chargeable(order, attempt))
 
 
 def _whole(amount: object, path: str) -> None:
@@ -38,9 +59,14 @@ def _bounded(attempt: Attempt, amount: int, most: int, what: str) -> None:
 
 def charge_back(deciding: Deciding, command: NoteChargeback) -> None:
     """The payer's bank took money back; what had been refunded before is owed by the customer."""
-    attempt = deciding.order.payments.attempt(command.attempt)
-    most = attempt.captured - attempt.returned - attempt.charged_back
-    _bounded(attempt, command.amount, most, "a chargeback")
+    order = deciding.order
+    attempt = order.payments.attempt(command.attempt)
+    lineage = order.handling.lineage
+    if lineage is not None and lineage.gone and not command.shared:
+        names = ", ".join(lineage.children or (lineage.into,))
+        reason = f"its goods and its money are with {names}"
+        raise NotAllowed(reason, order=order.id, state=order.state)
+    _bounded(attempt, command.amount, chargeable(order, attempt), "a chargeback")
     _whole(command.fee, "fee")
     if command.fee < 0:
         raise InvalidInput("a fee is not negative", path="fee", fee=command.fee)

@@ -39,6 +39,8 @@ def may_cancel(order: Order, situation: Situation) -> Refusal | None:
         return refusal
     if order.delivery.shipments:
         return Refusal("part of the order has left: refund the rest instead")
+    if order.delivery.taken():
+        return Refusal("a carrier has part of the order already: dispatch that, or refund the rest")
     return paid_in_time(order, situation, CANCEL)
 
 

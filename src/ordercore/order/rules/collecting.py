@@ -17,6 +17,7 @@ from ordercore.fulfillment.parcel import (
     ParcelKind,
     ParcelState,
     ParcelTracked,
+    ParcelTrimmed,
     TrackPoint,
 )
 from ordercore.fulfillment.pickup import (
@@ -92,7 +93,8 @@ def may_ask_collect(order: Order, situation: Situation) -> Refusal | None:
 def issue(deciding: Deciding, command: IssuePickupCode) -> None:
     """Give a code for a store; a former one for the same store dies, and what it was for is taken on.
 
-    Customers renew the code of a store, for no longer than ``command.within`` from now.
+    Customers renew the code of a store, for no longer than ``command.within`` from now, and for nothing that did
+    not wait under it.
     """
     order, situation = deciding.order, deciding.situation
     pickup, at = command.pickup, situation.at
@@ -105,18 +107,41 @@ def issue(deciding: Deciding, command: IssuePickupCode) -> None:
     if not at < pickup.expires_at <= at + longest:
         reason = f"a code expires after now, and within {longest.days} days"
         raise InvalidInput(reason, path="expires", most=longest.days)
-    shippable, goods = order.shippable(), pickup.goods
-    if goods is None and former is not None and former.goods is not None:
-        goods = former.waiting(shippable) or None
-    elif goods is not None and (not goods or not shippable.covers(goods)):
-        reason = "a code is for units that are still to leave, at least one"
-        raise InvalidManifest(reason, path="goods")
+    goods = _goods_of(order, pickup, former, by_customer=by_customer)
     if goods is not pickup.goods:
         pickup = Pickup(
             pickup.id, pickup.store, pickup.expires_at, pickup.seal, pickup.tries, pickup.most,
             pickup.lock, goods,
         )  # fmt: skip
     deciding.apply(CodeIssued(pickup))
+
+
+def _goods_of(
+    order: Order, pickup: Pickup, former: Pickup | None, *, by_customer: bool
+) -> Manifest | None:
+    """What a new code is for: as asked, else what waits under the former one; ``None`` for all that is left.
+
+    A code that was for some units never becomes one for all: where none of them wait any more, there is nothing to
+    renew.
+    """
+    shippable, goods = order.shippable(), pickup.goods
+    if goods is not None and (not goods or not shippable.covers(goods)):
+        reason = "a code is for units that are still to leave, at least one"
+        raise InvalidManifest(reason, path="goods")
+    if former is None:
+        return goods
+    free = _free(order, _parcels_at(order, pickup.store)) if by_customer else shippable
+    waiting = former.waiting(free)
+    if by_customer and goods is not None and not waiting.covers(goods):
+        reason = "a customer renews a code for units that wait under it"
+        raise InvalidManifest(reason, path="goods", waiting=_plain(waiting))
+    named = goods is None and former.goods is not None
+    if not waiting and (by_customer or named):
+        reason = "nothing waits under the former code of this store any more"
+        if not by_customer:
+            reason += ": say for which goods another is"
+        raise NotAllowed(reason, order=order.id, state=order.state, store=pickup.store)
+    return former.waiting(shippable) if named else goods
 
 
 def taken(order: Order, pickup: Pickup | None, store: str, at: datetime) -> Pickup:
@@ -139,11 +164,15 @@ def taken(order: Order, pickup: Pickup | None, store: str, at: datetime) -> Pick
 
 
 def collect(deciding: Deciding, command: CollectGoods) -> None:
-    """Hand goods over against a code, or count a wrong try."""
+    """Hand goods over against a code, or count a wrong try. What was handed over before is not handed over again."""
     order, at = deciding.order, deciding.situation.at
     found = [p for p in order.delivery.pickups if p.id == command.pickup]
     pickup = taken(order, found[0] if found else None, command.store, at)
     here = _parcels_at(order, pickup.store)
+    if any([handed.id == command.shipment for handed in pickup.handovers]):
+        if not pickup.seal.opens(command.digest):  # a repeat of a scan, with another code than that one
+            deciding.apply(_wrong(pickup, at))
+        return
     if len(order.delivery.shipments) + len(here) >= SHIPMENTS_MAX:
         raise InvalidManifest(f"an order has at most {SHIPMENTS_MAX} shipments", path="goods")
     waiting = pickup.waiting(_free(order, here))
@@ -208,9 +237,11 @@ def _leave(
 ) -> tuple[str, ...]:
     """Let goods leave: those of a whole parcel as that parcel, which is delivered with it; the names of all.
 
-    A parcel of which a part is handed over keeps the rest.
+    What is left of them comes from the goods that stand in no parcel, then from the parcels here: one of which a
+    part is handed over keeps the rest, and those that go elsewhere keep all.
     """
     at, rest = deciding.situation.at, goods
+    loose = _free(deciding.order, ())
     names = []
     for parcel in here:
         if parcel.goods and rest.covers(parcel.goods):
@@ -222,7 +253,25 @@ def _leave(
     if rest:
         names.append(command.shipment)
         deciding.apply(Shipped(Shipment(command.shipment, rest, at=at)))
+        _open(deciding, rest, loose, [p for p in here if p.id not in names])
     return tuple(names)
+
+
+_CLOSED = {ParcelState.PLANNED: 0, ParcelState.PICKED: 1, ParcelState.PACKED: 2}
+
+
+def _open(deciding: Deciding, goods: Manifest, loose: Manifest, parcels: list[Parcel]) -> None:
+    """Take out of parcels here what was handed over and was not loose: of plans first, of what is packed last."""
+    out = {line: max(0, units - loose.units(line)) for line, units in goods.items}
+    for parcel in sorted(parcels, key=lambda p: _CLOSED[p.state]):
+        left = []
+        for line, units in parcel.goods.items:
+            part = min(units, out.get(line, 0))
+            out[line] = out.get(line, 0) - part
+            left.append((line, units - part))
+        kept = Manifest.of([(line, units) for line, units in left if units])
+        if kept != parcel.goods:
+            deciding.apply(ParcelTrimmed(parcel.id, kept, "a part of it was handed over"))
 
 
 def _complete(deciding: Deciding) -> None:

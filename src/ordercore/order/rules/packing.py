@@ -8,6 +8,7 @@ is delivered the goods have arrived. So no other rule needs to know of parcels.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ordercore.allocation import allocate
@@ -43,6 +44,7 @@ from ordercore.fulfillment import (
 )
 from ordercore.goods import LineId, Manifest, Quantity
 from ordercore.lifecycle.timer import Since, TimerAction
+from ordercore.order.events import Amended, Escalated
 from ordercore.order.parcels import (
     AnswerWaybill,
     AskWaybill,
@@ -60,11 +62,12 @@ from ordercore.order.rules.capturing import goods_arrived
 from ordercore.order.rules.deciding import Refusal
 from ordercore.order.rules.fulfilling import leave, may_leave
 from ordercore.order.rules.paying import CLOSING
-from ordercore.party import Address
+from ordercore.party import ActorKind, Address
 from ordercore.tender import AttemptState, TenderKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from ordercore.order.order import Order
     from ordercore.order.rules.deciding import Deciding, Guard, Rule, Situation
@@ -79,6 +82,11 @@ LABEL_MAX = 2_000
 REASONS_MAX = 50
 POINTS_MAX = 10 * TRAIL_MAX
 """Most points that are told at once."""
+AHEAD_MAX = timedelta(days=1)
+"""By so much a carrier's clock, or its zone, may be wrong: what it tells of later has not happened, and what it tells of
+a time so long before a waybill was asked for happened to another parcel of that number."""
+STANDS = "waybill_stands"
+"""What somebody must look at: a waybill stands that no parcel of ours should travel with."""
 
 _S = ParcelState
 _W = WaybillState
@@ -185,7 +193,7 @@ def plan(deciding: Deciding, command: PlanParcels) -> None:
         if parcel.in_work and parcel.fixed:
             fixed = fixed + parcel.goods
     free = order.shippable() - fixed
-    kept = [p for p in parcels if p.fixed or not p.in_work]
+    kept = [p for p in parcels if p.fixed or not p.in_work or p.asked]
     if len(kept) + len(command.groups) > PARCELS_MAX:
         raise InvalidManifest(f"an order has at most {PARCELS_MAX} parcels", path="groups")
     taken = {p.id for p in kept}
@@ -200,7 +208,10 @@ def plan(deciding: Deciding, command: PlanParcels) -> None:
             raise InvalidManifest(reason, path=f"{where}.goods", left=str(free.as_dict()))
         free = free - group.goods
         fresh.append(Parcel.planned(name, group))
-    gone = [p.id for p in parcels if p.in_work and not p.fixed]
+    gone = [p for p in parcels if p.in_work and not p.fixed]
+    for parcel in gone:
+        if parcel.asked:  # its carriers may still speak of them, and bill them
+            deciding.apply(ParcelCanceled(parcel.id, "it was planned anew"))
     if fresh or gone:
         deciding.apply(ParcelsPlanned(tuple(fresh)))
 
@@ -257,16 +268,22 @@ def pack(deciding: Deciding, command: PackParcel) -> None:
 
 def cancel_parcel(deciding: Deciding, command: CancelParcel) -> None:
     """Give a parcel up before it leaves."""
-    parcel = _in_state(deciding.order, command.parcel, _IN_WORK, "canceled")
+    order = deciding.order
+    parcel = _in_state(order, command.parcel, _IN_WORK, "canceled")
+    if parcel.taken:
+        reason = "its carrier has it already: dispatch it, or wait until it is back"
+        raise NotAllowed(reason, order=order.id, state=order.state, parcel=parcel.id)
     deciding.apply(ParcelCanceled(parcel.id, command.reason))
     _call_off(deciding, parcel, command.reason)
 
 
-def _call_off(deciding: Deciding, parcel: Parcel, reason: str) -> None:
-    """Ask the carrier of a parcel that will not leave to expect it no more."""
+def _call_off(deciding: Deciding, parcel: Parcel, reason: str, *, outdated: bool = False) -> None:
+    """Ask the carrier of a parcel that will not leave, or not like this, to expect it no more."""
     waybill = parcel.waybill
-    if waybill is not None and waybill.live and waybill.state is not _W.CANCELING:
-        deciding.apply(WaybillCanceling(parcel.id, waybill.key, reason))
+    if waybill is None or not waybill.live:
+        return
+    if waybill.state is not _W.CANCELING or (outdated and not waybill.outdated):
+        deciding.apply(WaybillCanceling(parcel.id, waybill.key, reason, outdated))
 
 
 # Waybills ---------------------------------------------------------------------------------------
@@ -290,7 +307,10 @@ def ask_waybill(deciding: Deciding, command: AskWaybill) -> None:
     if not carrier:
         raise InvalidInput("no carrier was planned: name one", path="carrier")
     key = f"{parcel.id}/w{parcel.waybills + 1}"
-    asked = Waybill(key, carrier, command.service or parcel.service)
+    asked = Waybill(
+        key, carrier, command.service or parcel.service, tracks=command.tracks,
+        asked_at=deciding.situation.at,
+    )  # fmt: skip
     deciding.apply(WaybillAsked(parcel.id, asked))
 
 
@@ -317,23 +337,35 @@ _BECOMES: Mapping[tuple[WaybillState, WaybillStatus], WaybillState] = {
 
 
 def answer_waybill(deciding: Deciding, command: AnswerWaybill) -> None:
-    """Take a carrier's answer in. One about a former waybill, or that tells nothing new, is no event."""
-    waybill = _parcel(deciding.order, command.parcel).waybill
+    """Take a carrier's answer in. One that tells nothing new is no event.
+
+    One that was booked after all, though it was taken for canceled or refused, owes its cancellation.
+    """
+    parcel = _parcel(deciding.order, command.parcel)
+    waybill = parcel.asked_as(command.key)
     outcome = command.outcome
     _check_outcome(outcome)
-    if waybill is None or waybill.key != command.key:
+    if waybill is None:
         return
+    number = outcome.number or waybill.number
     state = _BECOMES.get((waybill.state, outcome.status))
-    if state is None:
-        return
-    if waybill.state is _W.CANCELING and state is _W.BOOKED and not waybill.number:
-        state = _W.CANCELED  # it was never booked, so there is nothing that would stand
+    late = outcome.status is WaybillStatus.BOOKED and not waybill.live and number != waybill.number
+    if late:
+        state = _W.BOOKED
+    if state is None or (state is _W.BOOKED and not number):
+        return  # a carrier that does not cancel names what stands: it may not even have been booked
     told = Waybill(
-        waybill.key, waybill.carrier, waybill.service, state, outcome.number or waybill.number,
+        waybill.key, waybill.carrier, waybill.service, state, number,
         waybill.cost if outcome.cost is None else outcome.cost, outcome.label or waybill.label,
-        outcome.reason,
+        outcome.reason, waybill.tracks, waybill.asked_at, waybill.outdated,
     )  # fmt: skip
-    deciding.apply(WaybillAnswered(command.parcel, told))
+    deciding.apply(WaybillAnswered(parcel.id, told))
+    if late:
+        deciding.apply(WaybillCanceling(parcel.id, told.key, "it was booked too late"))
+    elif state is _W.BOOKED and waybill.state is _W.CANCELING:
+        unwanted = told.outdated or parcel.state is _S.CANCELED or waybill in parcel.former
+        if unwanted:  # nobody asks for it any more, so somebody must look
+            deciding.apply(Escalated(STANDS))
 
 
 def _check_outcome(outcome: WaybillOutcome) -> None:
@@ -361,8 +393,12 @@ def dispatch(deciding: Deciding, command: DispatchParcel) -> None:
     waybill = parcel.waybill
     carrier, number = command.carrier or parcel.carrier, command.tracking or parcel.number
     if waybill is not None and waybill.live:
+        reason = ""
         if waybill.owed:
             reason = "its carrier has not answered yet: the waybill is " + waybill.state.value
+        elif waybill.outdated:
+            reason = "its waybill is for the former address: cancel it, or plan the parcel anew"
+        if reason:
             raise NotAllowed(reason, order=order.id, state=order.state, parcel=parcel.id)
         if command.tracking and command.tracking != waybill.number:
             reason = "it has a waybill of another number"
@@ -377,13 +413,28 @@ def track(deciding: Deciding, command: TrackParcel) -> None:
     parcel = _parcel(deciding.order, command.parcel)
     if len(command.points) > POINTS_MAX:
         raise InvalidInput(f"at most {POINTS_MAX} points are told at once", path="points")
+    situation = deciding.situation
+    latest = situation.at + AHEAD_MAX
     for place, point in enumerate(command.points):
         _check_point(point, f"points[{place}]")
+        if point.at > latest:
+            raise InvalidInput("it is yet to come: a point has happened", path=f"points[{place}].at")
     trail, first = parcel.trail, parcel.delivered_at
-    fresh = tuple([p for p in merged((), command.points) if p not in trail])
+    began = _began(deciding.order, parcel) if situation.by.kind is ActorKind.CHANNEL else None
+    told = [p for p in command.points if began is None or p.at >= began]
+    fresh = tuple([p for p in merged((), told) if p not in trail])
     sooner = [p for p in fresh if p.state is _S.DELIVERED and (first is None or p.at < first)]
     if sooner or merged(trail, fresh) != trail:
         deciding.apply(ParcelTracked(parcel.id, fresh))
+
+
+def _began(order: Order, parcel: Parcel) -> datetime:
+    """Before this a carrier cannot have had the parcel: numbers are given out again. A consolidation may have been on
+    its way before its parcels have waybills of their own."""
+    since, waybill = order.content.placed_at, parcel.waybill
+    if waybill is not None and waybill.asked_at is not None and not parcel.master:
+        since = waybill.asked_at
+    return since - AHEAD_MAX
 
 
 def _check_point(point: TrackPoint, path: str) -> None:
@@ -433,12 +484,23 @@ def join_master(deciding: Deciding, command: JoinMaster) -> None:
 def settle(deciding: Deciding) -> None:
     """See to what concerns all parcels, after anything was decided about an order that has some."""
     _trim(deciding)
+    _readdress(deciding)
     _share_collect(deciding)
     _arrive(deciding)
 
 
+def _readdress(deciding: Deciding) -> None:
+    """Let no parcel leave for an address that was amended: its carrier is asked to cancel the waybill."""
+    if not any([type(e) is Amended and "address" in e.changed for e in deciding.events]):
+        return
+    for parcel in deciding.order.delivery.parcels:
+        if parcel.in_work and parcel.address is None:
+            _call_off(deciding, parcel, "the order goes to another address", outdated=True)
+
+
 def _trim(deciding: Deciding) -> None:
-    """Let goods that will not leave any more leave their parcels: the plans first, what is packed last."""
+    """Let goods that will not leave any more leave their parcels: the plans first, then what is packed, and last what
+    its carrier has."""
     order = deciding.order
     over = order.handling.released
     left = {} if over else dict(order.shippable().items)
@@ -447,7 +509,7 @@ def _trim(deciding: Deciding) -> None:
     why = "the order is over" if over else "nothing of it is left to send"
     progress = {_S.PACKED: 0, _S.PICKED: 1, _S.PLANNED: 2}
     waiting = [p for p in order.delivery.parcels if p.in_work]
-    for parcel in sorted(waiting, key=lambda p: (progress[p.state], not p.fixed)):
+    for parcel in sorted(waiting, key=lambda p: (not p.taken, progress[p.state], not p.fixed)):
         kept: list[tuple[LineId, Quantity]] = []
         for line, units in parcel.goods.items:
             keep = min(units, left.get(line, 0))
@@ -555,7 +617,7 @@ GUARDS: Mapping[type[Any], Guard] = {
     PlanParcels: may_plan,
     PickParcel: _some(lambda p: p.state is _S.PLANNED, "no parcel waits to be picked"),
     PackParcel: _some(lambda p: p.state in {_S.PICKED, _S.PACKED}, "no parcel waits to be packed"),
-    CancelParcel: _some(lambda p: p.in_work, "no parcel could be canceled", works=False),
+    CancelParcel: _some(lambda p: p.in_work and not p.taken, "no parcel could be canceled", works=False),
     AskWaybill: _some(_wants_waybill, "no parcel waits for a waybill"),
     CancelWaybill: _some(_has_waybill, "no waybill could be canceled", works=False),
     DispatchParcel: may_dispatch,
