@@ -175,7 +175,9 @@ if TYPE_CHECKING:
         Collection,
         Combination,
         IssuedCode,
+        Network,
         Redirected,
+        Routed,
         Shipping,
         SplitResult,
     )
@@ -320,6 +322,7 @@ __all__ = [
     "Booking",
     "Collection",
     "IssuedCode",
+    "Network",
     "Parcel",
     "ParcelGroup",
     "ParcelKind",
@@ -327,6 +330,7 @@ __all__ = [
     "PickupPolicy",
     "Proxy",
     "Redirected",
+    "Routed",
     "Shipping",
     "StockPolicy",
     "TrackPoint",
@@ -377,8 +381,8 @@ __all__ = [
 _BOOKS = ("DayClose", "DayRow", "Patched")
 _STATEMENTS = ("StatementFormat", "read_csv", "read_json")
 _ANSWERS = (
-    "Booking", "Candidate", "Collection", "Combination", "IssuedCode", "Redirected", "Shipping",
-    "SplitResult",
+    "Booking", "Candidate", "Collection", "Combination", "IssuedCode", "Network", "Redirected",
+    "Routed", "Shipping", "SplitResult",
 )  # fmt: skip
 _GROUPS = ("Placement", "SplitProposal")
 

@@ -487,6 +487,13 @@ class SourcedStock(StockKeeper, Protocol):
         """Where the units of a reservation stand: (source, sku, units)."""
         ...
 
+    def keep_at(self, reservation: str, goods: Sequence[tuple[str, str, int]]) -> Answer[None]:
+        """Free all of a reservation but exactly these (source, sku, units), also when it is final; twice is once.
+
+        Raises `OutOfStock` where it does not hold them there, or has lapsed, and frees nothing.
+        """
+        ...
+
 
 class Carrier(Protocol):
     """Takes parcels to people. The same key is never two waybills, and answers as the first time.

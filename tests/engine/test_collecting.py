@@ -26,7 +26,9 @@ from ordercore import (
     OrderKind,
     Policies,
     SystemIds,
+    tenders,
 )
+from ordercore.adapters.manual import CourierGateway
 from ordercore.adapters.memory import MemoryStore
 from ordercore.adapters.sql import SqlStore
 from ordercore.codec import encode_event, encode_order
@@ -36,6 +38,7 @@ from ordercore.engine.verbs.collection import AsyncCollectionVerbs, CollectionVe
 from ordercore.errors import InvalidInput, InvalidManifest, OrdercoreError, Stale
 from ordercore.fulfillment.pickup import (
     CodeAlphabet,
+    CodeIssued,
     Collected,
     PickupEnd,
     PickupPolicy,
@@ -47,10 +50,11 @@ from ordercore.order import HandlingPolicy
 from ordercore.testing import laws
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ordercore import Order
-    from ordercore.change import Change
+    from ordercore.change import Change, Recorded
 
 TRIES = 3
 SHORT = PickupPolicy(CodeAlphabet.DIGITS, 6, tries=TRIES, most=8, cost=1)
@@ -86,8 +90,8 @@ class Store(World):
         """Another till over the same ports."""
         till, shop = copy(composed()), composed().shop
         till.shop = Shop(
-            self.store, self.gateways, self.stock, policies or self.policies, self.clock,
-            ports.get("ids", self.ids), shop.lifecycles, hooks=ports.get("hooks", ()),
+            self.store, ports.get("gateways", self.gateways), self.stock,
+            policies or self.policies, self.clock, ports.get("ids", self.ids), shop.lifecycles, hooks=ports.get("hooks", ()),
         )  # fmt: skip
         return till
 
@@ -203,6 +207,26 @@ def test_the_async_engine_has_the_same_verbs() -> None:
     assert asyncio.run(day()).state == "completed"
 
 
+def test_money_on_delivery_is_taken_before_goods_are_handed_over() -> None:
+    """At a counter stands no courier: nothing leaves until staff has confirmed the money, and then the books have it."""
+    store = Store()
+    store.engine = store.another(gateways={**store.gateways, "cod": CourierGateway()})
+    order = store.pay(store.placed(), (tenders.OnDelivery(),)).order
+    store.engine.accept(order.id, key=store.key())
+    order = store.engine.advance(order.id, "make_ready", key=store.key(), by=STAFF)
+    code = store.issue(order).code or ""
+    for typed in (code, other_than(code)):
+        with store.refused(NotAllowed) as caught:
+            store.scan(order, typed)
+        assert "26997 is still to be collected" in caught.value.reason
+        assert "collect" not in caught.value.data["allowed"]
+    (attempt,) = order.payments.attempts
+    store.engine.confirm_payment(order.id, attempt.id, key=store.key(), by=STAFF)
+    done = store.scan(order, code)
+    assert (done.state, done.payments.attempts[0].captured) == ("completed", 26_997)
+    store.check()
+
+
 # --- Keys ---------------------------------------------------------------------------------------
 
 
@@ -246,6 +270,60 @@ def test_l13_a_wrong_try_under_a_repeated_key_is_counted_once_and_fails_again() 
     assert store.get(order).delivery.pickups[0].failed == 1
     with store.refused(KeyReused):
         store.scan(order, code, key="c")
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=12), st.sampled_from([STAFF, SHOPPER]))
+def test_a_used_key_lets_nobody_guess(steps: list[int], by: Actor) -> None:
+    """Codes that are tried under the key of a scan are counted as any wrong try, or are refused like the right one."""
+    store, order, code = coded()
+    part = Manifest.of({"1": 1})
+    store.scan(order, code, part, key="till-1")
+    told, wrong, counted = set(), code, 0
+    for step in steps:
+        for _ in range(step):
+            wrong = other_than(wrong)
+        try:
+            store.scan(order, wrong, part, key="till-1", by=by)
+        except InvalidInput as error:
+            counted += "tries_left" in error.data
+        except (KeyReused, NotAllowed) as error:
+            told.add(error.reason)
+    pickup = store.get(order).delivery.pickups[0]
+    assert pickup.failed == counted == (min(TRIES, len(steps)) if by is STAFF else 0)
+    if told:
+        with store.refused(NotAllowed) as caught:
+            store.scan(order, code, part, key="till-1", by=by)
+        assert told == {caught.value.reason}
+
+
+def test_l13_a_scan_repeated_with_a_right_code_does_not_end_the_row_of_wrong_tries() -> None:
+    """Tries before the pause stay as they were: a till that repeats its scan gives nobody more of them."""
+    store, order, code = coded()
+    part = Manifest.of({"1": 1})
+    first = store.scan(order, code, part, key="c")
+    with pytest.raises(InvalidInput):
+        store.scan(order, other_than(code))
+    again = store.scan(order, code, part, key="c")
+    assert again.delivery.pickups[0].tried == 1
+    assert again.delivery.shipped() == first.delivery.shipped() == part
+
+
+def test_a_scan_that_was_overtaken_under_its_key_is_counted_when_it_is_wrong() -> None:
+    """Another till uses the key between the look and the commit: the wrong code is still a wrong try."""
+    store, order, code = coded()
+    commit = store.store.commit
+    part = Manifest.of({"1": 1})
+
+    def late(changes: Any) -> None:
+        store.store.commit = commit  # type: ignore[method-assign]
+        store.scan(order, code, part, key="till-1")
+        commit(changes)
+
+    store.store.commit = late  # type: ignore[method-assign]
+    with pytest.raises(InvalidInput) as caught:
+        store.scan(order, other_than(code), part, key="till-1")
+    assert caught.value.data["tries_left"] == TRIES - 1
+    assert store.get(order).delivery.pickups[0].failed == 1
 
 
 def test_l13_a_key_of_another_command_is_refused() -> None:
@@ -468,6 +546,36 @@ def test_no_code_is_kept_or_shown(policy: PickupPolicy, caplog: pytest.LogCaptur
     seal = now.delivery.pickups[0].seal
     assert seal.digest in stored[0]  # the hash is what is kept
     assert not any(seal.digest in told or seal.salt in told for told in shown)
+
+
+class Reader:
+    """A publisher that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[Recorded] = []
+
+    def publish(self, events: Sequence[Recorded]) -> None:
+        """Take them."""
+        self.told += events
+
+
+def test_what_is_published_does_not_let_a_code_be_tried() -> None:
+    """Readers of events learn of a code, its store and its end; salt and digest stay in the store, and still work."""
+    store, order, code = coded()
+    reader = Reader()
+    while store.engine.relay(reader):
+        pass
+    seal = store.get(order).delivery.pickups[0].seal
+    told = [encode_event(one.event) for one in reader.told]
+    assert not any(seal.digest in one or seal.salt in one for one in told)
+    (issued,) = [one for one in reader.told if type(one.event) is CodeIssued]
+    assert isinstance(issued.event, CodeIssued)
+    blank = issued.event.pickup
+    assert (blank.store, blank.expires_at) == ("north", NOON + SHORT.valid)
+    assert not blank.seal.opens(blank.seal.digest)
+    told_by_store = store.engine.journal(order.id)
+    assert [one.sequence for one in reader.told] == [one.recorded.sequence for one in told_by_store]
+    assert store.scan(order, code).state == "completed"
 
 
 def test_a_seal_cannot_be_opened_without_the_pepper() -> None:

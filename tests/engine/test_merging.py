@@ -852,6 +852,65 @@ def test_after_money_moved_a_merge_is_not_undone() -> None:
         again.unmerge(basic)
 
 
+def declined_in_between(world: Merging, tenders: tuple[Any, ...] = CHANNEL) -> Order:
+    """An order of two units at 80.00 that took an unpaid one in, whose payment failed before they went apart."""
+    basic = world.place(cart("SKU-1", "80.00", units=2))
+    basic = world.pay(basic, tenders).order
+    added = world.place(cart("SKU-2", "60.00"))
+    world.combine(basic, added)
+    world.channel.decline("")
+    world.pay(world.get(basic), CHANNEL)
+    world.channel.mend("")
+    return basic
+
+
+@pytest.mark.parametrize("by_clock", [False, True])
+@pytest.mark.parametrize("tenders", [CHANNEL, THREE])
+def test_l17_a_payment_that_failed_while_merged_leaves_the_money_of_before(
+    tenders: tuple[Any, ...], *, by_clock: bool
+) -> None:
+    """What was paid before the merge can be refunded as if there had been none, by its rows (L25)."""
+    world = Merging("standard")
+    basic = declined_in_between(world, tenders)
+    if by_clock:
+        for minutes in (31, 35):
+            world.at(minutes)
+    else:
+        world.unmerge(world.get(basic))
+    order = world.get(basic)
+    assert (order.state, order.due, order.payments.keeps()) == ("paid", 0, True)
+    world.check()
+    alone = Merging("standard")
+    same = alone.place(cart("SKU-1", "80.00", units=2))
+    alone.pay(same, tenders)
+    for lines in (("1",), ()):
+        legs = [
+            [(leg.attempt, leg.amount, leg.points) for leg in one.payments.refunds[-1].legs]
+            for one in (world.give_back(order, *lines), alone.give_back(same, *lines))
+        ]
+        assert legs[0] == legs[1]
+    assert (world.get(basic).state, world.taken(), world.books()) == ("refunded", {}, {})
+    world.check()
+
+
+def test_l7_no_attempt_is_called_as_one_before_it_whatever_was_merged() -> None:
+    """A gateway knows a charge by the attempt's name for good, also when orders have gone apart again."""
+    world = Merging()
+    basic = world.place(cart("SKU-1", "50.00"), "pay", "add")
+    added = world.place(cart("SKU-2", "20.00"), "pay", "add")
+    world.combine(basic, added)
+    world.channel.decline("")
+    world.pay(world.get(basic), CHANNEL)
+    world.channel.mend("")
+    order = world.pay(world.unmerge(world.get(basic))[0], CHANNEL).order
+    assert [attempt.id for attempt in order.payments.attempts] == [
+        f"{order.id}/{number}" for number in (1, 2, 3)
+    ]
+    assert (order.state, order.due) == ("additional_order", 0)
+    assert world.taken() == {"wechat": 8_000}
+    world.check()
+
+
 def test_what_is_not_merged_is_not_unmerged() -> None:
     """Nor one that left, nor one whose goods were changed since; customers do not undo a merge."""
     world = Merging()
@@ -1188,3 +1247,15 @@ def test_candidates_of_a_batch_of_500_are_found_quickly() -> None:
     assert all(one.basic.content.customer == one.added.content.customer for one in found)
     with pytest.raises(InvalidInput):
         candidates([found[0].basic] * 501, world.engine.shop, STAFF)
+
+
+def test_l13_a_repeated_merge_tells_what_the_first_one_told() -> None:
+    """The same key again answers with what was saved and given back then, not with nothing."""
+    world = Merging("standard", policies=FREE_FROM_120)
+    basic = world.place(cart("SKU-1", "80.00", "10.00"), "pay")
+    added = world.place(cart("SKU-2", "60.00", "10.00"), "pay")
+    first = world.engine.combine(basic.id, added.id, key="m", by=STAFF)
+    again = world.engine.combine(basic.id, added.id, key="m", by=STAFF)
+    figures = ("was", "total", "saved", "freight_saved", "due", "owed")
+    assert [getattr(first, name) for name in figures] == [getattr(again, name) for name in figures]
+    assert (again.was, again.saved, again.owed) == (16_000, 2_000, 2_000)

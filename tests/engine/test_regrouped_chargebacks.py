@@ -10,8 +10,9 @@ from tests.engine.test_charged_back_books import Bank, take_back
 from tests.engine.test_reconciling import DAY, K, row
 from tests.engine.world import STAFF
 
-from ordercore import InvalidInput, Manifest, NotAllowed
-from ordercore.order import NoteChargeback
+from ordercore import Actor, ActorKind, InvalidInput, Manifest, NotAllowed
+from ordercore.engine.shop import situation
+from ordercore.order import NoteChargeback, decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,8 +136,9 @@ def test_an_order_that_was_split_takes_no_chargeback_for_itself() -> None:
     world = shop()
     order = bought(world)
     split(world, order, 2, 2)
+    where = situation(world.engine.shop, world.get(order), Actor(ActorKind.CHANNEL, "wechat"))
     with pytest.raises(NotAllowed, match="its goods and its money are with ord_"):
-        world.decide(world.get(order), NoteChargeback("ord_1/1", 1_000))
+        decide(world.get(order), NoteChargeback("ord_1/1", 1_000), where)
 
 
 def test_l12_a_chargeback_read_before_a_split_is_borne_by_the_parts() -> None:

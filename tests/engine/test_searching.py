@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.engine.world import CHANNEL, NOON, SHOPPER, World, after
+from tests.engine.world import CHANNEL, NOON, SHOPPER, STAFF, World, after
 
-from ordercore import InvalidInput, OrderEngine, OrderQuery
+from ordercore import InvalidInput, Manifest, OrderEngine, OrderQuery
 from ordercore.adapters.memory import MemoryStore
 from ordercore.engine.flow import run
 from ordercore.engine.searching import search, search_items
@@ -134,3 +134,15 @@ def test_a_page_shows_orders_as_they_now_are() -> None:
     order = world.paid(CHANNEL)
     assert page(world.engine.shop, states=("paid",)).orders == (world.get(order),)
     assert page(world.engine.shop, states=("pending_payment",)).orders == ()
+
+
+def test_lines_of_a_split_order_are_found_with_its_parts() -> None:
+    """Each line is found once, with the order that has it; the order that was split is found by its state."""
+    world = World()
+    order = world.paid()
+    parts = [Manifest.of({"1": 1}), Manifest.of({"2": 1, "3": 1})]
+    children = world.engine.split(order.id, parts, key="s", by=STAFF).children
+    found = world.engine.search_items(OrderQuery(sku="SKU-1")).items
+    assert [item.order.id for item in found] == [children[0].id]
+    whole = world.engine.search_items(OrderQuery(sku="SKU-1", states=("split",))).items
+    assert [item.order.id for item in whole] == [order.id]

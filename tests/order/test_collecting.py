@@ -30,7 +30,7 @@ from ordercore.money import money
 from ordercore.order import FACTS, Accept, Advance, Cancel, Deliver, Order, Ship
 from ordercore.order.commands import CollectGoods, CommandKind, IssuePickupCode
 from ordercore.order.decide import allowed
-from ordercore.order.parcels import PlanParcels
+from ordercore.order.parcels import PickParcel, PlanParcels
 from ordercore.order.standing import DeliveryStanding, standing
 from ordercore.party import SYSTEM, Actor, ActorKind, Party
 from ordercore.pricing import AmountOff, Cart, CartLine, PricingPolicy, quote
@@ -217,6 +217,39 @@ def test_a_parcel_of_which_a_part_is_fetched_keeps_the_rest() -> None:
     story.send(scan(shipment="s-2"), by=BOB)
     assert story.order.delivery.parcels[0].state is ParcelState.DELIVERED
     assert story.order.state == "received"
+
+
+@given(st.data())
+def test_goods_are_taken_from_the_parcel_that_is_here(data: st.DataObject) -> None:
+    """Parcels that go elsewhere keep their goods; what is handed over was loose or in a parcel at the counter."""
+    units = data.draw(st.tuples(st.integers(1, 2), st.integers(0, 1), st.integers(1, 2)))
+    here, there, away = (Manifest.of({"1": n}) if n else Manifest() for n in units)
+    story = ready("standard")
+    wanted = [
+        ParcelGroup(here, "north", ParcelKind.PICKUP),
+        ParcelGroup(there, "north", ParcelKind.PICKUP),
+        ParcelGroup(away, "east", ParcelKind.EXPRESS),
+    ]
+    parcels(story, *[group for group in wanted if group.goods])
+    picked = data.draw(st.sets(st.sampled_from([p.id for p in story.order.delivery.parcels])))
+    for name in sorted(picked):
+        story.send(PickParcel(name), by=BOB)
+    story.send(code(), by=BOB)
+    loose = 5 - sum(units)
+    asked = data.draw(st.integers(1, 5 - units[2]))
+    story.send(scan(goods={"1": asked}), by=BOB)
+    delivery = story.order.delivery
+    elsewhere = [p for p in delivery.parcels if p.kind is ParcelKind.EXPRESS]
+    assert [p.goods for p in elsewhere] == [away]
+    assert delivery.shipped() == Manifest.of({"1": asked})
+    waits = sum([p.goods.total() for p in delivery.parcels if p.in_work]) - units[2]
+    assert waits <= units[0] + units[1]
+    assert 5 - asked - units[2] - waits <= loose
+    laws.replay_gives(story.order, story.history)
+    rest = 5 - units[2] - asked
+    if rest:
+        story.send(scan(goods={"1": rest}, shipment="s-2"), by=BOB)
+    assert [p.goods for p in story.order.delivery.parcels if p.in_work] == [away]
 
 
 @pytest.mark.parametrize(
@@ -431,6 +464,38 @@ def test_a_new_code_ends_the_former_one_of_its_store() -> None:
     assert renewed.tries_left == TRIES
     story.send(scan(pickup="p-3"), by=BOB)
     assert story.order.delivery.shipped() == Manifest.of({"1": 5})
+
+
+def test_a_used_up_code_is_not_renewed_for_the_rest_of_the_order() -> None:
+    """A code for some units never becomes one for all: nothing waits at its store, so only staff gives one, for goods
+    that are named."""
+    story = with_code(goods={"1": 2})
+    story.send(code("p-2", "south", goods={"2": 2}), by=BOB)
+    story.send(scan(), by=BOB)
+    refused(story, code("p-3"), "nothing waits under the former code", by=ADA)
+    refused(story, code("p-3"), "say for which goods", by=BOB)
+    story.send(code("p-3", goods={"1": 3}), by=BOB)
+    story.send(scan(pickup="p-3", shipment="s-2"), by=BOB)
+    assert story.order.delivery.shipped() == Manifest.of({"1": 5})
+
+
+def test_a_customer_renews_a_code_for_no_more_than_waits_under_it() -> None:
+    """Fewer units may be named, other ones or more not; of a code for all, what goes elsewhere does not wait."""
+    story = with_code(goods={"1": 3})
+    for goods in ({"1": 4}, {"2": 1}, {"1": 1, "2": 1}):
+        refused(story, code("p-2", goods=goods), "wait under it", by=ADA, error=InvalidManifest)
+    story.send(scan(goods={"1": 1}), by=BOB)
+    refused(story, code("p-2", goods={"1": 3}), "wait under it", by=ADA, error=InvalidManifest)
+    story.send(code("p-2", goods={"1": 2}), by=ADA)
+    assert story.order.delivery.pickups[-1].goods == Manifest.of({"1": 2})
+
+    story = ready("standard")
+    parcels(story, ParcelGroup(Manifest.of({"1": 5}), "east", ParcelKind.EXPRESS))
+    story.send(code(), by=BOB)
+    refused(story, code("p-2", goods={"1": 1}), "wait under it", by=ADA, error=InvalidManifest)
+    story.send(scan(), by=BOB)
+    refused(story, code("p-2"), "nothing waits", by=ADA)
+    story.send(code("p-2"), by=BOB)
 
 
 @pytest.mark.parametrize("store", ["south", ""])

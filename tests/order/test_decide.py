@@ -95,6 +95,7 @@ from ordercore.tender import (
     TenderPolicy,
     plan,
 )
+from ordercore.tender.events import MoneyBroughtIn, PaymentStarted, Rerouted
 from ordercore.tender.parting import held_again
 from ordercore.tender.tenders import Balance, Channel, Points
 from ordercore.testing import (
@@ -650,6 +651,17 @@ def test_a_history_begins_with_its_placing_and_places_once() -> None:
         with pytest.raises(CorruptDocument) as caught:
             replay(broken)
         assert caught.value.path == "events"
+
+
+def test_l7_a_name_stands_for_one_attempt() -> None:
+    """A payment, a backup or another order's money under a name that is taken is unreadable."""
+    history = paid_a().history
+    started = next(told for told, _ in history if isinstance(told, PaymentStarted))
+    (attempt, *_) = started.attempts
+    for again in (started, Rerouted(attempt.id, attempt), MoneyBroughtIn("ord_2", (attempt,))):
+        with pytest.raises(CorruptDocument, match="stands for another attempt") as caught:
+            replay([*history, (again, START)])
+        assert caught.value.path == "attempts"
 
 
 def test_an_unknown_attempt_or_refund_is_not_found() -> None:

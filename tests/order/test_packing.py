@@ -31,12 +31,14 @@ from ordercore.money import money
 from ordercore.order import (
     Accept,
     Cancel,
+    ChangeAddress,
     ChangeQuantity,
     Deliver,
     RefundOrder,
     Ship,
     standing,
 )
+from ordercore.order.events import Escalated
 from ordercore.order.facts import FACTS
 from ordercore.order.parcels import (
     AnswerWaybill,
@@ -112,8 +114,9 @@ def point(state: ParcelState, hours: int = 0) -> TrackPoint:
 
 
 def track(story: Story, state: ParcelState, hours: int = 0, name: str = "p.1") -> None:
-    """Let a carrier tell of a parcel."""
-    story.send(TrackParcel(name, (point(state, hours),)), by=CARRIER)
+    """Let a carrier tell of a parcel, once it has happened."""
+    later = max(START + hours * HOUR - story.at, timedelta(0))
+    story.send(TrackParcel(name, (point(state, hours),)), by=CARRIER, after=later)
 
 
 def confirms(story: Story) -> datetime | None:
@@ -354,14 +357,183 @@ def test_a_parcel_has_one_waybill_at_a_time() -> None:
     assert parcel(story).waybill.key == "p.1/w2"
 
 
-def test_an_answer_about_a_former_waybill_changes_nothing() -> None:
-    """What is told under the key of a waybill that was given up is no event."""
+def test_an_answer_about_a_former_waybill_changes_nothing_of_the_one_in_force() -> None:
+    """What is known under the key of a waybill that was given up is no event."""
+    story = accepted(1)
+    plan(story, {"1": 1})
+    story.send(AskWaybill("p.1", "post"))
+    story.send(AnswerWaybill("p.1", "p.1/w1", BOOKED))
+    story.send(CancelWaybill("p.1"))
+    gone = WaybillOutcome(WaybillStatus.CANCELED, "A1")
+    story.send(AnswerWaybill("p.1", "p.1/w1", gone))
+    story.send(AskWaybill("p.1", "post"))
+    for said in (gone, BOOKED, WaybillOutcome(WaybillStatus.REFUSED)):
+        assert story.send(AnswerWaybill("p.1", "p.1/w1", said)).events == ()
+    assert [w.number for w in parcel(story).former] == ["A1"]
+
+
+def test_l7_a_waybill_that_is_booked_too_late_owes_its_cancellation() -> None:
+    """Taken for refused, another one is booked, then the first was booked after all: its carrier is asked to cancel it,
+    and the second stays as it is."""
     story = accepted(1)
     plan(story, {"1": 1})
     story.send(AskWaybill("p.1", "post"))
     story.send(AnswerWaybill("p.1", "p.1/w1", WaybillOutcome(WaybillStatus.REFUSED)))
+    story.send(AskWaybill("p.1", "dhl"))
+    second = WaybillOutcome(WaybillStatus.BOOKED, "D1")
+    story.send(AnswerWaybill("p.1", "p.1/w2", second))
+    made = story.send(AnswerWaybill("p.1", "p.1/w1", BOOKED))
+    found = parcel(story)
+    assert [(w.key, w.number) for w in found.owing] == [("p.1/w1", "A1")]
+    assert (found.waybill.state, found.number, found.carrier) == (WaybillState.BOOKED, "D1", "dhl")
+    again = TimerKey(TimerKind.RESOLVE_WAYBILL, "p.1")
+    assert again in {timer.key for timer in made.timers_set}
+    ended = story.send(AnswerWaybill("p.1", "p.1/w1", WaybillOutcome(WaybillStatus.CANCELED)))
+    assert again in ended.timers_cleared
+    assert not parcel(story).owing
+    laws.replay_gives(story.order, story.history)
+
+
+def test_l7_a_refused_cancellation_that_names_the_number_lets_the_waybill_stand() -> None:
+    """The booking's answer was lost, so the refusal is the first that tells of the number; one that names none says
+    nothing of a booking."""
+    story = accepted(1)
+    plan(story, {"1": 1})
     story.send(AskWaybill("p.1", "post"))
-    assert story.send(AnswerWaybill("p.1", "p.1/w1", BOOKED)).events == ()
+    story.send(CancelWaybill("p.1"))
+    no = WaybillOutcome(WaybillStatus.REFUSED, reason="too late")
+    assert story.send(AnswerWaybill("p.1", "p.1/w1", no)).events == ()
+    story.send(AnswerWaybill("p.1", "p.1/w1", WaybillOutcome(WaybillStatus.REFUSED, "A1")))
+    assert (parcel(story).waybill.state, parcel(story).number) == (WaybillState.BOOKED, "A1")
+
+
+def booked(*units: int) -> Story:
+    """An order of one parcel that is booked."""
+    story = accepted(*units or (1,))
+    plan(story, {str(n): count for n, count in enumerate(units or (1,), 1)})
+    story.send(AskWaybill("p.1", "post", tracks=True))
+    story.send(AnswerWaybill("p.1", "p.1/w1", BOOKED))
+    return story
+
+
+def test_an_amended_address_calls_waybills_off_and_no_parcel_leaves_with_an_old_one() -> None:
+    """The carrier is asked to cancel; where it refuses, the parcel does not leave, and somebody must look."""
+    story = booked(2)
+    story.amend(ChangeAddress(Address(country="FR")))
+    assert parcel(story).waybill.state is WaybillState.CANCELING
+    with pytest.raises(NotAllowed, match="not answered"):
+        story.send(DispatchParcel("p.1"))
+    no = WaybillOutcome(WaybillStatus.REFUSED, reason="too late")
+    story.send(AnswerWaybill("p.1", "p.1/w1", no))
+    assert type(story.events[-1]) is Escalated
+    with pytest.raises(NotAllowed, match="former address"):
+        story.send(DispatchParcel("p.1"))
+    laws.replay_gives(story.order, story.history)
+
+
+def test_an_amendment_that_leaves_the_address_leaves_the_waybill() -> None:
+    """One unit less of two: the carrier is asked nothing."""
+    story = booked(2)
+    story.amend(ChangeQuantity("1", 1))
+    assert parcel(story).waybill.state is WaybillState.BOOKED
+
+
+def test_a_parcel_with_an_address_of_its_own_keeps_its_waybill() -> None:
+    """The order's address is not where it goes."""
+    story = accepted(1)
+    there = Address(country="DE")
+    story.send(PlanParcels("p", (ParcelGroup(Manifest.of({"1": 1}), address=there),)))
+    story.send(AskWaybill("p.1", "post"))
+    story.amend(ChangeAddress(Address(country="FR")))
+    assert parcel(story).waybill.state is WaybillState.ASKED
+
+
+def test_a_parcel_whose_waybill_was_canceled_leaves_only_with_another_carrier_named() -> None:
+    """Its number is no more: it is booked anew, or somebody says with whom it goes."""
+    story = booked()
+    story.send(CancelWaybill("p.1"))
+    story.send(AnswerWaybill("p.1", "p.1/w1", WaybillOutcome(WaybillStatus.CANCELED)))
+    with pytest.raises(NotAllowed, match="book another"):
+        story.send(DispatchParcel("p.1"))
+    story.send(DispatchParcel("p.1", "courier"))
+    assert [(s.carrier, s.tracking) for s in story.order.delivery.shipments] == [("courier", "")]
+
+
+def test_a_booked_parcel_that_is_planned_anew_keeps_its_former_waybills() -> None:
+    """Its canceled waybill stays with the canceled parcel: a carrier that booked it late is answered."""
+    story = booked()
+    story.send(CancelWaybill("p.1"))
+    story.send(AnswerWaybill("p.1", "p.1/w1", WaybillOutcome(WaybillStatus.CANCELED)))
+    plan(story, {"1": 1}, name="q")
+    assert [(p.id, p.state) for p in story.order.delivery.parcels] == [
+        ("p.1", _S.CANCELED),
+        ("q.1", _S.PLANNED),
+    ]
+    laws.replay_gives(story.order, story.history)
+
+
+def test_goods_that_a_carrier_has_are_not_canceled_amended_or_planned_anew() -> None:
+    """In transit before anybody said that it left: the order is not ended under it; back again, it may be."""
+    story = booked()
+    track(story, _S.IN_TRANSIT, 1)
+    for command in (Cancel("no", "r"), CancelParcel("p.1")):
+        with pytest.raises(NotAllowed, match="has"):
+            story.send(command)
+    with pytest.raises(NotAllowed, match="carrier has part of the order"):
+        story.amend(ChangeQuantity("1", 1))
+    assert state(story) is _S.PLANNED
+    track(story, _S.RETURNED, 2)
+    story.send(CancelParcel("p.1"))
+    assert state(story) is _S.CANCELED
+
+
+def test_what_a_carrier_has_is_the_last_that_refunded_goods_are_taken_from() -> None:
+    """Of two parcels, one packed and one in transit unknown to the warehouse, the packed one loses its unit."""
+    story = accepted(2)
+    plan(story, {"1": 1}, {"1": 1})
+    story.send(PickParcel("p.1"))
+    story.send(PackParcel("p.1", 300))
+    track(story, _S.IN_TRANSIT, 1, "p.2")
+    story.refund({"1": 1})
+    assert (state(story), state(story, "p.2")) == (_S.CANCELED, _S.PLANNED)
+
+
+def test_a_refused_cancellation_of_what_nobody_wants_is_told() -> None:
+    """A canceled parcel whose waybill stands: somebody must look."""
+    story = booked()
+    story.send(CancelParcel("p.1"))
+    no = WaybillOutcome(WaybillStatus.REFUSED, reason="on its way")
+    story.send(AnswerWaybill("p.1", "p.1/w1", no))
+    assert (type(story.events[-1]), story.events[-1].timer) == (Escalated, "waybill_stands")
+
+
+def test_an_order_whose_carrier_will_tell_waits_for_its_delivery() -> None:
+    """A waybill of a carrier that tells of the way: no time confirms it before the carrier has told."""
+    story = booked()
+    story.send(DispatchParcel("p.1"))
+    assert confirms(story) is None
+    track(story, _S.DELIVERED, 9)
+    assert story.order.state == "received"
+
+
+def test_what_is_yet_to_come_is_refused() -> None:
+    """More than a day ahead of the clock nothing has happened, whoever says so."""
+    story = sent(1)
+    before = story.order
+    with pytest.raises(InvalidInput) as caught:
+        story.send(TrackParcel("p.1", (point(_S.DELIVERED, 3), point(_S.LOST, 40))), by=CARRIER)
+    assert caught.value.path == "points[1].at"
+    assert story.order is before
+
+
+def test_what_happened_before_the_waybill_was_asked_for_does_not_count() -> None:
+    """A number that is given out again tells of a former parcel: no delivery of this one."""
+    story = booked()
+    story.send(DispatchParcel("p.1"))
+    old = TrackParcel("p.1", (point(_S.DELIVERED, -24 * 90),))
+    assert story.send(old, by=CARRIER).events == ()
+    story.send(TrackParcel("p.1", (point(_S.IN_TRANSIT, -1),)), by=CARRIER)
+    assert state(story) is _S.IN_TRANSIT
 
 
 def test_a_parcel_whose_carrier_has_not_answered_does_not_leave() -> None:

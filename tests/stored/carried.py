@@ -88,7 +88,7 @@ def parcels_story() -> list[Change]:
     told.then(RedirectParcel(one, AWAY, "the customer moved"), CLERK)
     _booked(told, one, WaybillOutcome(_W.BOOKED, "SF0002", 1_350))
     late = (_sight(ParcelState.LOST, 90), _sight(ParcelState.EXCEPTION, 30))
-    told.then(TrackParcel(one, late), CARRIER)
+    told.then(TrackParcel(one, late), CARRIER, after=timedelta(days=4))
     told.then(RefundOrder("rfd_15", Manifest.of({"2": 1}), "never came"), CLERK)
     return told.changes
 

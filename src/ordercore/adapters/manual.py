@@ -140,8 +140,10 @@ class CourierGateway(_ByHand):
         """The courier will collect it."""
         return Outcome(OutcomeStatus.AUTHORIZED, request.key)
 
-    def capture(self, request: ChargeRequest) -> Outcome:  # noqa: ARG002
-        """Whether it was collected is for the courier to say."""
+    def capture(self, request: ChargeRequest) -> Outcome:
+        """Whether it was collected is for the courier to say, unless nothing is left to be collected."""
+        if not request.amount:
+            return Outcome(OutcomeStatus.CAPTURED, request.reference)
         return _UNKNOWN
 
 

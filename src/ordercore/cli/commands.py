@@ -138,7 +138,7 @@ def merge(
     policies: Path | None = None,
     json: Flag = False,
     explain: Flag = False,
-) -> None:
+) -> int:
     """Show what two orders come to as one, or every reason why they stay two.
 
     :param orders: A JSON document with a `basic` and an `added` order: each a `cart` as for `price`, `paid`, `state`.
@@ -148,7 +148,7 @@ def merge(
     """
     from ordercore.cli.merge import merge_orders
 
-    merge_orders(orders, policies, as_json=json, with_reasons=explain)
+    return merge_orders(orders, policies, as_json=json, with_reasons=explain)
 
 
 @app.command

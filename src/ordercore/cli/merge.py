@@ -52,9 +52,20 @@ def _wrong(reason: str, path: str) -> InvalidDocument:
     return InvalidDocument(reason, path=path)
 
 
-def _side(raw: object, path: str) -> _Side:
-    if not isinstance(raw, dict) or not set(raw) <= set(_SIDE) or "cart" not in raw:
-        raise _wrong(f"an object of the keys {', '.join(_SIDE)}, with a cart", path)
+def _known(raw: Any, keys: tuple[str, ...], path: str) -> None:
+    """Refuse what is no object, or has a key that nobody reads."""
+    if not isinstance(raw, dict):
+        raise _wrong(f"an object of the keys {', '.join(keys)}", path)
+    for key in raw:
+        if key not in keys:
+            reason = f"unknown key {str(key)[:40]!r}; known: {', '.join(keys)}"
+            raise _wrong(reason, f"{path}.{key}" if path else str(key))
+
+
+def _side(raw: Any, path: str) -> _Side:
+    _known(raw, _SIDE, path)
+    if "cart" not in raw:
+        raise _wrong("it has a cart", path)
     paid, state = raw.get("paid", False), raw.get("state", "")
     if type(paid) is not bool:
         raise _wrong("true or false", f"{path}.paid")
@@ -79,8 +90,7 @@ def _read(path: Path) -> _Document:
         raw = json.loads(content)
     except (ValueError, RecursionError):
         raise InvalidDocument("not JSON that can be read") from None
-    if not isinstance(raw, dict) or not set(raw) <= set(_KEYS):
-        raise InvalidDocument(f"an object of the keys {', '.join(_KEYS[1:])}")
+    _known(raw, _KEYS, "")
     lifecycle, overrule = raw.get("lifecycle", "standard"), raw.get("overrule", "")
     for key, text in (("lifecycle", lifecycle), ("overrule", overrule)):
         if not isinstance(text, str):
@@ -90,8 +100,8 @@ def _read(path: Path) -> _Document:
     )
 
 
-def merge_orders(path: Path, policies: Path | None, *, as_json: bool, with_reasons: bool) -> None:
-    """Place both as they stand, and print what they come to as one."""
+def merge_orders(path: Path, policies: Path | None, *, as_json: bool, with_reasons: bool) -> int:
+    """Place both as they stand, and print what they come to as one; the exit code is 1 where they stay two."""
     given = Policies() if policies is None else Policies.load(policies)
     try:
         told = _read(path)
@@ -111,11 +121,12 @@ def merge_orders(path: Path, policies: Path | None, *, as_json: bool, with_reaso
             if not against:
                 raise
             _refused(basic, added, against, as_json=as_json)
-            return
+            return 1
     except OrdercoreError as error:
         error.data.setdefault("source", str(path))
         raise
     _show(basic, added, found, as_json=as_json, with_reasons=with_reasons)
+    return 0
 
 
 def _refused(

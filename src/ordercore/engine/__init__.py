@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ordercore.engine.dispatching import Booking, Redirected, Shipping
     from ordercore.engine.merging import Candidate, Combination
     from ordercore.engine.regrouping import SplitResult
+    from ordercore.engine.sourcing import Network, Routed
 
 __all__ = [
     "Amendment",
@@ -33,10 +34,12 @@ __all__ = [
     "CompensationResult",
     "Flow",
     "IssuedCode",
+    "Network",
     "OrderEngine",
     "PaymentResult",
     "Redirected",
     "RefundResult",
+    "Routed",
     "Shipping",
     "Shop",
     "SplitResult",
@@ -55,7 +58,9 @@ _LATER = {
     "Collection": "collecting",
     "Combination": "merging",
     "IssuedCode": "collecting",
+    "Network": "sourcing",
     "Redirected": "dispatching",
+    "Routed": "sourcing",
     "Shipping": "dispatching",
     "SplitResult": "regrouping",
 }

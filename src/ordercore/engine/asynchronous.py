@@ -130,11 +130,14 @@ class AsyncOrderEngine(
         paid: bool = True,
         reference: str = "",
         at: datetime | None = None,
+        parcel: str = "",
         key: str,
         by: Actor,
     ) -> PaymentResult:
         """See `OrderEngine.confirm_payment`."""
-        flow = confirm_payment(self.shop, order_id, attempt, amount, paid, reference, at, key, by)
+        flow = confirm_payment(
+            self.shop, order_id, attempt, amount, paid, reference, at, key, by, parcel
+        )
         return await arun(flow, "confirm_payment")
 
     async def confirm_refund(

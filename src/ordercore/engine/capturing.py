@@ -120,12 +120,15 @@ def confirm_payment(
     at: datetime | None,
     key: str,
     by: Actor,
+    parcel: str = "",
 ) -> Flow[PaymentResult]:
     """Record that money came, and how much, or that none will; only where nobody outside tells."""
     shop.outside()
     order = yield from load(shop, order_id)
     if type(paid) is not bool:
         raise InvalidInput("it was paid or not: True or False", path="paid")
+    if not isinstance(parcel, str):
+        raise InvalidInput("a parcel is named by its id", path="parcel")
     if not isinstance(reference, str) or len(reference) > TEXT_MAX:
         raise InvalidInput(f"a reference is a text of at most {TEXT_MAX}", path="reference")
     minor = _minor(amount, order)
@@ -134,7 +137,7 @@ def confirm_payment(
     moment = None if at is None else utc(at, "at")
     text = digest(
         order_id, attempt, "" if minor is None else str(minor), str(paid), reference,
-        "" if moment is None else moment.isoformat(),
+        "" if moment is None else moment.isoformat(), *([parcel] if parcel else []),
     )  # fmt: skip
     receipt = Receipt(order.shop, checked_key(key), "ConfirmPayment", text, order_id)
     earlier = yield from repeated(shop, receipt, by)
@@ -142,12 +145,12 @@ def confirm_payment(
         return _result(earlier)
     try:
         outcome = _said(shop, order, attempt, minor, moment, reference, paid=paid)
-        command = checked_texts(ConfirmPayment(attempt, outcome))
+        command = checked_texts(ConfirmPayment(attempt, outcome, None, parcel))
         # what may not be said is refused before anything is promised anew for it
         decide(order, command, situation(shop, order, by))
         _by_staff(shop, order, order.payments.attempt(attempt).gateway)
         made = yield from answered(
-            shop, order, ((attempt, outcome),), by, confirmed=True, receipt=receipt
+            shop, order, ((attempt, outcome),), by, confirmed=True, receipt=receipt, parcel=parcel
         )
     except Refused:
         earlier = yield from repeated(shop, receipt, by)

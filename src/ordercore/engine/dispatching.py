@@ -26,6 +26,7 @@ from ordercore.fulfillment import (
     CarrierQuote,
     ParcelGroup,
     ParcelRedirected,
+    WaybillAnswered,
     WaybillAsked,
     WaybillCanceling,
     WaybillOutcome,
@@ -260,6 +261,18 @@ def _carrier(carriers: Carriers, name: str) -> Carrier:
         raise NotFound(f"no carrier {name!r}", path="carrier", known=known) from None
 
 
+def _collectable(carriers: Carriers, order: Order, name: str, carrier: str) -> None:
+    """Refuse a carrier whose couriers collect nothing for a parcel that is paid at the door."""
+    parcel = _parcel(order, name)
+    chosen = carrier or parcel.carrier
+    if parcel.collect and chosen and not _carrier(carriers, chosen).capabilities.collects:
+        reason = f"{chosen} collects nothing at the door, and {parcel.collect} is to be collected"
+        raise NotAllowed(
+            reason, order=order.id, state=order.state, parcel=name, carrier=chosen,
+            collect=parcel.collect,
+        )  # fmt: skip
+
+
 def _parcel(order: Order, name: str) -> Parcel:
     parcel = order.delivery.parcel(name)
     if parcel is None:
@@ -268,12 +281,13 @@ def _parcel(order: Order, name: str) -> Parcel:
     return parcel
 
 
-def request_of(order: Order, parcel: Parcel, key: str, service: str) -> WaybillRequest:
+def request_of(
+    order: Order, parcel: Parcel, key: str, service: str, number: str = ""
+) -> WaybillRequest:
     """A parcel as its carrier hears of it."""
     content = order.content
     skus = {line.id: line.sku for line in content.lines}
     goods = tuple([(skus.get(line, line), units) for line, units in parcel.goods.items])
-    number = "" if parcel.waybill is None else parcel.waybill.number
     return WaybillRequest(
         key, order.id, parcel.id, service, parcel.source, parcel.address or content.address,
         content.currency, goods, parcel.grams, parcel.collect, number,
@@ -312,10 +326,18 @@ def book(
     if carrier or wanted.carrier:
         _carrier(carriers, carrier or wanted.carrier)  # refused before anything is written
     receipt = _receipt(order, key, "BookWaybill", f"{parcel}|{carrier}|{service}")
-    command = AskWaybill(parcel, carrier, service)
+    command = _asking(carriers, wanted, carrier, service)
     after, made = yield from once(shop, order, receipt, by, lambda _now: command)
     after = yield from settled(shop, carriers, after, parcel, fresh=made is not None)
     return _booking(after, parcel)
+
+
+def _asking(carriers: Carriers, parcel: Parcel, carrier: str, service: str) -> AskWaybill:
+    """The question for a waybill, with what is known of the carrier: whether it tells of a parcel's way."""
+    port = carriers.get(carrier or parcel.carrier)
+    return AskWaybill(
+        parcel.id, carrier, service, port is not None and bool(port.capabilities.tracks)
+    )
 
 
 def cancel_waybill(
@@ -356,21 +378,38 @@ def settle_waybills(shop: Shop, carriers: Carriers, order_id: str) -> Flow[Order
     return order
 
 
-def settled(shop: Shop, carriers: Carriers, order: Order, name: str, *, fresh: bool) -> Flow[Order]:
-    """The order after its carrier has spoken about a waybill that waits for its word; as it is where none does.
+def settled(
+    shop: Shop, carriers: Carriers, order: Order, name: str, *, fresh: bool, last: bool = False
+) -> Flow[Order]:
+    """The order after carriers have spoken about waybills of a parcel that wait for their word, former ones too; as it
+    is where none does.
 
-    ``fresh``: this flow has just written the question down, so nobody asked it before.
+    ``fresh``: this flow has just written the question down, so nobody asked it before. ``last``: all pauses between
+    tries are over, so a key that its carrier never heard of is taken for one that never will be booked.
     """
+    for waybill in _parcel(order, name).owing[::-1]:  # the one in force first
+        order = yield from _settled(shop, carriers, order, name, waybill, fresh=fresh, last=last)
+    return order
+
+
+def _settled(
+    shop: Shop,
+    carriers: Carriers,
+    order: Order,
+    name: str,
+    waybill: Waybill,
+    *,
+    fresh: bool,
+    last: bool,
+) -> Flow[Order]:
+    """The order after the carrier has spoken about one waybill."""
     parcel = _parcel(order, name)
-    waybill = parcel.waybill
-    if waybill is None or not waybill.owed:
-        return order
     port = _carrier(carriers, waybill.carrier)
-    request = request_of(order, parcel, waybill.key, waybill.service)
+    request = request_of(order, parcel, waybill.key, waybill.service, waybill.number)
     if waybill.state is WaybillState.ASKED:
         said = yield from _booked(port, request, fresh=fresh)
     else:
-        said = yield from _canceled(port, request)
+        said = yield from _canceled(port, request, last=last)
     if said is None:
         return order
     by = Actor(ActorKind.CHANNEL, waybill.carrier)
@@ -394,18 +433,35 @@ def _booked(port: Carrier, request: WaybillRequest, *, fresh: bool) -> Flow[Wayb
     return said
 
 
-def _canceled(port: Carrier, request: WaybillRequest) -> Flow[WaybillOutcome | None]:
-    """What a carrier says to a cancellation; ``None`` where it cannot say."""
-    if not port.capabilities.cancels:
-        return WaybillOutcome(WaybillStatus.REFUSED, reason="it cancels no waybill")
-    said = yield from _answer(port.cancel, request)
-    if said is not None and said.status is not WaybillStatus.UNKNOWN:
+def _canceled(port: Carrier, request: WaybillRequest, *, last: bool) -> Flow[WaybillOutcome | None]:
+    """What a carrier says to a cancellation; ``None`` where it cannot say.
+
+    A refusal tells that the waybill stands only where its number is known: a key that the carrier refused to book has
+    none. A key that it never heard of may still be on its way to it, until all tries are over.
+    """
+    said: WaybillOutcome | None = WaybillOutcome(
+        WaybillStatus.REFUSED, reason="it cancels no waybill"
+    )
+    if port.capabilities.cancels:
+        said = yield from _answer(port.cancel, request)
+    refused = said is not None and said.status is WaybillStatus.REFUSED
+    if said is not None and (
+        said.status is WaybillStatus.CANCELED or (refused and (said.number or request.number))
+    ):
         return said
     known = yield from _answer(port.lookup, request)
-    if known is None or known.status is WaybillStatus.CANCELED:
-        return known
-    if known.status is WaybillStatus.UNKNOWN and said is not None and not request.number:
-        return WaybillOutcome(WaybillStatus.CANCELED)  # both times it knew nothing of the key
+    if known is None:
+        return None
+    if known.status is WaybillStatus.BOOKED:
+        reason = said.reason if said is not None and refused else ""
+        stands = WaybillOutcome(
+            WaybillStatus.REFUSED, known.number, known.cost, known.label, reason
+        )
+        return stands if refused else None
+    if known.status is not WaybillStatus.UNKNOWN:  # canceled, or never booked
+        return WaybillOutcome(WaybillStatus.CANCELED, known.number)
+    if last and said is not None and not request.number:
+        return WaybillOutcome(WaybillStatus.CANCELED)
     return None
 
 
@@ -442,7 +498,8 @@ def redirect(
     """Let an order, or one parcel of it, go elsewhere.
 
     Before anything has left the order is amended, so it is priced again, and waybills are booked anew. After that each
-    parcel is called back by its carrier and booked anew; its price stays.
+    parcel is called back by its carrier and booked anew; its price stays. Where no waybill can be booked yet, because
+    the amended order is to be paid first, the answer is not *done*: the same call again books it then.
     """
     shop.outside()
     if not isinstance(address, Address):
@@ -483,8 +540,12 @@ def _amended(
             if _live(after, parcel.id):
                 reason = f"the carrier of {parcel.id} has not canceled its waybill"
                 continue
-            asked = AskWaybill(parcel.id, waybill.carrier, waybill.service)
-            after = (yield from record(shop, after, asked, by)).order
+            asked = _asking(carriers, parcel, waybill.carrier, waybill.service)
+            try:
+                after = (yield from record(shop, after, asked, by)).order
+            except NotAllowed as error:  # the amendment stands: the same call books once it may
+                reason = error.reason
+                continue
         after = yield from settled(shop, carriers, after, parcel.id, fresh=False)
     price = amendment.total
     return Redirected(after, not reason, was, _carriage(after), price_was, price, reason)
@@ -492,16 +553,17 @@ def _amended(
 
 def _former_keys(history: Sequence[Recorded]) -> set[str]:
     """Waybills that were asked for before the address was last changed, and stood then."""
-    keys: dict[str, str] = {}
+    standing: set[str] = set()
     former: set[str] = set()
     for past in history:
         event = past.event
-        if isinstance(event, WaybillAsked):
-            keys[event.parcel] = event.waybill.key
+        if isinstance(event, WaybillAsked | WaybillAnswered):
+            if event.waybill.live:
+                standing.add(event.waybill.key)
         elif isinstance(event, WaybillCanceling):
-            keys.pop(event.parcel, None)  # it was given up for another reason
+            standing.discard(event.key)  # it was given up for another reason
         elif isinstance(event, Amended) and "address" in event.changed:
-            former |= set(keys.values())
+            former |= standing
     return former
 
 
@@ -551,8 +613,11 @@ def _called_back(
             return _result(after, name, parcel.expected, why or "its carrier has not answered yet")
         after = (yield from record(shop, after, redirecting, by)).order
     if not _live(after, name):
-        asked = AskWaybill(name, waybill.carrier, waybill.service)
-        after = (yield from record(shop, after, asked, by)).order
+        asked = _asking(carriers, parcel, waybill.carrier, waybill.service)
+        try:
+            after = (yield from record(shop, after, asked, by)).order
+        except NotAllowed as error:  # it is called back: the same call books once it may
+            return _result(after, name, parcel.expected, error.reason)
     after = yield from settled(shop, carriers, after, name, fresh=False)
     was = yield from _former_cost(shop, after, name)
     return _result(after, name, was, "")

@@ -181,6 +181,7 @@ class OrderEngine(RegroupingVerbs, SourcingVerbs, CollectionVerbs, DispatchVerbs
         paid: bool = True,
         reference: str = "",
         at: datetime | None = None,
+        parcel: str = "",
         key: str,
         by: Actor,
     ) -> PaymentResult:
@@ -188,8 +189,14 @@ class OrderEngine(RegroupingVerbs, SourcingVerbs, CollectionVerbs, DispatchVerbs
 
         ``amount`` is what came, without one what was asked; it counts as told, be it more or less than was due.
         With ``paid=False`` nothing came, or what came has gone back. Raises `NotAllowed` for one that tells by itself.
+
+        What couriers collect is told for each ``parcel``; without one it is the parcel that waits for its money, or
+        that was to bring just this amount, and without an amount all that is left. It waits for the others, and
+        what they brought less in all is due; ``paid=False`` says that no more comes.
         """
-        flow = confirm_payment(self.shop, order_id, attempt, amount, paid, reference, at, key, by)
+        flow = confirm_payment(
+            self.shop, order_id, attempt, amount, paid, reference, at, key, by, parcel
+        )
         return run(flow, "confirm_payment")
 
     def confirm_refund(

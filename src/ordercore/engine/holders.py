@@ -1,7 +1,7 @@
 """Whose an attempt's money is, after its order was split or merged.
 
 An attempt keeps its name when orders are regrouped, so what a channel says of it is first found at the order that made
-
+it. What takes money back concerns all orders to which the money came: those that hold it, and those that refunded it.
 """
 
 from __future__ import annotations

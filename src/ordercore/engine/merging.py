@@ -292,7 +292,7 @@ def combine(
     receipt = Receipt(basic.shop, checked_key(key), "CombineOrders", text, basic_id)
     earlier = yield from repeated(shop, receipt, by)
     if earlier is not None:
-        return _as_it_stands(earlier, added_id)
+        return (yield from _told_again(shop, earlier, added_id))
     last: list[tuple[Order, Order, _Drawn]] = []
 
     def draw() -> Flow[Together]:
@@ -317,17 +317,32 @@ def combine(
     written, earlier = yield from written_together(shop, receipt, by, draw)
     if written is None:
         assert earlier is not None
-        return _as_it_stands(earlier, added_id)
+        return (yield from _told_again(shop, earlier, added_id))
     one, other, drawn = last[0]
     change = written.first
     now = yield from discharge(shop, change.order, by, made=change)
     return _combination(one, other, change.order, now, drawn)
 
 
-def _as_it_stands(order: Order, added: str) -> Combination:
-    """The answer to a repeated key: the order as it is now."""
+def _told_again(shop: Shop, order: Order, added_id: str) -> Flow[Combination]:
+    """The answer to a repeated key: what the merge came to then, and the order as it is now."""
+    added = yield from load(shop, added_id)
+    before: Order | None = None
+    for past in (yield from call(shop.store.journal, order.id)):
+        event = past.event
+        if isinstance(event, Combined) and event.merged.order == added_id and before is not None:
+            # what the merge itself gave back stands just before it
+            asked = before.payments.refunds[event.merged.refunds :]
+            back = sum([refund.amount for refund in asked])
+            was = event.was - before.payments.refunded_now + back + _costs(added)
+            freight = _freight(before.content) + _freight(added.content) - _freight(event.content)
+            total = event.content.total
+            return Combination(
+                order, added_id, None, was, total, was - total, freight, order.due, back
+            )
+        before = evolve(before, event, past.at)
     total = order.content.total
-    return Combination(order, added, None, total, total, 0, 0, order.due, order.owed)
+    return Combination(order, added_id, None, total, total, 0, 0, order.due, order.owed)
 
 
 def _another_price(order: Order, old: int, new: int) -> PriceChanged:

@@ -19,8 +19,14 @@ from ordercore.engine.flow import call
 from ordercore.engine.holders import charged_back_by_holders
 from ordercore.engine.promises import release
 from ordercore.engine.recording import answered
-from ordercore.engine.shop import digest, having, record
-from ordercore.errors import KeyReused, NotificationRefused, OrdercoreError, OrderNotFound
+from ordercore.engine.shop import digest, having, load, record
+from ordercore.errors import (
+    KeyReused,
+    NotAllowed,
+    NotificationRefused,
+    OrdercoreError,
+    OrderNotFound,
+)
 from ordercore.order import AnswerRefund, NoteChargeback, Order
 from ordercore.party import Actor, ActorKind
 from ordercore.tender import (
@@ -164,19 +170,33 @@ def _charged_back(
             pulled = yield from answered(shop, order, ((attempt.id, found),), by)
             order = pulled.order
     back = NoteChargeback(attempt.id, outcome.amount, outcome.fee, outcome.reference, outcome.at)
-    if order.handling.gone:
-        yield from charged_back_by_holders(shop, order, back, receipt, by)
-        return
     try:
-        made = yield from record(shop, order, back, by, complete=_with(receipt))
+        made = yield from _borne(shop, order, back, receipt, by)
     except OrdercoreError:
         if pulled is not None:  # what the payment brought stands, whatever becomes of the letter
             yield from discharge(shop, order, by, made=pulled)
         raise
-    order = made.order
+    if made is not None:
+        order = made.order
     if pulled is not None:
         order = yield from discharge(shop, order, by, made=pulled)
-    yield from discharge(shop, order, by, made=made)
+    if made is not None:
+        yield from discharge(shop, order, by, made=made)
+
+
+def _borne(
+    shop: Shop, order: Order, back: NoteChargeback, receipt: Receipt | None, by: Actor
+) -> Flow[Change | None]:
+    """Note a chargeback with the order, or with those to which its money came; ``None`` for these."""
+    if not order.handling.gone:
+        try:
+            return (yield from record(shop, order, back, by, complete=_with(receipt)))
+        except NotAllowed:  # it may have been split or merged since it was read
+            order = yield from load(shop, order.id)
+            if not order.handling.gone:
+                raise
+    yield from charged_back_by_holders(shop, order, back, receipt, by)
+    return None
 
 
 def _with(receipt: Receipt | None) -> Callable[[Change], Change] | None:

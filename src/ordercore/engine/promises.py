@@ -9,6 +9,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from ordercore.engine.flow import call
+from ordercore.engine.shelves import PLACED, freed, placed_by_plan
 from ordercore.engine.shop import AMENDED, COUPONS, load
 from ordercore.errors import CouponUnavailable, InvalidInput, OutOfStock
 from ordercore.fulfillment import DeductAt, PresaleStock, ReserveAt, StockTier, tier_sku
@@ -62,10 +63,12 @@ def settle_promises(shop: Shop, order: Order, owed: TimerKey) -> Flow[None]:
             yield from _settle_codes(shop, shop.coupons, order)
     elif shop.stock is not None:
         yield from handed_over(shop.stock, order)
+        if owed == PLACED:
+            yield from placed_by_plan(shop, order.id)
+            return
         if owed == HANDOVER:
             yield from _placed_apart(shop.stock, order)
-        for name, keep in order.reservations():
-            yield from call(shop.stock.release, name, keep)
+        yield from freed(shop.stock, order)
         if order.presale is not None and order.content.reservation:
             quota = quota_name(order.content.reservation)
             yield from call(shop.stock.release, quota, _quota(order.stock_kept()))

@@ -13,10 +13,10 @@ from ordercore.calendar import local_moment
 from ordercore.change import Receipt
 from ordercore.engine.discharging import discharge, looked_up, order_of_key
 from ordercore.engine.flow import call
-from ordercore.engine.holders import charged_back_by_holders
+from ordercore.engine.holders import became, charged_back_by_holders
 from ordercore.engine.recording import answered
 from ordercore.engine.shop import digest, load, once, record, repeated
-from ordercore.errors import InvalidInput, OrdercoreError
+from ordercore.errors import InvalidInput, NotAllowed, OrdercoreError
 from ordercore.ledger import (
     AccountKind,
     Difference,
@@ -90,16 +90,12 @@ def _as_the_channel_tells(found: list[Movement]) -> list[Movement]:
     """One movement for each chargeback: several orders may bear a part of it, since the one that paid was split."""
     parts: dict[tuple[str, str], list[Movement]] = {}
     for one in found:
-        if one.kind is MovementKind.CHARGEBACK and one.reference:
-            parts.setdefault((one.key, one.reference), []).append(one)
+        if one.kind is MovementKind.CHARGEBACK:
+            parts.setdefault(_letter(one), []).append(one)
     shared = {name: mine for name, mine in parts.items() if len({m.order for m in mine}) > 1}
     if not shared:
         return found
-    told = [
-        m
-        for m in found
-        if (m.key, m.reference) not in shared or m.kind is not MovementKind.CHARGEBACK
-    ]
+    told = [m for m in found if m.kind is not MovementKind.CHARGEBACK or _letter(m) not in shared]
     for mine in shared.values():
         first = mine[0]
         told.append(
@@ -109,6 +105,11 @@ def _as_the_channel_tells(found: list[Movement]) -> list[Movement]:
             )
         )  # fmt: skip
     return told
+
+
+def _letter(one: Movement) -> tuple[str, str]:
+    """By what the parts of one chargeback are known: its name, or its moment where the channel gave none."""
+    return (one.key, one.reference or one.at.isoformat())
 
 
 def _of_earlier_release(
@@ -194,6 +195,10 @@ def _booked(shop: Shop, gateway: str, row: StatementRow, by: Actor) -> Flow[str]
     if attempt.gateway != gateway:
         return f"the attempt is of {attempt.gateway!r}"
     known = yield from _told(shop, order, gateway)
+    if row.kind is MovementKind.CHARGEBACK and order.handling.gone:
+        for one in (yield from became(shop, order))[1:]:
+            known += yield from _told(shop, one, gateway)
+        known = _as_the_channel_tells(known)
     if row.kind is MovementKind.FEE:
         return (yield from _fee_row(shop, gateway, attempt, row, known, by))
     if any([_same(movement, row) for movement in known]):
@@ -316,11 +321,18 @@ def _noted(shop: Shop, order: Order, name: str, command: Command, by: Actor) -> 
     receipt = Receipt(
         order.shop, f"statement:{name}", type(command).__name__, digest(repr(command)), order.id
     )
-    if order.handling.gone and isinstance(command, NoteChargeback):
-        if (yield from repeated(shop, receipt, by)) is None:
-            yield from charged_back_by_holders(shop, order, command, receipt, by)
-        return
-    yield from once(shop, order, receipt, by, lambda _: command)
+    back = command if isinstance(command, NoteChargeback) else None
+    if back is None or not order.handling.gone:
+        try:
+            yield from once(shop, order, receipt, by, lambda _: command)
+        except NotAllowed:  # it may have been split or merged since it was read
+            order = yield from load(shop, order.id)
+            if back is None or not order.handling.gone:
+                raise
+        else:
+            return
+    if back is not None and (yield from repeated(shop, receipt, by)) is None:
+        yield from charged_back_by_holders(shop, order, back, receipt, by)
 
 
 # Books ----------------------------------------------------------------------------------------

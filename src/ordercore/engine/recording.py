@@ -51,11 +51,12 @@ def answered(
     told: bool = False,
     confirmed: bool = False,
     receipt: Receipt | None = None,
+    parcel: str = "",
 ) -> Flow[Change]:
     """Record answers. When they make the order paid, its goods and its codes are first made final.
 
     Those that are gone by then (the promise lapsed and somebody else took them) turn the payment back.
-    ``confirmed``: the one answer is staff's. ``receipt`` is written with what the answers change.
+    ``confirmed``: the one answer is staff's, of what came for ``parcel`` where one is named. ``receipt`` is written with what the answers change.
     """
     if any([attempt.released for attempt in order.payments.attempts]):
         answers = tuple([(name, _all_taken(shop, order, name, told_)) for name, told_ in answers])
@@ -92,7 +93,7 @@ def answered(
     command: Command = AnswerAttempts(answers, told=told, regained=again)
     if confirmed:
         ((name, outcome),) = answers
-        command = ConfirmPayment(name, outcome, again)
+        command = ConfirmPayment(name, outcome, again, parcel)
     made = yield from record(shop, order, command, by, settle, complete=complete)
     if again is not None and not _revives(made) and not _promised_to(made.order, again):
         from ordercore.engine.reviving import given_up

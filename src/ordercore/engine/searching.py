@@ -43,11 +43,15 @@ def search_items(shop: Shop, query: OrderQuery) -> Flow[ItemPage]:
     """One page of lines, in the order of their orders.
 
     With ``sku`` or ``item_status`` only lines of which both hold. Raises as `search`.
+    Lines of an order that was split or merged are found with the order that has them, unless states are asked
+    for; so a page may hold fewer than its limit and still have another one behind it.
     """
     checked_search(query, Target.ITEMS)
     found, following = yield from _page(
         shop.store.find_items, query, lambda item: cursor_behind(query, item.order, item.line.id)
     )
+    if not query.states:
+        found = tuple([item for item in found if not item.order.handling.gone])
     return ItemPage(found, following)
 
 

@@ -106,29 +106,136 @@ def freed(stock: StockKeeper, order: Order) -> Flow[None]:
 
 def _to_keep(order: Order, held: _Held) -> _Held:
     """What to keep where, of reservations of which a part goes back that may be taken from several sources."""
-    wishes = (pinned(order), _of_parcels(order, fixed=False))
-    if not any(wishes):
+    fixed, planned = pinned(order), _of_parcels(order, fixed=False)
+    if not fixed and not planned:
         return {}
     kept = {name: dict(keep) for name, keep in order.reservations()}
-    choices: list[tuple[str, str, int]] = []
+    choices: list[tuple[str, str]] = []
     found: _Held = {}
     for name, rows in held.items():
-        stays: _Rows = {}
-        for sku in dict.fromkeys([sku for _, sku in rows]):
-            here = {place: units for place, units in rows.items() if place[1] == sku}
-            keep = min(kept[name].get(sku, 0), sum(here.values()))
-            if keep == sum(here.values()) or len(here) == 1:
-                for i, place in enumerate(here):
-                    stays[place] = keep if len(here) == 1 else here[place]
-                    _grant(wishes, place, stays[place], 0 if i >= 0 else 1)
-            else:
-                choices.append((name, sku, keep))
-        found[name] = stays
-    for name, sku, keep in choices:
-        _choose(held, found, wishes, name, sku, keep)
-    chosen = {name for name, _, _ in choices}
-    return {
-        name: {place: n for place, n in rows.items() if n}
-        for name, rows in found.items()
-        if name in chosen
-    }
+        stays = found[name] = {}
+        for sku, units in _totals(rows).items():
+            keep = min(kept[name].get(sku, 0), units)
+            here = [place for place in rows if place[1] == sku]
+            if keep < units and len(here) > 1:
+                choices.append((name, sku))
+                continue
+            for place in here:
+                part = min(keep, rows[place])
+                stays[place] = part
+                keep -= part
+                _grant(fixed, planned, place, part)
+    for turn, (name, sku) in enumerate(choices):
+        others = _sums({one: held[one] for one, its in choices[turn + 1 :] if its == sku})
+        left = min(kept[name].get(sku, 0), _totals(held[name])[sku])
+        # first what no other reservation can give to a parcel, then what parcels take, then any
+        scarce = {place: units - others.get(place, 0) for place, units in fixed.items()}
+        for wish in (scarce, fixed, planned, held[name]):
+            for place, units in held[name].items():
+                has = found[name].get(place, 0)
+                part = min(left, units - has, wish.get(place, 0)) if place[1] == sku else 0
+                if part > 0:
+                    found[name][place] = has + part
+                    left -= part
+                    _grant(fixed, planned, place, part)
+    chosen = {name for name, _ in choices}
+    return {name: rows for name, rows in found.items() if name in chosen}
+
+
+def _totals(rows: Mapping[tuple[str, str], int]) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for (_, sku), units in rows.items():
+        totals[sku] = totals.get(sku, 0) + units
+    return totals
+
+
+def _grant(fixed: _Rows, planned: _Rows, place: tuple[str, str], units: int) -> None:
+    """Take units that are kept off what parcels still wish for."""
+    part = min(units, fixed.get(place, 0))
+    if part:
+        fixed[place] -= part
+    rest = min(units - part, planned.get(place, 0))
+    if rest:
+        planned[place] -= rest
+
+
+# What moves ---------------------------------------------------------------------------------------
+
+
+def placed_by_plan(shop: Shop, order_id: str) -> Flow[None]:
+    """Let the goods of an order stand where its parcels are sent from, as far as there are such units.
+
+    What a source no longer has stays where it is: its parcel is to be routed again. Twice is once.
+    """
+    stock = shop.stock
+    if not isinstance(stock, SourcedStock):
+        return
+    order = yield from load(shop, order_id)
+    for _ in range(TURNS_MAX):
+        done, seen = (yield from _moved(stock, order)), order.version
+        # whoever planned anew meanwhile may have moved them before this flow did
+        order = yield from load(shop, order_id)
+        if done and order.version == seen:
+            break
+    missing = yield from unplaced(stock, order)
+    if missing:
+        _LOG.warning("order %s: not at their sources: %s", order_id, missing)
+
+
+def unplaced(stock: SourcedStock, order: Order) -> Flow[tuple[SourceStock, ...]]:
+    """Units of parcels in work that are promised to the order, but at another source."""
+    stands = _sums((yield from held_rows(stock, order)))
+    found = []
+    for parcels in (pinned(order), _of_parcels(order, fixed=False)):
+        for place, units in parcels.items():
+            part = min(units, stands.get(place, 0))
+            stands[place] = stands.get(place, 0) - part
+            if part < units:
+                found.append(SourceStock(*place, units - part))
+    return tuple(found)
+
+
+def _moved(stock: SourcedStock, order: Order) -> Flow[bool]:
+    """Move what stands elsewhere; false where it was moved meanwhile, and is to be looked at again."""
+    held = yield from held_rows(stock, order)
+    wanted = pinned(order)
+    for place, units in _of_parcels(order, fixed=False).items():
+        wanted[place] = wanted.get(place, 0) + units
+    stands = _sums(held)
+    short = {place: n - stands.get(place, 0) for place, n in wanted.items()}
+    short = {place: units for place, units in short.items() if units > 0}
+    if not short:
+        return True
+    free = yield from call(stock.available, tuple(dict.fromkeys([sku for _, sku in short])))
+    room = {(row.source, row.sku): row.units for row in free}
+    spare = {place: n - wanted.get(place, 0) for place, n in stands.items()}
+    for place, units in short.items():
+        short[place] = min(units, room.get(place, 0))
+    for name, rows in held.items():
+        after = _pulled(rows, short, spare)
+        if after != rows:
+            goods = tuple([(*place, units) for place, units in after.items() if units])
+            try:
+                yield from call(stock.place, name, goods)
+            except (OutOfStock, InvalidInput):  # taken, or given back, a moment ago
+                return False
+    return True
+
+
+def _pulled(rows: _Rows, short: _Rows, spare: _Rows) -> _Rows:
+    """A reservation after units that no parcel takes where they stand went to where one does."""
+    after = dict(rows)
+    for to, wanted in short.items():
+        for place in _elsewhere(rows, to):
+            part = min(wanted, after[place], spare.get(place, 0))
+            if part > 0:
+                after[place] -= part
+                after[to] = after.get(to, 0) + part
+                spare[place] -= part
+                wanted -= part  # noqa: PLW2901 - what is left of it
+        short[to] = wanted
+    return after
+
+
+def _elsewhere(rows: Iterable[tuple[str, str]], to: tuple[str, str]) -> list[tuple[str, str]]:
+    return [place for place in rows if place[1] == to[1] and place != to]

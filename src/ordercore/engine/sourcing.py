@@ -1,5 +1,5 @@
 """Sourcing: from where an order is sent. A route is worked out on what is promised to the order and what is free
-beside it; taking it moves the promise to its sources, in one step at the keeper, and plans its parcels.
+beside it; taking it plans its parcels, and then lets the promise stand at their sources.
 
 A source that rejects is routed around by the same way: what is picked, booked or gone stays where it is.
 """
@@ -8,27 +8,42 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ordercore.engine.dispatching import plan
+from ordercore.change import Receipt, change
 from ordercore.engine.flow import call
 from ordercore.engine.placing import checked_key
-from ordercore.engine.promises import handed_over
-from ordercore.engine.shop import load
-from ordercore.errors import InvalidInput, NotAllowed, OrdercoreError
+from ordercore.engine.promises import handed_over, release
+from ordercore.engine.shelves import PLACED, held_rows, pinned, units_by_sku, unplaced
+from ordercore.engine.shop import (
+    RETRIES_MAX,
+    checked_texts,
+    decided,
+    digest,
+    load,
+    owing,
+    repeated,
+    situation,
+    told,
+)
+from ordercore.errors import InvalidInput, NotAllowed, Refused, Stale
 from ordercore.fulfillment.carriage import Service
 from ordercore.fulfillment.item import items_of
 from ordercore.fulfillment.parcel import ParcelGroup
 from ordercore.fulfillment.routing import BorderCost, Route, RouteWeights, RoutingProblem, reroute
+from ordercore.fulfillment.routing.problem import check_network
 from ordercore.fulfillment.source import Place, Source
 from ordercore.fulfillment.stock import SourceStock
 from ordercore.goods import Manifest, Quantity
+from ordercore.order.parcels import PlanParcels
 from ordercore.ports import SourcedStock
 from ordercore.value import value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ordercore.change import Change
     from ordercore.engine.flow import Flow
     from ordercore.engine.shop import Shop
+    from ordercore.fulfillment.item import Item
     from ordercore.order import Order
     from ordercore.party import Actor
 
@@ -52,13 +67,30 @@ class Network:
     border: BorderCost | None = None
     steps_max: int = 40_000
 
+    def check(self, path: str = "network") -> None:
+        """Raise `InvalidPolicy` or `InvalidInput` for what cannot be reckoned with, with its path."""
+        check_network(
+            self.sources, self.services, self.weights, self.place, self.distances, self.steps_max,
+            f"{path}.",
+        )  # fmt: skip
+        border: object = self.border
+        for name in ("cost", "at_least") if border is not None else ():
+            if not callable(getattr(border, name, None)):
+                reason = f"a border tells its {name}: it is a BorderCost"
+                raise InvalidInput(reason, path=f"{path}.border")
+
 
 @value
 class Routed:
-    """An order whose goods stand at the sources of a route, with its parcels planned."""
+    """An order with the parcels of a route planned, and its goods at their sources.
+
+    ``route`` is ``None`` where the key was repeated: the parcels are the order's. ``unplaced`` are units that a parcel
+    is to be sent with and that stand elsewhere, because its source had no more of them: route again.
+    """
 
     order: Order
-    route: Route
+    route: Route | None
+    unplaced: tuple[SourceStock, ...] = ()
 
 
 _Rows = dict[tuple[str, str], int]
@@ -73,148 +105,98 @@ def _keeper(shop: Shop) -> SourcedStock:
     return stock
 
 
-def _to_plan(order: Order) -> Manifest:
-    """Units that are still to leave and stand in no parcel that is picked or booked."""
+def _checked(network: Network, rejected: Sequence[str]) -> frozenset[str]:
+    """The sources that rejected the order; raises `InvalidInput` or `InvalidPolicy` for what is none, or no network."""
+    if type(network) is not Network:
+        raise InvalidInput("a Network is wanted", path="network")
+    network.check()
+    if not isinstance(rejected, list | tuple | set | frozenset):
+        raise InvalidInput("rejected sources are a list of their ids", path="rejected")
+    for name in rejected:
+        if not isinstance(name, str):
+            reason = f"a source is named by its id, not {type(name).__name__}"
+            raise InvalidInput(reason, path="rejected")
+    return frozenset(rejected)
+
+
+def _to_plan(order: Order) -> tuple[Item, ...]:
+    """What is still to be carried and stands in no parcel that is picked or booked."""
     left = order.shippable()
     for parcel in order.delivery.parcels:
         if parcel.fixed:
             left = left - parcel.goods
-    if not left:
+    items = items_of(order.lines, left)
+    if not items:
         reason = "nothing is left to route: all of it has left, or is picked or booked"
         raise NotAllowed(reason, order=order.id, state=order.state)
-    return left
+    return items
 
 
-def _by_sku(order: Order, goods: Manifest) -> dict[str, int]:
-    skus = {line.id: line.sku for line in order.lines}
+def _short(order: Order) -> frozenset[tuple[str, str]]:
+    """Where the shelf was empty though the books said otherwise: (source, sku)."""
+    return frozenset(
+        [
+            (parcel.source, sku)
+            for parcel in order.delivery.parcels
+            if parcel.source and parcel.short
+            for sku in units_by_sku(order, parcel.short)
+        ]
+    )
+
+
+def _movable(held: _Rows, sku: str, units: int, pinned: _Rows) -> dict[str, int]:
+    """Units that are promised to the order and may go from where they stand, by source."""
+    found: dict[str, int] = {}
+    for (source, its), count in held.items():
+        part = min(units, count - pinned.get((source, sku), 0)) if its == sku else 0
+        if part > 0:
+            units -= part
+            found[source] = part
+    if units:
+        reason = f"{units} units of {sku!r} are not promised to the order"
+        raise NotAllowed(reason, path="reservation", sku=sku, units=units)
+    return found
+
+
+def _drawn(shop: Shop, order: Order, network: Network, rejected: frozenset[str]) -> Flow[Route]:
+    """The best route; nothing is written or moved."""
+    items = _to_plan(order)
+    keeper = _keeper(shop)
     units: dict[str, int] = {}
-    for line, count in goods:
-        units[skus[line]] = units.get(skus[line], 0) + count
-    return units
-
-
-def _pinned(order: Order) -> _Rows:
-    """Units that stay where they are: of parcels that are picked, booked or gone."""
-    found: _Rows = {}
-    for parcel in order.delivery.parcels:
-        if parcel.source and (parcel.fixed or parcel.gone):
-            for sku, units in _by_sku(order, parcel.goods).items():
-                key = (parcel.source, sku)
-                found[key] = found.get(key, 0) + units
-    return found
-
-
-class _Held:
-    """Where the goods of an order stand, by reservation."""
-
-    __slots__ = ("placed",)
-
-    def __init__(self) -> None:
-        self.placed: dict[str, list[tuple[str, str, int]]] = {}
-
-    def take(self, sku: str, units: int, pinned: _Rows) -> list[tuple[str, str, int]]:
-        """Take units that may move out of the reservations: (reservation, source, units) of each."""
-        taken = []
-        spare = dict(pinned)
-        for name, rows in self.placed.items():
-            for i, (source, held, count) in enumerate(rows):
-                if held != sku or not units:
-                    continue
-                stays = min(count, spare.get((source, sku), 0))
-                spare[source, sku] = spare.get((source, sku), 0) - stays
-                part = min(units, count - stays)
-                if part:
-                    units -= part
-                    rows[i] = (source, sku, count - part)
-                    taken.append((name, source, part))
-        if units:
-            reason = f"{units} units of {sku!r} are not promised to the order"
-            raise NotAllowed(reason, path="reservation", sku=sku, units=units)
-        return taken
-
-
-def _held(shop: Shop, order: Order) -> Flow[_Held]:
-    keeper = _keeper(shop)
-    yield from handed_over(keeper, order)
-    found = _Held()
-    for name, goods in order.reservations():
-        if goods:
-            found.placed[name] = list((yield from call(keeper.placed, name)))
-    return found
-
-
-def _drawn(
-    shop: Shop, order: Order, network: Network, rejected: Sequence[str]
-) -> Flow[tuple[Route, dict[str, list[tuple[str, str, int]]]]]:
-    """The route, and where each reservation stands once it is taken."""
-    if type(network) is not Network:
-        raise InvalidInput("a Network is wanted", path="network")
-    goods = _to_plan(order)
-    keeper = _keeper(shop)
-    units = _by_sku(order, goods)
-    free = yield from call(keeper.available, tuple(units))
+    for item in items:
+        units[item.sku] = units.get(item.sku, 0) + item.quantity
     stock: _Rows = {}
-    for row in free:
+    for row in (yield from call(keeper.available, tuple(units))):
         stock[row.source, row.sku] = stock.get((row.source, row.sku), 0) + row.units
-    held = yield from _held(shop, order)
-    pinned = _pinned(order)
-    taken = {sku: held.take(sku, count, pinned) for sku, count in units.items()}
-    for (
-        sku,
-        parts,
-    ) in taken.items():  # what is promised to this very order may go from where it stands
-        for _, source, count in parts:
-            stock[source, sku] = stock.get((source, sku), 0) + count
+    yield from handed_over(keeper, order)
+    held: _Rows = {}
+    for rows in (yield from held_rows(keeper, order)).values():
+        for place, count in rows.items():
+            held[place] = held.get(place, 0) + count
+    stays = pinned(order)
+    for sku, count in units.items():
+        # what is promised to this very order may go from where it stands
+        for source, part in _movable(held, sku, count, stays).items():
+            stock[source, sku] = stock.get((source, sku), 0) + part
     known = {source.id for source in network.sources}
+    for place in _short(order):
+        stock.pop(place, None)  # it was looked for there, and not found
     problem = RoutingProblem(
-        items_of(order.lines, goods), order.content.address.destination(), network.sources,
+        items, order.content.address.destination(), network.sources,
         tuple([SourceStock(s, sku, n) for (s, sku), n in stock.items() if s in known and n]),
         network.services, network.weights, network.place, network.distances, shop.clock.now(),
         network.steps_max,
     )  # fmt: skip
-    found = reroute(problem, frozenset(rejected), (), network.border)
-    return found, _placed_anew(order, found, held, taken)
-
-
-def _placed_anew(
-    order: Order, found: Route, held: _Held, taken: dict[str, list[tuple[str, str, int]]]
-) -> dict[str, list[tuple[str, str, int]]]:
-    """Where each reservation stands by the route: each gives as many units of an article as were taken from it."""
-    owed: dict[str, dict[str, int]] = {}
-    for parcel in found.parcels:
-        for sku, units in _by_sku(order, parcel.goods).items():
-            at = owed.setdefault(sku, {})
-            at[parcel.source] = at.get(parcel.source, 0) + units
-    for sku, parts in taken.items():
-        rows = owed.get(sku, {})
-        for name, _, count in parts:
-            left = count
-            for source, units in rows.items():
-                part = min(left, units)
-                if part:
-                    rows[source] = units - part
-                    left -= part
-                    held.placed[name].append((source, sku, part))
-    return {
-        name: [(s, k, n) for (s, k), n in _summed(rows).items() if n]
-        for name, rows in held.placed.items()
-    }
-
-
-def _summed(rows: Sequence[tuple[str, str, int]]) -> _Rows:
-    sums: _Rows = {}
-    for source, sku, units in rows:
-        sums[source, sku] = sums.get((source, sku), 0) + units
-    return sums
+    return reroute(problem, rejected, (), network.border)
 
 
 def route_order(
     shop: Shop, order_id: str, network: Network, rejected: Sequence[str] = ()
 ) -> Flow[Route]:
     """The best route for what is still to be planned; nothing is written or moved."""
+    without = _checked(network, rejected)
     order = yield from load(shop, order_id)
-    found, _ = yield from _drawn(shop, order, network, rejected)
-    return found
+    return (yield from _drawn(shop, order, network, without))
 
 
 def groups_of(found: Route) -> tuple[ParcelGroup, ...]:
@@ -232,28 +214,59 @@ def groups_of(found: Route) -> tuple[ParcelGroup, ...]:
     )  # fmt: skip
 
 
+def _asked(network: Network, rejected: frozenset[str]) -> str:
+    """What a key stands for: with whom, without whom, and what counts. Not what may be another figure at a repeat:
+    capacity, distances, stock, and the route that follows from them."""
+    sources = sorted([source.id for source in network.sources])
+    services = sorted([service.id for service in network.services])
+    return repr((sources, services, sorted(rejected), network.weights))
+
+
 def take_route(
     shop: Shop, order_id: str, network: Network, rejected: Sequence[str], key: str, by: Actor
 ) -> Flow[Routed]:
-    """Let the goods of an order stand at the sources of its best route, and plan its parcels.
+    """Plan the parcels of an order by its best route, and let its goods stand at their sources.
 
-    Each reservation moves at once or not at all. Where the plan is refused after that, it moves back.
+    The plan is written first, with the duty to move the goods. So a plan that is refused or comes too late moves
+    nothing, and of two at once the goods follow the later. A repeated key answers with the order as it is.
     """
     shop.outside()
-    checked_key(key)
+    without = _checked(network, rejected)
     keeper = _keeper(shop)
     order = yield from load(shop, order_id)
-    before = yield from _held(shop, order)
-    former = {name: tuple(rows) for name, rows in before.placed.items()}
-    found, placed = yield from _drawn(shop, order, network, rejected)
-    moved: list[str] = []
-    try:
-        for name, rows in placed.items():
-            yield from call(keeper.place, name, tuple(rows))
-            moved.append(name)
-        after = yield from plan(shop, order_id, groups_of(found), key, by)
-    except OrdercoreError:
-        for name in reversed(moved):
-            yield from call(keeper.place, name, former[name])
-        raise
-    return Routed(after, found)
+    content = digest(order_id, "route", _asked(network, without))
+    receipt = Receipt(order.shop, checked_key(key), "PlanParcels", content, order_id)
+    earlier = yield from repeated(shop, receipt, by)
+    tries = 0
+    while earlier is None:
+        try:
+            found = yield from _drawn(shop, order, network, without)
+            made = yield from _decided(shop, order, found, receipt, by)
+            yield from call(shop.store.commit, (made,))
+        except Stale:
+            tries += 1
+            if tries > RETRIES_MAX:
+                raise
+            order = yield from load(shop, order_id)
+        except (Refused, InvalidInput):
+            earlier = yield from repeated(shop, receipt, by)
+            if earlier is None:
+                raise
+        else:
+            if shop.hooks:
+                yield from told(shop, made)
+            yield from release(shop, made)
+            return Routed(made.order, found, (yield from unplaced(keeper, made.order)))
+    return Routed(earlier, None, (yield from unplaced(keeper, earlier)))
+
+
+def _decided(shop: Shop, order: Order, found: Route, receipt: Receipt, by: Actor) -> Flow[Change]:
+    """The plan of a route, with the duty to let the goods stand where it sends from."""
+    command = checked_texts(PlanParcels(f"{order.id}/p-{receipt.key}", groups_of(found)))
+    where = situation(shop, order, by)
+    decision = yield from decided(shop, order, command, where)
+    made = change(
+        order, decision, where.at, by, receipt.command, shop.policies.timeouts, where.lifecycle,
+        receipt,
+    )  # fmt: skip
+    return owing(made, PLACED)

@@ -21,6 +21,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
+from ordercore.change import Recorded
 from ordercore.clock import SystemClock
 from ordercore.engine.capturing import serve_authorization
 from ordercore.engine.compensating import COMPENSATED, credit_owed
@@ -40,6 +41,7 @@ from ordercore.errors import (
     UnreadableData,
     Vetoed,
 )
+from ordercore.fulfillment.pickup import CodeIssued, without_seal
 from ordercore.lifecycle import TimerRule, VisibleStep
 from ordercore.order import (
     Advance,
@@ -68,7 +70,7 @@ from ordercore.value import value
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ordercore.change import Change, Recorded
+    from ordercore.change import Change
     from ordercore.engine.flow import Flow
     from ordercore.engine.shop import Shop
     from ordercore.lifecycle import Lifecycle
@@ -497,12 +499,26 @@ def unpark(shop: Shop, aside: Sequence[ParkedTimer]) -> Flow[None]:
         yield from call(shop.store.unpark, tuple(aside), (yield from _time(shop)))
 
 
+def _outward(recorded: Recorded) -> Recorded:
+    """The event as others hear it."""
+    event = recorded.event
+    if type(event) is not CodeIssued:
+        return recorded
+    return Recorded(
+        recorded.order_id, recorded.sequence, recorded.at, recorded.by, recorded.command,
+        without_seal(event),
+    )  # fmt: skip
+
+
 def relay(shop: Shop, publisher: Publisher, limit: int) -> Flow[int]:
-    """Hand committed events to the publisher, in order for each order, at least once; how many."""
+    """Hand committed events to the publisher, in order for each order, at least once; how many.
+
+    What a code could be tried against stays in the store.
+    """
     shop.outside()
     checked_limit(limit, LIMIT_MAX, "events")
     items = yield from call(shop.store.outbox, limit)
     if items:
-        yield from call(publisher.publish, [item.recorded for item in items])
+        yield from call(publisher.publish, [_outward(item.recorded) for item in items])
         yield from call(shop.store.acknowledge, [item.position for item in items])
     return len(items)

@@ -25,6 +25,7 @@ from ordercore.errors import (
 from ordercore.fulfillment import CarrierNotice, ParcelState, TrackPoint
 from ordercore.fulfillment.bills import compare_bills
 from ordercore.order.parcels import TrackParcel
+from ordercore.order.rules.packing import AHEAD_MAX
 from ordercore.party import Actor, ActorKind
 from ordercore.tender import ChannelReply
 
@@ -100,11 +101,11 @@ def trace(shop: Shop, carriers: Mapping[str, Carrier], order_id: str) -> Flow[Or
         for name, number, shared in _numbers(parcel):
             try:
                 points = yield from way_of(carriers, name, number)
+                points = on_master(points, parcel) if shared else points
+                order = yield from told(shop, order, parcel.id, points, name)
             except OtherSideFailed as error:
                 failed = error
-                continue
-            points = on_master(points, parcel) if shared else points
-            order = yield from told(shop, order, parcel.id, points, name)
+                order = yield from load(shop, order_id)
     if failed is not None:
         raise failed
     return order
@@ -169,9 +170,23 @@ def on_master(points: Sequence[TrackPoint], parcel: Parcel) -> tuple[TrackPoint,
 def told(
     shop: Shop, order: Order, parcel: str, points: tuple[TrackPoint, ...], carrier: str
 ) -> Flow[Order]:
-    """Record points, and do what follows: money that is taken on delivery is asked for."""
-    if not points:
-        return order
+    """Record points, and do what follows: money that is taken on delivery is asked for.
+
+    What is yet to come is nothing that happened: the rest is kept, then `OtherSideFailed` says so.
+    """
+    latest = shop.clock.now() + AHEAD_MAX
+    happened = tuple([point for point in points if point.at <= latest])
+    if happened:
+        order = yield from _recorded(shop, order, parcel, happened, carrier)
+    if len(happened) < len(points):
+        reason = "the carrier tells of what is yet to come"
+        raise OtherSideFailed(reason, path="points", carrier=carrier, parcel=parcel)
+    return order
+
+
+def _recorded(
+    shop: Shop, order: Order, parcel: str, points: tuple[TrackPoint, ...], carrier: str
+) -> Flow[Order]:
     by = Actor(ActorKind.CHANNEL, carrier)
     try:
         made = yield from record(shop, order, TrackParcel(parcel, points), by)

@@ -95,6 +95,8 @@ def _plain(number: str) -> str:
 
 def _checked(bills: Iterable[CarrierBill]) -> list[CarrierBill]:
     found: list[CarrierBill] = []
+    if not isinstance(bills, Iterable):
+        raise InvalidInput(f"bills are a list, not a {type(bills).__name__}", path="bills")
     for place, bill in enumerate(bills):
         where = f"bills[{place}]"
         if len(found) >= BILLS_MAX:
@@ -111,8 +113,9 @@ def _checked(bills: Iterable[CarrierBill]) -> list[CarrierBill]:
 
 
 def _owed(parcel: Parcel) -> tuple[tuple[str, str, int], ...]:
-    """What carriers may bill for a parcel: (carrier, number, minor units). One that went on under a number of its own
-    is billed for that as it was booked, and as it was estimated for the way that it went with others."""
+    """What carriers will bill for a parcel that has left: (carrier, number, minor units). One that went on under a
+    number of its own is billed for that as it was booked, and as it was estimated for the way that it went with
+    others."""
     waybill = parcel.waybill
     own = parcel.carrier if waybill is None else waybill.carrier
     if not parcel.master:
@@ -121,6 +124,17 @@ def _owed(parcel: Parcel) -> tuple[tuple[str, str, int], ...]:
         return ((parcel.carrier, parcel.master, parcel.expected),)
     there = (parcel.carrier, parcel.master, parcel.estimate)
     return ((own, parcel.number, waybill.cost), there)
+
+
+def _billable(parcel: Parcel) -> tuple[tuple[str, str, int], ...]:
+    """What carriers may bill beside that: waybills that were canceled, for nothing, and those that stand though the
+    parcel did not leave with them, as they were booked."""
+    found = []
+    for waybill in parcel.asked:
+        stands = waybill.live
+        cost = parcel.estimate if waybill.cost is None else waybill.cost
+        found.append((waybill.carrier, waybill.number, cost if stands else 0))
+    return tuple(found)
 
 
 def compare_bills(
@@ -134,7 +148,8 @@ def compare_bills(
     """Hold a carrier's bills against the parcels that it carried.
 
     A parcel counts once it has left, under the master's number where it went with a consolidation; with ``carrier``
-    only what went with that one. What its carriage should cost is what the carrier said when the waybill was booked,
+    only what went with that one. A waybill that no parcel left with is known too, though no bill of it is missing:
+    nothing is expected of one that was canceled, and of one that stands what its carrier said. What its carriage should cost is what the carrier said when the waybill was booked,
     else the estimate (`Parcel.expected`).
     Bills add up by waybill and item; the same item twice is told apart as *billed twice*.
     Raises `CurrencyMismatch` where the two currencies are named and differ: convert the bills first.
@@ -144,12 +159,20 @@ def compare_bills(
         raise CurrencyMismatch(reason, path="billed_in")
     expected: dict[str, int] = {}
     names: dict[str, list[str]] = {}
-    for parcel in parcels:
+    sent = list(parcels)
+    for parcel in sent:
         for who, called, amount in _owed(parcel) if parcel.gone else ():
             number = _plain(called)
             if number and carrier in {"", who}:
                 expected[number] = expected.get(number, 0) + amount
                 names.setdefault(number, []).append(parcel.id)
+    missing = dict(expected)
+    for parcel in sent:
+        for who, called, amount in _billable(parcel):
+            number = _plain(called)
+            if number and number not in expected and carrier in {"", who}:
+                expected[number] = amount
+                names[number] = [parcel.id]
     billed: dict[str, int] = {}
     shown: dict[str, str] = {}
     seen: set[tuple[str, str]] = set()
@@ -171,7 +194,7 @@ def compare_bills(
             lines.append(BillLine(shown[number], twice, again[number], 0, known))
     lines += [
         BillLine(number, BillClass.MISSING_BILL, 0, due, tuple(names[number]))
-        for number, due in expected.items()
+        for number, due in missing.items()
         if number not in billed
     ]
     return BillReport(tuple(lines))

@@ -217,6 +217,9 @@ class Service:
             type(self.cutoff) is not time or self.cutoff.tzinfo is not None
         ):
             raise InvalidPolicy("a cut-off is a time of the day", path=f"{path}.cutoff")
+        check_kinds(self.rates, Rate, f"{path}.rates")
+        check_kinds(self.surcharges, Surcharge, f"{path}.surcharges")
+        check_kinds(self.refuses, Trait, f"{path}.refuses")
         if not 0 < len(self.rates) <= RATES_MAX:
             raise InvalidPolicy(f"a service has 1 to {RATES_MAX} rates", path=f"{path}.rates")
         for number, rate in enumerate(self.rates):
@@ -227,6 +230,17 @@ class Service:
             _within(extra.amount, 0, MINOR_MAX, f"{where}.amount")
         for number, trait in enumerate(self.refuses):
             _check_trait(trait, f"{path}.refuses[{number}]")
+
+
+def check_kinds(found: object, kind: type, path: str) -> None:
+    """Raise `InvalidInput` for what is no tuple of this kind."""
+    if not isinstance(found, tuple):
+        reason = f"a tuple of {kind.__name__} is wanted, not a {type(found).__name__}"
+        raise InvalidInput(reason, path=path)
+    for number, one in enumerate(found):
+        if not isinstance(one, kind):
+            reason = f"a {kind.__name__} is wanted, not a {type(one).__name__}"
+            raise InvalidInput(reason, path=f"{path}[{number}]")
 
 
 def _within(number: int, low: int, high: int, path: str) -> None:
@@ -240,6 +254,10 @@ def _check_trait(trait: Trait, path: str) -> None:
 
 
 def _check_rate(rate: Rate, max_grams: int, path: str) -> None:
+    check_kinds((rate.zone,), Zone, f"{path}.zone")
+    for name in ("countries", "regions", "postcodes", "origins"):
+        check_kinds(getattr(rate.zone, name), str, f"{path}.zone.{name}")
+    check_kinds(rate.steps, WeightStep, f"{path}.steps")
     for number, country in enumerate(rate.zone.countries):
         if not is_country(country):
             reason = f"{country!r} is no country code"

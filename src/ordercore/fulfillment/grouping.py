@@ -79,6 +79,10 @@ def propose(
     if not isinstance(policy, SplitPolicy):
         raise InvalidInput(f"a {type(policy).__name__} is no SplitPolicy", path="policy")
     policy.check()
+    if not isinstance(to, Destination):
+        raise InvalidInput(f"a {type(to).__name__} is no Destination", path="to")
+    if not isinstance(bundles, Mapping):
+        raise InvalidInput("bundles are a mapping from line to bundle", path="bundles")
     check_currency(currency)
     pieces = pieces_of(check_items(items), assignment)
     rules = policy.in_order()

@@ -217,8 +217,8 @@ class Parcel:
 
     ``number`` is the carrier's tracking number, ``master`` that of the waybill of the consolidation it goes with.
     ``grams`` is what it weighs, 0 while nobody has put it on the scales; ``short`` what was asked of its source and not
-    found. ``collect`` is what its courier collects, in minor units (cash on delivery). ``trail`` is what carriers told,
-    oldest first; ``delivered_at`` the first moment at which it was delivered. ``waybills`` counts those that were asked;
+    found. ``collect`` is what its courier collects, in minor units (cash on delivery), and once that is ``collected``,
+    what was handed over. ``trail`` is what carriers told, oldest first; ``delivered_at`` the first moment at which it was delivered. ``waybills`` counts those that were asked;
     ``former`` are those before ``waybill``, oldest first: their carriers may still speak of them, and bill them.
     """
 
@@ -242,6 +242,7 @@ class Parcel:
     trail: tuple[TrackPoint, ...] = ()
     delivered_at: datetime | None = None
     former: tuple[Waybill, ...] = ()
+    collected: bool = False
 
     @property
     def in_work(self) -> bool:
@@ -403,9 +404,11 @@ class ParcelTracked(Event):
 
 @event("parcel.collect_shared")
 class CollectShared(Event):
-    """What is collected on delivery, shared over the parcels: (parcel, minor units)."""
+    """What is collected on delivery, shared over the parcels: (parcel, minor units). For those in ``collected`` it is
+    what their couriers have handed over."""
 
     shares: tuple[tuple[str, int], ...]
+    collected: tuple[str, ...] = ()
 
 
 # What events make of parcels ------------------------------------------------------------------
@@ -501,8 +504,15 @@ def _delivered(parcel: Parcel, points: Iterable[TrackPoint]) -> datetime | None:
 
 
 def _shared(parcels: tuple[Parcel, ...], event: CollectShared) -> tuple[Parcel, ...]:
-    shares = dict(event.shares)
-    return tuple([_with(p, collect=shares[p.id]) if p.id in shares else p for p in parcels])
+    shares, came = dict(event.shares), event.collected
+    return tuple(
+        [
+            _with(p, collect=shares[p.id], collected=p.collected or p.id in came)
+            if p.id in shares
+            else p
+            for p in parcels
+        ]
+    )
 
 
 def merged(trail: tuple[TrackPoint, ...], points: Iterable[TrackPoint]) -> tuple[TrackPoint, ...]:

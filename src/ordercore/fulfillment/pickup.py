@@ -51,6 +51,7 @@ __all__ = [
     "pickup_at",
     "read_code",
     "shown_code",
+    "without_seal",
 ]
 
 CODES_MAX = 20
@@ -224,8 +225,11 @@ class Seal:
         ).hex()
 
     def opens(self, digest: str) -> bool:
-        """Whether a digest is the one of this code; how long it takes says nothing of where they differ."""
-        return hmac.compare_digest(self.digest.encode(), digest.encode())
+        """Whether a digest is the one of this code; how long it takes says nothing of where they differ.
+
+        Nothing opens a seal without a digest, as others are told it.
+        """
+        return bool(self.digest) and hmac.compare_digest(self.digest.encode(), digest.encode())
 
 
 # What an order knows of its codes ---------------------------------------------------------------
@@ -334,6 +338,18 @@ class CodeIssued(Event):
     """A code was given; a former one for the same store is dead."""
 
     pickup: Pickup
+
+
+def without_seal(issued: CodeIssued) -> CodeIssued:
+    """The event as it is told outside: with neither salt nor digest, so whoever reads it cannot try codes."""
+    p = issued.pickup
+    blank = Seal(p.seal.alphabet, p.seal.length, p.seal.cost, "")
+    return CodeIssued(
+        Pickup(
+            p.id, p.store, p.expires_at, blank, p.tries, p.most, p.lock, p.goods, p.tried, p.failed,
+            p.locked_until, p.end, p.handovers,
+        )
+    )  # fmt: skip
 
 
 @event("delivery.code_refused")

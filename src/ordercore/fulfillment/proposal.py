@@ -252,6 +252,8 @@ def part(piece: Piece, first: int, count: int) -> Piece:
 
 def check_items(items: Sequence[Item]) -> tuple[Item, ...]:
     """The items, each line once, with whole numbers in them; raises `InvalidManifest` and kin."""
+    if not isinstance(items, list | tuple):
+        raise InvalidManifest(f"items are a list, not a {type(items).__name__}", path="items")
     found = tuple(items)
     if not 0 < len(found) <= ITEMS_MAX:
         reason = f"an order has 1 to {ITEMS_MAX} lines to split, not {len(found)}"
@@ -417,6 +419,9 @@ def by_hand(
     a unit in no group or in two.
     """
     check_currency(currency)
+    if not isinstance(manifests, list | tuple):
+        reason = f"groups are a list of Manifests, not a {type(manifests).__name__}"
+        raise InvalidManifest(reason, path="groups")
     if not 0 < len(manifests) <= GROUPS_MAX:
         reason = f"an order has 1 to {GROUPS_MAX} groups, not {len(manifests)}"
         raise InvalidManifest(reason, path="groups")
@@ -478,6 +483,10 @@ def rearranged(proposal: SplitProposal, edits: Sequence[Edit]) -> SplitProposal:
     Raises `InvalidInput` for a group that is not there, `InvalidManifest` for units that are not in it,
     both with the path of the edit. Nothing is changed then.
     """
+    if not isinstance(proposal, SplitProposal):
+        raise InvalidInput(f"a {type(proposal).__name__} is no SplitProposal", path="proposal")
+    if not isinstance(edits, list | tuple):
+        raise InvalidInput(f"edits are a list, not a {type(edits).__name__}", path="edits")
     if len(edits) > EDITS_MAX:
         raise InvalidInput(f"there are at most {EDITS_MAX} edits", path="edits")
     drafts = {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ordercore.calendar import Weekday, zone_of
 from ordercore.errors import InvalidInput, InvalidPolicy
-from ordercore.fulfillment.carriage import Trait
+from ordercore.fulfillment.carriage import Trait, check_kinds
 from ordercore.pricing.regime import is_country
 from ordercore.value import value
 
@@ -101,6 +101,9 @@ class Source:
         """Raise `InvalidPolicy` or `InvalidInput` for what cannot be reckoned with, with its path."""
         if not self.id or type(self.id) is not str:
             raise InvalidPolicy("a source needs an id", path=f"{path}.id")
+        check_kinds(self.services, str, f"{path}.services")
+        check_kinds(self.countries, str, f"{path}.countries")
+        check_kinds(self.refuses, Trait, f"{path}.refuses")
         if self.country and not is_country(self.country):
             raise InvalidPolicy("it is an ISO 3166-1 alpha-2 code", path=f"{path}.country")
         for number, country in enumerate(self.countries):
@@ -108,6 +111,7 @@ class Source:
                 reason = f"{country!r} is no country code"
                 raise InvalidPolicy(reason, path=f"{path}.countries[{number}]")
         if self.place is not None:
+            check_kinds((self.place,), Place, f"{path}.place")
             self.place.check(f"{path}.place")
         if self.capacity is not None and (type(self.capacity) is not int or self.capacity < 0):
             raise InvalidPolicy("capacity is a number of units", path=f"{path}.capacity")

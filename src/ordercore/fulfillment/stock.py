@@ -27,9 +27,11 @@ __all__ = [
     "SourceStock",
     "StockPolicy",
     "StockTier",
+    "by_name",
     "by_place",
     "by_sku",
     "check_all",
+    "check_held",
     "check_names",
     "out_of",
     "parted",
@@ -149,27 +151,43 @@ def _checked(units: int, path: str) -> int:
     return units
 
 
-def by_sku(goods: Iterable[tuple[str, int]]) -> dict[str, int]:
+def by_sku(goods: Iterable[tuple[str, int]], path: str = "goods") -> dict[str, int]:
     """Units by article, in the order given; an article named twice counts twice, 0 units not at all.
 
-    Raises `InvalidInput` for units that are no whole number or negative.
+    Raises `InvalidInput` for what is no list of (sku, units), and for units that are no whole number or negative.
     """
     found: dict[str, int] = {}
-    for sku, units in goods:
-        if type(units) is not int or not 0 < units <= UNITS_MAX:
-            _checked(units, sku)
-            continue
-        found[sku] = found.get(sku, 0) + units
+    try:
+        for sku, units in goods:
+            if type(units) is not int or not 0 < units <= UNITS_MAX:
+                _checked(units, sku)
+                continue
+            found[sku] = found.get(sku, 0) + units
+    except (TypeError, ValueError):
+        raise InvalidInput("goods are a list of (sku, units)", path=path) from None
     return found
 
 
 def by_place(goods: Iterable[tuple[str, str, int]]) -> dict[tuple[str, str], int]:
     """Units by (source, sku), as `by_sku` does, and sorted."""
     found: dict[tuple[str, str], int] = {}
-    for source, sku, units in goods:
-        if _checked(units, f"{source}:{sku}"):
-            found[source, sku] = found.get((source, sku), 0) + units
-    return dict(sorted(found.items()))
+    try:
+        for source, sku, units in goods:
+            if _checked(units, f"{source}:{sku}"):
+                found[source, sku] = found.get((source, sku), 0) + units
+        return dict(sorted(found.items()))
+    except (TypeError, ValueError):
+        raise InvalidInput("goods are a list of (source, sku, units)", path="goods") from None
+
+
+def by_name(
+    parts: Iterable[tuple[str, Iterable[tuple[str, int]]]],
+) -> list[tuple[str, dict[str, int]]]:
+    """Parts of a reservation that go to other names, each with its units by article; raises as `by_sku` does."""
+    try:
+        return [(name, by_sku(goods, f"parts.{name}")) for name, goods in parts]
+    except (TypeError, ValueError):
+        raise InvalidInput("parts are a list of (name, goods)", path="parts") from None
 
 
 def out_of(sku: str, free: int, asked: int) -> OutOfStock:
@@ -237,6 +255,13 @@ def check_all(reservation: str, held: Mapping[str, int], wanted: Mapping[str, in
                 f"the reservation holds {have} units of {sku}: nothing is said of {have - asked}"
             )
             raise InvalidInput(reason, path="goods", sku=sku)
+
+
+def check_held(reservation: str, has: int, source: str, sku: str, units: int) -> None:
+    """Raise `OutOfStock` where a reservation is to keep more at a source than stands there."""
+    if has < units:
+        reason = f"the reservation holds {has} units of {sku} at {source!r}, not {units}"
+        raise OutOfStock(reason, path=reservation, sku=sku, free=has, asked=units)
 
 
 def without(

@@ -110,7 +110,7 @@ class Journal(Sequence[JournalEntry]):
 
     @property
     def recorded(self) -> tuple[Recorded, ...]:
-        """The events as the store keeps them and a publisher is told them."""
+        """The events as the store keeps them. A publisher is told the same, without what pickup codes are checked by."""
         return tuple([entry.recorded for entry in self.entries])
 
     def __len__(self) -> int:

@@ -285,12 +285,14 @@ class CaptureMoney:
 class ConfirmPayment:
     """Somebody of the shop says what became of an attempt that no channel tells of: a transfer, a till, a courier.
 
-    ``regained`` is as in `AnswerAttempts`.
+    ``regained`` is as in `AnswerAttempts`. Of what couriers collect, an amount is what came now, not in all, and
+    ``parcel`` is the one that it came for.
     """
 
     attempt: str
     outcome: Outcome
     regained: OrderContent | None = None
+    parcel: str = ""
 
 
 @value

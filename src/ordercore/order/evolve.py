@@ -269,14 +269,26 @@ def _unmerged(order: Order, event: Unmerged, at: datetime) -> Order:
     if event.payments is None:
         return _again(order, after, payments.having(attempts=kept))
     old, made = event.payments, after.delivery
+    carried = old.carried if payments.round == old.round else _counting(old)
     payments = Payments(
-        payments.round, old.plan, kept, payments.refunds, old.drawn, old.carried, old.settled,
+        payments.round, old.plan, kept, payments.refunds, old.drawn, carried, old.settled,
         payments.compensations, payments.forfeited, old.shares,
     )  # fmt: skip
     delivery = Delivery(
         made.shipments, event.withdrawn, made.received_at, made.parcels, made.pickups
     )
     return _again(order, after, payments, delivery)
+
+
+def _counting(payments: Payments) -> tuple[str, ...]:
+    """The attempts whose money counts, once another payment has begun: those that were carried, and those of the
+    payment then in force if any of its money was taken or is held."""
+    current = payments.current()
+    if payments.plan is None or not (payments.taken() or any([a.firm for a in current])):
+        return payments.carried
+    places = {attempt.tender: attempt.id for attempt in current}
+    places.update(enumerate(payments.carried))
+    return tuple([places[j] for j in range(len(payments.plan.tenders)) if j in places])
 
 
 def _again(

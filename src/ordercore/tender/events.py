@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ordercore.errors import CorruptDocument
 from ordercore.event import Event, event
 from ordercore.tender.attempt import (
     Attempt,
@@ -296,9 +297,19 @@ class CompensationAnswered(Event):
     at: datetime | None = None
 
 
+def _joined(payments: Payments, fresh: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
+    """The attempts with others; raises `CorruptDocument` for a name that stands for one already (law L7 once)."""
+    known = {attempt.id for attempt in payments.attempts} if payments.attempts else set()
+    for attempt in fresh if known else ():
+        if attempt.id in known:
+            reason = f"the name {attempt.id!r} stands for another attempt"
+            raise CorruptDocument(reason, path="attempts")
+    return payments.attempts + fresh
+
+
 def _started(payments: Payments, event: PaymentStarted) -> Payments:
     return Payments(
-        payments.round + 1, event.plan, payments.attempts + event.attempts, payments.refunds,
+        payments.round + 1, event.plan, _joined(payments, event.attempts), payments.refunds,
         undrawn(event.plan), event.carried, payments.settled, payments.compensations,
         payments.forfeited, payments.shares,
     )  # fmt: skip
@@ -332,7 +343,7 @@ def answers_folded(payments: Payments, answers: tuple[AttemptAnswered, ...]) -> 
 
 
 def _rerouted(payments: Payments, event: Rerouted) -> Payments:
-    return payments.having((*payments.attempts, event.attempt))
+    return payments.having(_joined(payments, (event.attempt,)))
 
 
 def _capture_asked(payments: Payments, event: CaptureAsked) -> Payments:
@@ -497,7 +508,7 @@ FOLDS: Mapping[type[Event], Callable[[Payments, Any], Payments]] = {
     PaymentStarted: _started,
     Reallotted: _reallotted,
     MoneyBroughtIn: lambda payments, event: payments.having(
-        attempts=(*payments.attempts, *event.attempts)
+        attempts=_joined(payments, event.attempts)
     ),
     MoneyTakenOut: _as_it_was,
     AttemptAnswered: lambda payments, event: answers_folded(payments, (event,)),

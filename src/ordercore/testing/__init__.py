@@ -11,6 +11,7 @@ from ordercore.testing.bench import (
     RefundSeen,
 )
 from ordercore.testing.contracts import (
+    CarrierContract,
     ConfirmedGatewayContract,
     CouponBookContract,
     CreditGatewayContract,
@@ -102,6 +103,7 @@ __all__ = [
     "settled_orders",
     "split_parts",
     # the ports' promises, as tests to subclass
+    "CarrierContract",
     "ConfirmedGatewayContract",
     "CouponBookContract",
     "CreditGatewayContract",

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import heapq
 import threading
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ordercore.errors import InvalidInput, OutOfStock
 from ordercore.fulfillment import SourceStock
 from ordercore.fulfillment.stock import (
+    by_name,
     by_place,
     by_sku,
     check_all,
+    check_held,
     check_names,
     out_of,
     parted,
@@ -22,7 +25,6 @@ from ordercore.fulfillment.stock import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
     from ordercore.clock import Clock
 
@@ -163,6 +165,8 @@ class MemoryStock:
 
     def reserve(self, reservation: str, goods: Sequence[tuple[str, int]], until: datetime) -> None:
         """Promise all or nothing."""
+        if not isinstance(until, datetime) or until.tzinfo is None:
+            raise InvalidInput("a time needs a zone: datetime(..., tzinfo=UTC)", path="until")
         with self._lock:
             self._lapse()
             held = self._reserved.get(reservation)
@@ -225,7 +229,7 @@ class MemoryStock:
         self, reservation: str, parts: Sequence[tuple[str, Sequence[tuple[str, int]]]]
     ) -> None:
         """Hand parts of a reservation over to other names, all or none."""
-        asked = [(name, by_sku(goods)) for name, goods in parts]
+        asked = by_name(parts)
         check_names(reservation, [name for name, _ in asked])
         with self._lock:
             self._lapse()
@@ -274,6 +278,19 @@ class MemoryStock:
                 self._free(held.places)
                 self._take(wanted)
             held.places = wanted
+
+    def keep_at(self, reservation: str, goods: Sequence[tuple[str, str, int]]) -> None:
+        """Free all but these units at these sources."""
+        wanted = by_place(goods)
+        with self._lock:
+            self._lapse()
+            held = self._held(reservation)
+            for (source, sku), units in wanted.items():
+                check_held(reservation, held.places.get((source, sku), 0), source, sku, units)
+            self._free(without(held.places, wanted))
+            held.places = wanted
+            if not wanted:
+                del self._reserved[reservation]
 
     def placed(self, reservation: str) -> tuple[tuple[str, str, int], ...]:
         """Where the units of a reservation stand."""

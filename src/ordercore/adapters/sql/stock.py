@@ -18,9 +18,11 @@ from ordercore.codec import micros
 from ordercore.errors import InvalidInput, NewerDocument, OutOfStock
 from ordercore.fulfillment import SourceStock
 from ordercore.fulfillment.stock import (
+    by_name,
     by_place,
     by_sku,
     check_all,
+    check_held,
     check_names,
     out_of,
     parted,
@@ -426,7 +428,7 @@ class SqlStock:
         self, reservation: str, parts: Sequence[tuple[str, Sequence[tuple[str, int]]]]
     ) -> None:
         """Hand parts of a reservation over to other names, all or none."""
-        asked = _Transfer(reservation, [(name, by_sku(goods)) for name, goods in parts])
+        asked = _Transfer(reservation, by_name(parts))
         check_names(reservation, [name for name, _ in asked.parts])
         self._write(self._transfer, asked)
 
@@ -495,6 +497,26 @@ class SqlStock:
             after.update(here)
         if after != held:
             self._hold(cursor, name, after)
+
+    def keep_at(self, reservation: str, goods: Sequence[tuple[str, str, int]]) -> None:
+        """Free all but these units at these sources."""
+        self._write(self._keep_at, _Place(reservation, by_place(goods)))
+
+    def _keep_at(self, cursor: Cursor, asked: _Place) -> None:
+        name, wanted = asked
+        if self._lock(cursor, name) is None:
+            raise _lapsed(name)
+        held = self._lines(cursor, name)
+        stays: _Places = {}
+        for (source, sku), units in wanted.items():
+            here = {at: n for at, n in held.items() if (at[0][0], at[1]) == (source, sku)}
+            check_held(name, sum(here.values()), source, sku, units)
+            stays.update(parted(here, {sku: units}, name))
+        if stays != held:
+            self._hold(cursor, name, stays)
+        if not stays:
+            cursor.execute(self._sql.end, (name,))
+        self._give(cursor, without(held, stays))
 
     def forget(self, before: datetime) -> int:
         """Drop what is remembered of hand-overs before a moment, long after anybody asks for them again; how many."""

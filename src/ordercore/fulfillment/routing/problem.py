@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from ordercore.errors import InvalidInput, InvalidManifest, InvalidPolicy
-from ordercore.fulfillment.carriage import Service
+from ordercore.fulfillment.carriage import Service, check_kinds
 from ordercore.fulfillment.item import Item
 from ordercore.fulfillment.source import Place, Source
 from ordercore.fulfillment.stock import SourceStock
@@ -27,6 +27,7 @@ __all__ = [
     "BorderCost",
     "RouteWeights",
     "RoutingProblem",
+    "check_network",
 ]
 
 LINES_MAX = 200
@@ -115,41 +116,67 @@ class RoutingProblem:
     def check(self) -> None:
         """Raise `InvalidManifest`, `InvalidPolicy` or `InvalidInput` with the path of what is wrong."""
         _check_items(self.items)
-        _check_count(self.sources, SOURCES_MAX, "sources")
-        _check_count(self.services, SERVICES_MAX, "services")
-        for number, source in enumerate(self.sources):
-            source.check(f"sources[{number}]")
-        for number, service in enumerate(self.services):
-            service.check(f"services[{number}]")
-            if service.currency != self.services[0].currency:
-                reason = "all services are priced in one currency"
-                raise InvalidPolicy(reason, path=f"services[{number}].currency")
-        known = _unique([source.id for source in self.sources], "sources")
-        offered = _unique([service.id for service in self.services], "services")
-        for number, source in enumerate(self.sources):
-            for name in source.services:
-                if name not in offered:
-                    reason = f"there is no service {name!r}"
-                    raise InvalidPolicy(reason, path=f"sources[{number}].services")
-        self._check_figures(known)
-
-    def _check_figures(self, known: frozenset[str]) -> None:
-        """Stock, distances, weights, place and steps."""
+        if not isinstance(self.to, Destination):
+            raise InvalidInput("a Destination is wanted", path="to")
+        check_network(
+            self.sources, self.services, self.weights, self.place, self.distances, self.steps_max
+        )
+        check_kinds(self.stock, SourceStock, "stock")
         for number, row in enumerate(self.stock):
             if type(row.units) is not int or row.units < 0:
                 raise InvalidInput("units are 0 or more", path=f"stock[{number}].units")
-        for number, (name, meters) in enumerate(self.distances):
-            if name not in known or type(meters) is not int or not 0 <= meters <= METERS_MAX:
-                reason = "a distance is in meters, from a source that there is"
-                raise InvalidInput(reason, path=f"distances[{number}]")
-        self.weights.check()
-        if self.place is not None:
-            self.place.check()
-        if type(self.steps_max) is not int or not 0 < self.steps_max <= STEPS_MAX:
-            raise InvalidInput(f"it is from 1 to {STEPS_MAX}", path="steps_max")
 
 
-def _check_count(found: Sequence[object], most: int, path: str) -> None:
+def check_network(
+    sources: tuple[Source, ...],
+    services: tuple[Service, ...],
+    weights: RouteWeights,
+    place: Place | None,
+    distances: tuple[tuple[str, int], ...],
+    steps_max: int,
+    path: str = "",
+) -> None:
+    """Raise `InvalidPolicy` or `InvalidInput` for sources and services that cannot be reckoned with, with the path."""
+    _check_count(sources, SOURCES_MAX, Source, f"{path}sources")
+    _check_count(services, SERVICES_MAX, Service, f"{path}services")
+    for number, source in enumerate(sources):
+        source.check(f"{path}sources[{number}]")
+    for number, service in enumerate(services):
+        service.check(f"{path}services[{number}]")
+        if service.currency != services[0].currency:
+            reason = "all services are priced in one currency"
+            raise InvalidPolicy(reason, path=f"{path}services[{number}].currency")
+    known = _unique([source.id for source in sources], f"{path}sources")
+    offered = _unique([service.id for service in services], f"{path}services")
+    for number, source in enumerate(sources):
+        for name in source.services:
+            if name not in offered:
+                reason = f"there is no service {name!r}"
+                raise InvalidPolicy(reason, path=f"{path}sources[{number}].services")
+    _check_distances(distances, known, f"{path}distances")
+    check_kinds((weights,), RouteWeights, f"{path}weights")
+    weights.check(f"{path}weights")
+    if place is not None:
+        check_kinds((place,), Place, f"{path}place")
+        place.check(f"{path}place")
+    if type(steps_max) is not int or not 0 < steps_max <= STEPS_MAX:
+        raise InvalidInput(f"it is from 1 to {STEPS_MAX}", path=f"{path}steps_max")
+
+
+def _check_distances(
+    distances: tuple[tuple[str, int], ...], known: frozenset[str], path: str
+) -> None:
+    check_kinds(distances, tuple, path)
+    for number, pair in enumerate(distances):
+        name, meters = pair if len(pair) == 2 else ("", None)
+        known_name = isinstance(name, str) and name in known
+        if not known_name or type(meters) is not int or not 0 <= meters <= METERS_MAX:
+            reason = "a distance is in meters, from a source that there is"
+            raise InvalidInput(reason, path=f"{path}[{number}]")
+
+
+def _check_count(found: Sequence[object], most: int, kind: type, path: str) -> None:
+    check_kinds(found, kind, path)
     if not 0 < len(found) <= most:
         raise InvalidPolicy(f"1 to {most} of them are needed", path=path)
 

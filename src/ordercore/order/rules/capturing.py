@@ -4,7 +4,7 @@ Theory of operation. An attempt whose capture is deferred stays *authorized* and
 taken when goods leave, when they arrive, by hand, or before the authorization ends. Where it may be taken in
 several parts, each shipment takes its share of the value, rounded down on the running sum, and the last one takes
 the rest; where it may be taken once, the first shipment takes all. What a courier collects is taken when staff
-confirms it.
+confirms it, parcel by parcel (`doorstep`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ordercore.order.commands import (
     NoteAuthorizationEnding,
 )
 from ordercore.order.rules.deciding import Refusal
+from ordercore.order.rules.doorstep import handed_over
 from ordercore.order.rules.holding import let_go
 from ordercore.order.rules.paying import CLOSING, answer
 from ordercore.tender import AttemptState, CaptureMoment, OutcomeStatus, TenderKind, settled
@@ -183,6 +184,13 @@ def confirm_payment(deciding: Deciding, command: ConfirmPayment) -> None:
     order = deciding.order
     attempt = order.payments.attempt(command.attempt)
     status = command.outcome.status
+    if attempt.kind is TenderKind.ON_DELIVERY and attempt.state is _S.AUTHORIZED:
+        if status in {OutcomeStatus.CAPTURED, OutcomeStatus.VOIDED}:
+            handed_over(deciding, attempt, command)
+            return
+    elif command.parcel:
+        reason = "only what a courier still collects is told by parcel"
+        raise NotAllowed(reason, order=order.id, state=order.state, attempt=attempt.id)
     taken = attempt.captured > attempt.returned
     moves = settled(attempt.state, status, taken=taken) is not None
     if not moves or (status is OutcomeStatus.VOIDED and attempt.firm):

@@ -38,6 +38,7 @@ from ordercore.order.rules.deciding import Refusal
 from ordercore.order.rules.fulfilling import may_ship
 from ordercore.order.rules.paying import CLOSING
 from ordercore.party import ActorKind
+from ordercore.tender import TenderKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,9 +77,38 @@ def may_issue(order: Order, situation: Situation) -> Refusal | None:
     return None
 
 
+def may_collect(order: Order, situation: Situation) -> Refusal | None:
+    """Goods are handed over while some are to leave, and what was to be paid on delivery is recorded as paid.
+
+    No courier stands at the counter: what a courier has been told to collect is left to them.
+    """
+    refusal = may_ship(order, situation)
+    if refusal is None and (open_ := _to_collect(order)) > 0:
+        reason = (
+            f"{open_} is still to be collected on delivery: take it, and confirm the payment first"
+        )
+        refusal = Refusal(reason)
+    return refusal
+
+
+def _to_collect(order: Order) -> int:
+    """What is still to be collected on delivery, but for what couriers collect, in minor units."""
+    open_ = sum([a.to_capture for a in order.payments.attempts if a.kind is TenderKind.ON_DELIVERY])
+    if not open_:
+        return 0
+    couriers = [
+        p.collect
+        for p in order.delivery.parcels
+        if p.kind is not ParcelKind.PICKUP
+        and not p.collected
+        and (p.gone or (p.in_work and p.waybill is not None and p.waybill.live))
+    ]
+    return open_ - sum(couriers)
+
+
 def may_ask_collect(order: Order, situation: Situation) -> Refusal | None:
     """The same for who only asks: some code is taken now."""
-    refusal = may_ship(order, situation)
+    refusal = may_collect(order, situation)
     at = situation.at
     good = [
         p
@@ -170,7 +200,9 @@ def collect(deciding: Deciding, command: CollectGoods) -> None:
     pickup = taken(order, found[0] if found else None, command.store, at)
     here = _parcels_at(order, pickup.store)
     if any([handed.id == command.shipment for handed in pickup.handovers]):
-        if not pickup.seal.opens(command.digest):  # a repeat of a scan, with another code than that one
+        if not pickup.seal.opens(
+            command.digest
+        ):  # a repeat of a scan, with another code than that one
             deciding.apply(_wrong(pickup, at))
         return
     if len(order.delivery.shipments) + len(here) >= SHIPMENTS_MAX:
@@ -302,4 +334,4 @@ def _plain(goods: Manifest) -> tuple[str, ...]:
 
 
 RULES: Mapping[type[Any], Rule] = {IssuePickupCode: issue, CollectGoods: collect}
-GUARDS: Mapping[type[Any], Guard] = {IssuePickupCode: may_issue, CollectGoods: may_ship}
+GUARDS: Mapping[type[Any], Guard] = {IssuePickupCode: may_issue, CollectGoods: may_collect}

@@ -11,14 +11,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from ordercore.allocation import allocate
 from ordercore.errors import InvalidInput, InvalidManifest, KeyReused, NotAllowed, NotFound
 from ordercore.fulfillment import (
     PARCELS_MAX,
     TRACKED,
     TRAIL_MAX,
+    TROUBLED,
     WAYBILLS_MAX,
-    CollectShared,
     MasterJoined,
     Parcel,
     ParcelCanceled,
@@ -60,10 +59,10 @@ from ordercore.order.parcels import (
 )
 from ordercore.order.rules.capturing import goods_arrived
 from ordercore.order.rules.deciding import Refusal
+from ordercore.order.rules.doorstep import asks_too_much, share_collect, unplanned
 from ordercore.order.rules.fulfilling import leave, may_leave
 from ordercore.order.rules.paying import CLOSING
 from ordercore.party import ActorKind, Address
-from ordercore.tender import AttemptState, TenderKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -72,7 +71,7 @@ if TYPE_CHECKING:
     from ordercore.order.order import Order
     from ordercore.order.rules.deciding import Deciding, Guard, Rule, Situation
 
-__all__ = ["GUARDS", "RULES", "settle", "unplanned"]
+__all__ = ["AHEAD_MAX", "GUARDS", "RULES", "settle", "unplanned"]
 
 GRAMS_MAX = 10**9
 TEXT_MAX = 200
@@ -90,20 +89,6 @@ STANDS = "waybill_stands"
 
 _S = ParcelState
 _W = WaybillState
-
-
-def unplanned(order: Order) -> Manifest:
-    """Units that are still to leave and stand in no parcel."""
-    held = order.delivery.in_work()
-    return Manifest(
-        tuple(
-            [
-                (line, Quantity(units - held.get(line, 0)))
-                for line, units in order.shippable().items
-                if units > held.get(line, 0)
-            ]
-        )
-    )
 
 
 # What may be done -------------------------------------------------------------------------------
@@ -403,7 +388,15 @@ def dispatch(deciding: Deciding, command: DispatchParcel) -> None:
         if command.tracking and command.tracking != waybill.number:
             reason = "it has a waybill of another number"
             raise InvalidInput(reason, path="tracking", number=waybill.number)
+        if asks_too_much(order, parcel):
+            reason = "its courier would collect more than is due for it: cancel its waybill first"
+            raise NotAllowed(
+                reason, order=order.id, state=order.state, parcel=parcel.id, collect=parcel.collect
+            )
         carrier, number = waybill.carrier, waybill.number
+    elif waybill is not None and not (command.carrier or command.tracking):
+        reason = f"its waybill was {waybill.state.value}: book another, or say with whom it goes"
+        raise NotAllowed(reason, order=order.id, state=order.state, parcel=parcel.id)
     last = not (order.shippable() - parcel.goods)
     leave(deciding, parcel.id, parcel.goods, carrier, number, last=last)
 
@@ -485,7 +478,8 @@ def settle(deciding: Deciding) -> None:
     """See to what concerns all parcels, after anything was decided about an order that has some."""
     _trim(deciding)
     _readdress(deciding)
-    _share_collect(deciding)
+    share_collect(deciding)
+    _call_off_what_asks_too_much(deciding)
     _arrive(deciding)
 
 
@@ -523,59 +517,32 @@ def _trim(deciding: Deciding) -> None:
             _call_off(deciding, parcel, why)
 
 
-_NOT_OWED = frozenset({AttemptState.DECLINED, AttemptState.RETURNED, AttemptState.RETURNING})
+def _call_off_what_asks_too_much(deciding: Deciding) -> None:
+    """Call off waybills whose couriers would collect for goods that are no longer in the parcel, or are paid.
 
-
-def _share_collect(deciding: Deciding) -> None:
-    """Share what is collected on delivery over the parcels, by what their goods were sold for.
-
-    What a courier was told, or has gone off with, stays; the rest is shared over what is still to leave.
+    Not when a carrier has just answered, nor where one has said that its waybill stands: the parcel then cannot
+    leave, and somebody looks.
     """
-    order = deciding.order
-    total = 0
-    for attempt in order.payments.attempts:
-        if attempt.kind is TenderKind.ON_DELIVERY and attempt.state not in _NOT_OWED:
-            total += max(0, attempt.amount + attempt.rounding - attempt.released)
-    parcels = order.delivery.parcels
-    if not total and not any([p.collect for p in parcels]):
+    if any([isinstance(happened, WaybillAnswered) for happened in deciding.events]):
         return
-    told = [p for p in parcels if p.gone or (p.in_work and _has_waybill(p))]
-    open_ = [p for p in parcels if p.in_work and not _has_waybill(p)]
-    rest = max(0, total - sum([p.collect for p in told]))
-    worths = _worths(order, [*[p.goods for p in (*told, *open_)], unplanned(order)])
-    weights, alone = worths[len(told) : -1], worths[-1]
-    if not sum(weights) + alone:
-        weights = [1] * len(open_)
-    parts = allocate(rest, [*weights, alone]) if open_ else ()
-    shares = [(p.id, part) for p, part in zip(open_, parts, strict=False) if p.collect != part]
-    if shares:
-        deciding.apply(CollectShared(tuple(shares)))
-
-
-def _worths(order: Order, groups: list[Manifest]) -> list[int]:
-    """What each group of goods was sold for, in minor units: units are counted from the first of their line on, so
-    the groups of a whole line add up to the line."""
-    done: dict[LineId, int] = {}
-    worths = []
-    for goods in groups:
-        worth = 0
-        for name, units in goods.items:
-            line = order.content.line(name)
-            first = done.get(name, 0)
-            done[name] = first + units
-            if line is not None and first + units <= line.quantity:
-                worth += line.units(first, units).total
-        worths.append(max(0, worth))
-    return worths
+    for parcel in deciding.order.delivery.parcels:
+        waybill = parcel.waybill
+        if waybill is None or not parcel.collect or (waybill.state is _W.BOOKED and waybill.reason):
+            continue
+        if asks_too_much(deciding.order, parcel):
+            _call_off(deciding, parcel, "less is to be collected for what is in it")
 
 
 def _arrive(deciding: Deciding) -> None:
-    """The goods have arrived when all that left is delivered and nothing is left to leave."""
+    """The goods have arrived when all that left is delivered, nothing is left to leave, and no parcel came back, was
+    lost or is hindered since it was delivered."""
     order = deciding.order
     delivery = order.delivery
     if delivery.received_at is not None or not deciding.lists("receive"):
         return
     at = delivery.arrived_at()
+    if any([p.gone and p.state in TROUBLED for p in delivery.parcels]):
+        return
     if at is None or order.shippable() or order.closing is not None or _buyer_confirms(deciding):
         return
     try:

@@ -76,6 +76,8 @@ _PARTLY = frozenset({_S.AUTHORIZED, _S.CAPTURING})
 """States from which an answer that leads to *authorized* tells of a part that was taken."""
 _ELSEWHERE = frozenset({Failure.SOFT, Failure.NOT_SENT})
 """Failures after which another channel may be tried: nothing was moved, and the payer need do nothing."""
+_DIGITS = 9
+"""Most digits of a number by which an attempt is called."""
 CLOSING = "the order is closing"
 
 
@@ -195,10 +197,10 @@ def pay(deciding: Deciding, command: Pay) -> None:
         reason = f"the plan pays {plan.total}, but {order.payable} is due"
         raise InvalidTenders(reason, path="tenders", planned=plan.total, due=order.payable)
     payments, name = order.payments, order.content.id
-    first = len(payments.attempts)
-    carried = tuple([name for name, _ in carried_tenders(payments)]) if first else ()
+    first = _named(order) if payments.attempts else 0
+    carried = tuple([name for name, _ in carried_tenders(payments)]) if payments.attempts else ()
     fresh = plan.tenders[len(carried) :]
-    if first + len(fresh) > ATTEMPTS_MAX:
+    if len(payments.attempts) + len(fresh) > ATTEMPTS_MAX:
         raise InvalidTenders(f"an order has at most {ATTEMPTS_MAX} attempts", path="tenders")
     this = payments.round + 1
     picks = command.picks or tuple([ChannelPick(tender.gateway) for tender in fresh])
@@ -214,6 +216,22 @@ def pay(deciding: Deciding, command: Pay) -> None:
         ]
     )
     deciding.apply(PaymentStarted(plan, attempts, carried))
+
+
+def _named(order: Order) -> int:
+    """The highest number that an attempt of the order's own was called by: a gateway knows it by that name for good.
+
+    Attempts that came from other orders, and may leave again, count for nothing.
+    """
+    own = f"{order.id}/"
+    found = 0
+    for attempt in order.payments.attempts:
+        number = attempt.id[len(own) :]
+        if not attempt.id.startswith(own) or len(number) > _DIGITS:
+            continue
+        if number.isascii() and number.isdigit():
+            found = max(found, int(number))
+    return found
 
 
 def _attempt(name: str, this: int, place: int, tender: PlannedTender, pick: ChannelPick) -> Attempt:
@@ -385,9 +403,8 @@ def _reroute(deciding: Deciding, told: Mapping[str, AttemptAnswered], before: Pa
                 [a.state in _LOST and a.id != attempt.id and not _goes_on(a) for a in current]
             )
         ):
-            count = len(deciding.order.payments.attempts)
             taken_over = Attempt(
-                f"{order.id}/{count + 1}", attempt.round, attempt.tender, attempt.kind,
+                f"{order.id}/{_named(deciding.order) + 1}", attempt.round, attempt.tender, attempt.kind,
                 attempt.backups[0], attempt.account, attempt.amount, attempt.points, _S.OPEN,
                 capture=attempt.capture, several=attempt.several, rounding=attempt.rounding,
                 backups=attempt.backups[1:], method=attempt.method, shares=attempt.shares,
