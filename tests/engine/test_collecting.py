@@ -224,7 +224,8 @@ def test_money_on_delivery_is_taken_before_goods_are_handed_over() -> None:
     store.engine.confirm_payment(order.id, attempt.id, key=store.key(), by=STAFF)
     done = store.scan(order, code)
     assert (done.state, done.payments.attempts[0].captured) == ("completed", 26_997)
-    store.check()
+    laws.trial_balance_is_zero(store.engine.trial_balance())
+    laws.replay_gives(done, [(one.event, one.at) for one in store.engine.journal(order.id)])
 
 
 # --- Keys ---------------------------------------------------------------------------------------

@@ -12,12 +12,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.engine.holding import MIXED, ON_DELIVERY, PREPAID, Holding
 from tests.engine.test_async import Later, engines
-from tests.engine.world import NOON, SHOPPER, STAFF, THREE, World
+from tests.engine.world import NOON, PLAIN, SHOPPER, STAFF, THREE, World
 
-from ordercore import KeyReused, Manifest, NotAllowed, Order
+from ordercore import (
+    ChangeAddress,
+    KeyReused,
+    Manifest,
+    NotAllowed,
+    Order,
+    Percent,
+    PricingPolicy,
+    TaxPolicy,
+    tenders,
+)
 from ordercore.adapters.memory import CarrierFault, MemoryCarrier
 from ordercore.codec import decode_event, decode_order, encode_event, encode_order
+from ordercore.engine import dispatching
 from ordercore.engine.dispatching import Shipping
+from ordercore.engine.flow import run
+from ordercore.engine.shop import record
 from ordercore.errors import (
     CurrencyMismatch,
     InvalidInput,
@@ -35,6 +48,7 @@ from ordercore.fulfillment import (
     ParcelState,
     TrackPoint,
     WaybillOutcome,
+    WaybillRequest,
     WaybillState,
     WaybillStatus,
 )
@@ -42,8 +56,10 @@ from ordercore.fulfillment.bills import BillClass, CarrierBill
 from ordercore.fulfillment.parcel import PARCEL_FOLDS
 from ordercore.fulfillment.split_rule import KeepApart, SplitBy, SplitPolicy
 from ordercore.journal import text
-from ordercore.party import Address
-from ordercore.tender import AttemptState
+from ordercore.order.parcels import AnswerWaybill
+from ordercore.party import Actor, ActorKind, Address
+from ordercore.pricing.tax import TaxRate
+from ordercore.tender import AttemptState, CaptureMoment
 from ordercore.tender.events import CaptureAsked
 
 if TYPE_CHECKING:
@@ -51,6 +67,7 @@ if TYPE_CHECKING:
 
 _S = ParcelState
 HOUR = timedelta(hours=1)
+CARRIER = Actor(ActorKind.CHANNEL, "post")
 PARIS = Address("A. Customer", ("1 rue de Rivoli",), "Paris", "", "75001", "FR")
 
 
@@ -312,6 +329,100 @@ def test_an_answer_that_cannot_be_is_the_carriers_fault() -> None:
     assert house.parcel().waybill.state is WaybillState.ASKED
 
 
+class Forgetful(MemoryCarrier):
+    """A carrier that says *unknown* to a cancellation of what it did not book, as the port allows."""
+
+    def cancel(self, request: WaybillRequest) -> WaybillOutcome:
+        """End a waybill; of a key that it never heard of, or refused, it knows nothing."""
+        known = self._waybills.get(request.key)
+        if known is None or known.status is WaybillStatus.REFUSED:
+            return WaybillOutcome(WaybillStatus.UNKNOWN)
+        return super().cancel(request)
+
+
+def forgetful() -> tuple[Warehouse, Forgetful]:
+    """A planned parcel, and the carrier that is to take it."""
+    house = Warehouse()
+    house.plan(group("1", "2", "3"))
+    carrier = Forgetful("post")
+    house.engine.shop = attrs.evolve(house.engine.shop, carriers={"post": carrier})
+    return house, carrier
+
+
+@pytest.mark.parametrize("cancels", [True, False])
+def test_l7_a_booking_whose_answer_was_lost_is_not_taken_for_canceled(cancels: bool) -> None:
+    """The carrier cancels nothing, or has scanned the parcel: the waybill stands under its number, and there is one."""
+    house = Warehouse()
+    house.plan(group("1", "2", "3"))
+    house.post.capabilities = CarrierCapabilities(cancels=cancels)
+    house.post.faults += [CarrierFault("book", after=True), CarrierFault("lookup")]
+    house.book()
+    if cancels:
+        house.post.happens(next(iter(house.post._ways)), NOON, _S.IN_TRANSIT)
+    waybill = house.engine.cancel_waybill(house.id, house.name(), key="c").waybill
+    assert (waybill.state, waybill.number) == (WaybillState.BOOKED, house.parcel().number)
+    assert house.post.waybills() == 1
+    with pytest.raises(NotAllowed, match="no parcel waits for a waybill"):
+        house.book()
+
+
+def test_l7_a_booking_on_its_way_to_the_carrier_is_not_taken_for_never_made() -> None:
+    """One worker writes the question and stalls, another cancels: the carrier knows nothing of the key, so the waybill
+    stays open and no other is asked for; when the booking arrives, it is canceled."""
+    house, carrier = forgetful()
+    flow = dispatching.book(
+        house.engine.shop, house.engine.shop.carriers, house.id, house.name(), "", "", "bk", STAFF
+    )
+    step = next(flow)
+    while step.name != "Forgetful.book":
+        step = flow.send(step.fn(*step.args, **(step.kw or {})))
+    waybill = house.engine.cancel_waybill(house.id, house.name(), key="c").waybill
+    assert waybill.state is WaybillState.CANCELING
+    with pytest.raises(NotAllowed, match="no parcel waits for a waybill"):
+        house.book()
+    step.fn(*step.args)
+    assert carrier.waybills() == 1
+    house.engine.settle_waybills(house.id)
+    assert (house.parcel().waybill.state, carrier.waybills()) == (WaybillState.CANCELED, 0)
+
+
+def test_l7_a_key_that_its_carrier_never_heard_of_is_given_up_after_all_tries_and_a_late_booking_is_canceled() -> (
+    None
+):
+    """The sweeper asks as often as its pauses say; then another waybill may be asked for. Booked after all, the former
+    one is canceled, and the one in force stays."""
+    house, carrier = forgetful()
+    carrier.faults += [CarrierFault("book"), CarrierFault("lookup")]
+    house.book()
+    key = house.parcel().waybill.key
+    house.engine.cancel_waybill(house.id, house.name(), key="c")
+    for _ in range(20):
+        house.world.clock.advance(timedelta(days=2))
+        house.engine.sweep()
+    assert house.parcel().waybill.state is WaybillState.CANCELED
+    second = house.book().waybill
+    order, parcel = house.order, house.parcel()
+    late = carrier.book(dispatching.request_of(order, parcel, key, ""))
+    run(
+        record(house.engine.shop, order, AnswerWaybill(parcel.id, key, late), CARRIER), "late"
+    )
+    assert carrier.waybills() == 2
+    house.world.clock.advance(timedelta(days=1))
+    house.engine.sweep()
+    assert (house.parcel().waybill, carrier.waybills()) == (second, 1)
+    assert not house.parcel().owing
+
+
+def test_a_waybill_that_was_refused_is_not_canceling_for_ever() -> None:
+    """The refusal was lost, and the carrier knows nothing of it when asked to cancel: looked up, it never was."""
+    house, carrier = forgetful()
+    carrier.refuse("")
+    carrier.faults += [CarrierFault("book", after=True), CarrierFault("lookup")]
+    house.book()
+    waybill = house.engine.cancel_waybill(house.id, house.name(), key="c").waybill
+    assert waybill.state is WaybillState.CANCELED
+
+
 def test_a_carrier_that_cancels_nothing_lets_its_waybills_stand() -> None:
     """It is not even asked, and the waybill says why."""
     house = Warehouse()
@@ -505,12 +616,66 @@ def test_an_order_is_not_confirmed_by_time_while_its_carrier_is_silent_about_del
 
 
 def test_an_order_whose_way_nobody_tells_is_confirmed_seven_days_after_the_last_parcel() -> None:
-    """Without a word of any carrier the clock runs as for any shipment."""
+    """Where no carrier ever tells, the clock runs as for any shipment."""
     house = Warehouse()
+    house.post.capabilities = CarrierCapabilities(tracks=False)
     house.sent(group("1"), group("2", "3"))
     house.world.clock.advance(timedelta(days=7, seconds=1))
     house.engine.sweep()
     assert house.order.state == "received"
+
+
+def test_an_order_whose_carrier_tracks_waits_for_its_word() -> None:
+    """The carrier has told nothing yet, but will: weeks later the order is still on its way."""
+    house = Warehouse()
+    (number,) = house.sent(group("1", "2", "3"))
+    house.world.clock.advance(timedelta(days=30))
+    house.engine.sweep()
+    assert house.order.state == "shipped"
+    house.hears(house.post.happens(number, NOON + 2 * HOUR, _S.DELIVERED))
+    assert house.order.state == "received"
+
+
+def test_a_moment_that_is_yet_to_come_is_not_believed_and_what_has_happened_is_kept() -> None:
+    """A delivery in ten years is the carrier's fault; the transit beside it is kept, asked for or told."""
+    house = Warehouse()
+    (number,) = house.sent(group("1", "2", "3"))
+    house.post.happens(number, NOON, _S.IN_TRANSIT)
+    letter = house.post.happens(number, NOON + timedelta(days=3_650), _S.DELIVERED)
+    with pytest.raises(OtherSideFailed, match="yet to come"):
+        house.hears(letter)
+    assert house.parcel().trail == ()
+    with pytest.raises(OtherSideFailed, match="yet to come"):
+        house.engine.track_parcels(house.id)
+    assert (house.parcel().state, house.order.state) == (_S.IN_TRANSIT, "shipped")
+    with pytest.raises(InvalidInput):
+        house.engine.tell_parcel(
+            house.id, house.name(), _S.LOST, at=NOON + timedelta(days=2), key="t", by=STAFF
+        )
+
+
+def test_a_number_that_is_given_out_again_delivers_no_parcel_before_it_was_booked() -> None:
+    """A delivery of last year under the same number is another parcel's."""
+    house = Warehouse()
+    (number,) = house.sent(group("1", "2", "3"))
+    house.hears(house.post.happens(number, NOON - timedelta(days=400), _S.DELIVERED))
+    assert (house.parcel().trail, house.order.state) == ((), "shipped")
+
+
+def test_goods_that_a_carrier_has_are_not_refunded_by_a_cancellation() -> None:
+    """Scanned before the warehouse said that it left: the customer cannot cancel, and nothing is given back; the
+    warehouse says it later all the same."""
+    house = Warehouse()
+    house.plan(group("1", "2", "3"))
+    house.packed()
+    house.book()
+    house.hears(house.post.happens(house.parcel().number, NOON, _S.IN_TRANSIT))
+    with pytest.raises(NotAllowed, match="carrier has part of the order"):
+        house.engine.cancel(house.id, reason="no", key="c", by=SHOPPER)
+    assert not house.order.payments.refunded
+    house.engine.dispatch(house.id, house.name(), key="d")
+    assert (house.order.state, house.parcel().state) == ("shipped", _S.IN_TRANSIT)
+    house.world.check()
 
 
 # --- Consolidation ------------------------------------------------------------------------------
@@ -563,6 +728,44 @@ def test_before_anything_left_another_address_is_an_amendment_and_the_waybill_is
         assert house.post.waybills() == 1
     assert (found.was, found.now, found.price_was) == (1_400, 1_400, found.price)
     house.world.check()
+
+
+def test_an_amended_address_takes_its_waybill_back_without_a_redirection() -> None:
+    """Only amended: the carrier is asked to cancel by the sweeper, and nothing leaves meanwhile or after."""
+    house = Warehouse()
+    house.plan(group("1", "2", "3"))
+    house.packed()
+    house.book()
+    house.engine.amend(house.id, [ChangeAddress(PARIS)], key="am", by=SHOPPER)
+    with pytest.raises(NotAllowed, match="not answered"):
+        house.engine.dispatch(house.id, house.name(), key="d")
+    house.world.clock.advance(HOUR)
+    house.engine.sweep()
+    assert (house.parcel().waybill.state, house.post.waybills()) == (WaybillState.CANCELED, 0)
+    house.book()
+    house.engine.dispatch(house.id, house.name(), key="e")
+    assert house.order.delivery.shipments[0].tracking == house.parcel().waybill.number
+
+
+def test_a_redirection_that_costs_more_waits_for_the_money_and_books_then() -> None:
+    """Paris is taxed: the order is amended, its waybill canceled, and the answer says what is missing; paid, the same
+    call books one waybill."""
+    tax = TaxPolicy(
+        (TaxRate(Percent.of("0")), TaxRate(Percent.of("20"), country="FR")),
+        prices_include_tax=False,
+    )
+    house = Warehouse(World(policies=attrs.evolve(PLAIN, pricing=PricingPolicy(tax=tax))))
+    house.plan(group("1", "2", "3"))
+    house.packed()
+    house.book()
+    found = house.engine.redirect(house.id, PARIS, key="move", by=STAFF)
+    assert (found.done, found.price - found.price_was) == (False, found.order.due)
+    assert "still due" in found.reason
+    assert house.post.waybills() == 0
+    house.world.pay(house.order, (tenders.Channel("wechat"),))
+    for _ in range(2):
+        assert house.engine.redirect(house.id, PARIS, key="move", by=STAFF).done
+        assert house.post.waybills() == 1
 
 
 def test_a_parcel_on_its_way_is_called_back_and_the_difference_is_told() -> None:
@@ -636,6 +839,22 @@ def test_a_parcel_that_waits_goes_elsewhere_too_when_another_has_left() -> None:
         house.engine.redirect(house.id, PARIS, parcel=house.name(1), key="n", by=STAFF)
 
 
+def test_goods_have_not_arrived_while_a_parcel_came_back_was_lost_or_is_hindered() -> None:
+    """Delivered, then in trouble: the last delivery of another moves nothing and takes no money, nor does time."""
+    for trouble in (_S.RETURNED, _S.LOST, _S.EXCEPTION):
+        world = Holding(CaptureMoment.ON_DELIVERY)
+        house = Warehouse(world, order=world.held(MIXED))
+        numbers = house.sent(group("1"), group("2", "3"))
+        world.clock.advance(10 * HOUR)
+        house.hears(house.post.happens(numbers[0], NOON + HOUR, _S.DELIVERED))
+        house.hears(house.post.happens(numbers[0], NOON + 2 * HOUR, trouble))
+        house.hears(house.post.happens(numbers[1], NOON + 3 * HOUR, _S.DELIVERED))
+        assert (house.order.state, house.order.delivery.received_at) == ("shipped", None)
+        assert house.order.payments.attempts[1].captured == 0
+        house.hears(house.post.happens(numbers[0], NOON + 4 * HOUR, _S.DELIVERED))
+        assert house.order.state == "received"
+
+
 # --- Collected at the door ----------------------------------------------------------------------
 
 
@@ -685,6 +904,32 @@ def test_a_carriers_bill_is_held_against_what_it_said() -> None:
     assert line.kind is BillClass.UNKNOWN_WAYBILL
     with pytest.raises(CurrencyMismatch):
         house.engine.compare_bills("post", bills, [house.id], currency="USD")
+
+
+def test_bills_of_former_waybills_are_known() -> None:
+    """Redirected, the first waybill is billed though it was canceled: over, of this parcel. A canceled parcel whose
+    waybill stands is billed as it was booked; nobody misses a bill of either."""
+    house = Warehouse()
+    house.plan(group("1", carrier="express"), group("2", "3"))
+    house.book(1)
+    house.engine.dispatch(house.id, house.name(1), key="d")
+    first = house.parcel(1).number
+    house.engine.redirect(house.id, PARIS, parcel=house.name(1), key="m", by=STAFF)
+    bills = [CarrierBill(first, 500), CarrierBill(house.parcel(1).number, 3_000)]
+    found = house.engine.compare_bills("express", bills, [house.id], currency="CNY").lines
+    assert [(line.kind, line.difference) for line in found] == [
+        (BillClass.OVER, 500),
+        (BillClass.MATCHED, 0),
+    ]
+    assert found[0].parcels == (house.name(1),)
+    house.book(2)
+    number = house.parcel(2).number
+    house.post.capabilities = CarrierCapabilities(cancels=False)
+    house.engine.cancel_parcel(house.id, house.name(2), key="c")
+    assert not house.engine.compare_bills("post", [], [house.id], currency="CNY").lines
+    bills = [CarrierBill(number, 1_000)]
+    (line,) = house.engine.compare_bills("post", bills, [house.id], currency="CNY").lines
+    assert line.kind is BillClass.MATCHED
 
 
 # --- Bad input, and the asynchronous engine -----------------------------------------------------

@@ -22,10 +22,12 @@ from tests.engine.channels import (
     Channels,
     Scripted,
 )
+from tests.engine.combining import AGENT, cart
 from tests.engine.world import SHOPPER, STAFF
 
-from ordercore import Money, tenders
+from ordercore import CartLine, Money, tenders
 from ordercore.errors import InvalidTenders, NotAllowed, NotFound
+from ordercore.order import AddLine
 from ordercore.tender import (
     AttemptState,
     Capabilities,
@@ -143,6 +145,32 @@ def test_the_moment_of_capture_and_the_parts_come_from_rule_and_capabilities() -
 
 
 # --- Which takes over ---------------------------------------------------------------------------
+
+
+def test_l7_a_channel_that_takes_over_is_called_by_a_name_of_its_own_after_a_merge() -> None:
+    """Attempts that another order brought, and may take away again, count for nothing in the names."""
+    world = Channels()
+    world.engine = world.another(lifecycles=[AGENT])
+    extra = AddLine(CartLine("SKU-3", 1, Money("10.00", "CNY")))
+    basic, added = [
+        world.engine.place(
+            world.engine.quote(cart(sku, "20.00")), key=sku, by=SHOPPER, lifecycle=AGENT
+        )
+        for sku in ("SKU-1", "SKU-2")
+    ]
+    for order in (basic, added):
+        world.pay(order, CARD)
+        world.engine.amend(order.id, [extra], key=world.key(), by=STAFF)
+    world.engine.combine(basic.id, added.id, key="m", by=STAFF)
+    world.a.script += [SOFT]
+    world.b.script += [SOFT]
+    world.c.script += [SOFT]
+    world.pay(basic, CARD)
+    apart, _ = world.engine.unmerge(basic.id, key="u", by=STAFF)
+    order = world.pay(apart, CARD).order
+    names = [attempt.id for attempt in order.payments.attempts]
+    assert names == [f"{order.id}/{number}" for number in range(1, 6)]
+    assert (order.due, world.moved()) == (0, {"a": 5_000})
 
 
 @pytest.mark.parametrize(

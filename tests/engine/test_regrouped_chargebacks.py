@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.engine.combining import Merging, cart
 from tests.engine.test_charged_back_books import Bank, take_back
 from tests.engine.test_reconciling import DAY, K, row
@@ -49,7 +51,8 @@ def borne(world: Merging, *orders: Order) -> list[int]:
 
 def meanwhile(world: Merging, does: Callable[[], object]) -> None:
     """Let something happen between the next reading of an order and what is written because of it."""
-    real: Any = world.store.open
+    store: Any = world.store
+    real = store.open
     done: list[bool] = []
 
     def opened(*args: Any) -> Any:
@@ -59,7 +62,7 @@ def meanwhile(world: Merging, does: Callable[[], object]) -> None:
             does()
         return found
 
-    world.store.open = opened  # type: ignore[method-assign]
+    store.open = opened
 
 
 def test_l8_a_chargeback_is_borne_first_by_what_was_not_refunded() -> None:
@@ -131,6 +134,43 @@ def test_more_than_was_ever_taken_is_not_charged_back() -> None:
     assert borne(world, order, *parts) == [0, 0, 0]
 
 
+@given(
+    before=st.integers(0, 1),
+    after=st.tuples(st.integers(0, 2), st.integers(0, 2)),
+    amounts=st.lists(st.integers(1, 5_500), min_size=1, max_size=3),
+)
+def test_l8_a_split_changes_nothing_in_what_chargebacks_are(
+    before: int, after: tuple[int, int], amounts: list[int]
+) -> None:
+    """Books, bounds and what may still be refunded are those of an order that was not split."""
+    told = []
+    for parted in (True, False):
+        world = shop()
+        order = world.place(cart("SKU-1", "10.00", units=5), "pay")
+        if before:
+            world.engine.refund(order.id, units(before), reason="r", key="b", by=STAFF)
+        holders = [order, order]
+        if parted:
+            holders = [*split(world, order, 2, 3 - before)]
+        for one, count in zip(holders, after, strict=True):
+            if count:
+                world.engine.refund(one.id, units(count), reason="r", key=world.key(), by=STAFF)
+        noted = []
+        for name, amount in enumerate(amounts):
+            try:
+                take_back(world, "ord_1/1", amount, f"e{name}")
+            except InvalidInput:
+                world.channel.gone.pop(f"e{name}")  # type: ignore[attr-defined]
+            else:
+                noted.append(amount)
+        alive = [world.get(one) for one in dict.fromkeys(holders)]
+        left = sum([one.payments.captured - one.payments.refunded for one in alive])
+        taken_back = sum([one.payments.taken_back for one in alive])
+        told.append((noted, world.books(), left, taken_back))
+        world.check()
+    assert told[0] == told[1]
+
+
 def test_an_order_that_was_split_takes_no_chargeback_for_itself() -> None:
     """Its money is with its parts: who would note it there is told so."""
     world = shop()
@@ -179,7 +219,9 @@ def test_l12_a_chargeback_read_while_an_order_was_split_is_borne_once_it_is_whol
     assert world.books() == {"advances": -4_000, "chargebacks:wechat": 4_000}
 
 
-def told(world: Merging, order: Order, amount: int, *, name: str = "e1") -> tuple[StatementRow, ...]:
+def told(
+    world: Merging, order: Order, amount: int, *, name: str = "e1"
+) -> tuple[StatementRow, ...]:
     """A statement with the payment and a chargeback of it."""
     (attempt,) = world.get(order).payments.attempts
     return (
@@ -193,7 +235,8 @@ def test_l12_a_statement_read_before_a_split_charges_the_parts() -> None:
     world = shop()
     order = bought(world)
     report = world.engine.reconcile("wechat", told(world, order, 1_000), DAY)
-    real: Any = world.store.journal
+    store: Any = world.store
+    real = store.journal
 
     def journal(name: str) -> Any:
         found = real(name)
@@ -201,7 +244,7 @@ def test_l12_a_statement_read_before_a_split_charges_the_parts() -> None:
             split(world, order, 2, 2)
         return found
 
-    world.store.journal = journal  # type: ignore[method-assign]
+    store.journal = journal
     done = world.engine.patch("wechat", report, by=STAFF)
     assert [one.theirs.amount for one in done.booked if one.theirs] == [1_000]
     assert borne(world, order) == [0]

@@ -22,7 +22,7 @@ from tests.engine.world import (
     world_policies,
 )
 
-from ordercore import Cart, Manifest, Money, OrderEngine, ShippingCharge, tenders
+from ordercore import Address, Cart, Manifest, Money, OrderEngine, ShippingCharge, tenders
 from ordercore.adapters.memory import MemoryStock
 from ordercore.adapters.sql import SqlStore
 from ordercore.engine.regrouping import rejoin, split
@@ -32,7 +32,7 @@ from ordercore.errors import (
     KeyReused,
     NotAllowed,
 )
-from ordercore.order import CommandKind
+from ordercore.order import ChangeAddress, ChangeQuantity, CommandKind
 from ordercore.order.split import ChargeShare, ChargeSplit, SplitPart
 from ordercore.pricing import Presale
 from ordercore.tender import Outcome, OutcomeStatus
@@ -665,3 +665,21 @@ def test_l15_parts_and_whole_are_read_again_from_a_database() -> None:
         laws.trial_balance_is_zero(other.trial_balance())
         history = [(told.event, told.at) for told in store.journal(order.id)]
         laws.replay_gives(world.another().get(order.id), history)
+
+
+def test_a_part_goes_to_another_address_at_its_price() -> None:
+    """Before it leaves, a part may go elsewhere in its country; another country or another line is refused."""
+    world = World()
+    order = world.paid()
+    parts = [Manifest.of({"1": 1}), Manifest.of({"2": 1, "3": 1})]
+    child, _ = world.engine.split(order.id, parts, key="s", by=STAFF).children
+    home = Address(name="C", lines=("Road 1",), city="Xi'an")
+    moved = world.engine.amend(child.id, [ChangeAddress(home)], key="a", by=STAFF)
+    assert (moved.order.content.address, moved.total, moved.due) == (home, child.total, 0)
+    assert (
+        world.engine.amend(child.id, [ChangeAddress(home)], key="a", by=STAFF).order == moved.order
+    )
+    abroad = Address(country="FR")
+    for change in (ChangeAddress(abroad), ChangeQuantity("1", 2)):
+        with world.refused(NotAllowed):
+            world.engine.amend(child.id, [change], key="b", by=STAFF)

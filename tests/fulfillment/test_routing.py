@@ -414,3 +414,18 @@ def test_a_service_that_is_signed_for_may_cost_more() -> None:
         weights = RouteWeights(unsigned=weight)
         found = route(asked(stock, services=(careless, careful), weights=weights))
         assert found.parcels[0].service == service
+
+
+def test_goods_without_a_weight_are_told() -> None:
+    """A parcel whose weight is not known in full says so: its freight is that of what is known."""
+    zone = Rate(Zone("all"), (WeightStep(1_000, 500),))
+    problem = RoutingProblem(
+        (Item(LineId("1"), Sku("TEA"), 1, 400), Item(LineId("2"), Sku("CUP"), 1)),
+        Destination("CN"),
+        (Source("north"),),
+        (SourceStock("north", "TEA", 1), SourceStock("north", "CUP", 1)),
+        (Service("post", (zone,), "CNY"),),
+    )
+    (parcel,) = route(problem).parcels
+    told = [reason.text for reason in parcel.reasons if reason.rule is RouteRule.NO_WEIGHT]
+    assert told == ["no weight is known of line 2: it is reckoned as nothing"]

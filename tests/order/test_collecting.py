@@ -27,14 +27,23 @@ from ordercore.fulfillment.pickup import (
 from ordercore.goods import Manifest
 from ordercore.lifecycle.charts import built_in
 from ordercore.money import money
-from ordercore.order import FACTS, Accept, Advance, Cancel, Deliver, Order, Ship
-from ordercore.order.commands import CollectGoods, CommandKind, IssuePickupCode
+from ordercore.order import FACTS, Accept, Advance, Cancel, Deliver, Order, Pay, Ship
+from ordercore.order.commands import CollectGoods, CommandKind, ConfirmPayment, IssuePickupCode
 from ordercore.order.decide import allowed
-from ordercore.order.parcels import PickParcel, PlanParcels
+from ordercore.order.parcels import DispatchParcel, PickParcel, PlanParcels
+from ordercore.order.rules.instalment import rows_asked
 from ordercore.order.standing import DeliveryStanding, standing
 from ordercore.party import SYSTEM, Actor, ActorKind, Party
 from ordercore.pricing import AmountOff, Cart, CartLine, PricingPolicy, quote
-from ordercore.tender.tenders import Channel
+from ordercore.tender import (
+    CaptureMoment,
+    ChannelPick,
+    Outcome,
+    OutcomeStatus,
+    TenderPolicy,
+    plan,
+)
+from ordercore.tender.tenders import Channel, OnDelivery
 from ordercore.testing import START, Story, laws, order_content
 
 if TYPE_CHECKING:
@@ -222,7 +231,8 @@ def test_a_parcel_of_which_a_part_is_fetched_keeps_the_rest() -> None:
 @given(st.data())
 def test_goods_are_taken_from_the_parcel_that_is_here(data: st.DataObject) -> None:
     """Parcels that go elsewhere keep their goods; what is handed over was loose or in a parcel at the counter."""
-    units = data.draw(st.tuples(st.integers(1, 2), st.integers(0, 1), st.integers(1, 2)))
+    first, last = data.draw(st.sampled_from([(4, 1), (3, 2), (3, 1), (2, 2), (2, 1), (1, 3)]))
+    units = (first, data.draw(st.integers(0, 5 - first - last)), last)
     here, there, away = (Manifest.of({"1": n}) if n else Manifest() for n in units)
     story = ready("standard")
     wanted = [
@@ -269,6 +279,70 @@ def test_goods_in_parcels_that_go_elsewhere_are_not_handed_over(group: ParcelGro
     story.send(scan(), by=BOB)
     assert story.order.delivery.shipped() == Manifest.of({"2": 2})
     assert story.order.state == "awaiting_shipment"
+
+
+def on_delivery() -> Story:
+    """The basket, to be paid on delivery and taken up."""
+    content = order_content(quote(basket(), PricingPolicy(), START), lifecycle=chart("standard"))
+    story = Story(content, lifecycle=chart("standard"))
+    rows, _ = rows_asked(story.order, (OnDelivery(),))
+    picks = (ChannelPick("cod", capture=CaptureMoment.ON_DELIVERY),)
+    story.send(Pay(plan(rows, (OnDelivery(),), TenderPolicy(), "CNY"), picks=picks))
+    story.answer(OutcomeStatus.AUTHORIZED)
+    story.send(Accept())
+    return story
+
+
+def test_goods_to_be_paid_on_delivery_stay_at_the_counter_until_they_are_paid() -> None:
+    """A right and a wrong code are refused alike, and nothing is counted; less money than is due opens nothing."""
+    story = on_delivery()
+    story.send(code(), by=BOB)
+    total = story.order.total
+    for digest in (RIGHT, WRONG):
+        refused(story, scan(digest), f"{total} is still to be collected on delivery")
+    (attempt,) = story.order.payments.attempts
+    assert attempt.to_capture == total
+    told = next(
+        p for p in allowed(story.order, story.situation(BOB)) if p.command is CommandKind.COLLECT
+    )
+    assert not told.possible
+    less = Outcome(OutcomeStatus.CAPTURED, amount=total - 1)
+    story.send(ConfirmPayment(attempt.id, less), by=BOB)
+    refused(story, scan(), "still")
+    whole = on_delivery()
+    whole.send(code(), by=BOB)
+    (attempt,) = whole.order.payments.attempts
+    whole.send(ConfirmPayment(attempt.id, Outcome(OutcomeStatus.CAPTURED)), by=BOB)
+    whole.send(scan(), by=BOB)
+    assert whole.order.state == "received"
+    assert whole.order.payments.attempts[0].captured == total
+    laws.replay_gives(whole.order, whole.history)
+
+
+def test_what_a_courier_collects_is_left_to_the_courier() -> None:
+    """At the counter its own parcel is paid for; the other one's money stays due to whoever carries it."""
+    story = on_delivery()
+    groups = (
+        ParcelGroup(Manifest.of({"1": 5}), "east", ParcelKind.EXPRESS),
+        ParcelGroup(Manifest.of({"2": 2}), "north", ParcelKind.PICKUP),
+    )
+    parcels(story, *groups)
+    sent, here = story.order.delivery.parcels
+    story.send(code(), by=BOB)
+    story.send(DispatchParcel(sent.id, "post", "A1"), by=BOB)
+    assert sent.collect + here.collect == story.order.total
+    refused(story, scan(), f"{here.collect} is still to be collected")
+    (attempt,) = story.order.payments.attempts
+    paid = Outcome(OutcomeStatus.CAPTURED, amount=here.collect)
+    story.send(ConfirmPayment(attempt.id, paid, parcel=here.id), by=BOB)
+    assert [p.collect for p in story.order.delivery.parcels] == [sent.collect, here.collect]
+    story.send(scan(), by=BOB)
+    assert story.order.delivery.shipped() == Manifest.of({"1": 5, "2": 2})
+    brought = Outcome(OutcomeStatus.CAPTURED, amount=sent.collect)
+    story.send(ConfirmPayment(attempt.id, brought, parcel=sent.id), by=BOB)
+    (attempt,) = story.order.payments.attempts
+    assert (attempt.captured, attempt.to_capture) == (story.order.total, 0)
+    laws.replay_gives(story.order, story.history)
 
 
 @given(st.data())

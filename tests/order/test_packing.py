@@ -477,7 +477,7 @@ def test_goods_that_a_carrier_has_are_not_canceled_amended_or_planned_anew() -> 
     story = booked()
     track(story, _S.IN_TRANSIT, 1)
     for command in (Cancel("no", "r"), CancelParcel("p.1")):
-        with pytest.raises(NotAllowed, match="has"):
+        with pytest.raises(NotAllowed, match=r"carrier has part|no parcel could"):
             story.send(command)
     with pytest.raises(NotAllowed, match="carrier has part of the order"):
         story.amend(ChangeQuantity("1", 1))

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
 
 from ordercore.change import Receipt, change
 from ordercore.engine.discharging import discharge
@@ -18,6 +20,7 @@ from ordercore.engine.flow import call
 from ordercore.engine.paying import give_up
 from ordercore.engine.placing import Promises, checked_key, codes_of, content_again, hold_codes
 from ordercore.engine.quoting import quote_cart
+from ordercore.engine.shelves import freed
 from ordercore.engine.shop import (
     AMENDED,
     COUPONS,
@@ -49,6 +52,7 @@ from ordercore.order import (
     AddedReservation,
     Amend,
     Amended,
+    ChangeAddress,
     Moved,
     OrderContent,
     Recover,
@@ -58,6 +62,7 @@ from ordercore.order.amendment import cart_with, line_as
 from ordercore.order.events import RevenueRecognized, Reviewed
 from ordercore.order.facts import deposit_taken
 from ordercore.order.rules.amending import may_amend, may_recover
+from ordercore.party import Address
 from ordercore.pricing import Cart
 from ordercore.tender import refunded_units
 from ordercore.tender.events import RefundRequested
@@ -125,7 +130,7 @@ class _Draft:
 
     def __init__(
         self,
-        quote: Quote,
+        quote: Quote | None,
         content: OrderContent,
         goods: AddedReservation | None,
         codes: tuple[AddedHolding, ...],
@@ -226,6 +231,7 @@ def _drafted(
     return _Draft(quote, content, goods, codes)
 
 
+_FIELDS = attrs.fields(cast("Any", OrderContent))
 AMENDMENTS_MAX = 200
 """Most amendments of one order."""
 _PARTS = ("lines", "charges", "discounts", "address", "coupons", "taxes", "total", "pay_by")
@@ -275,11 +281,34 @@ def _drawn(
     """The amended content of an order, priced, and the command that takes it in."""
     _ask(shop, order, by)
     yield from _counted(shop, order)
+    if order.handling.lineage is not None and order.handling.lineage.parent:
+        content = _readdressed(order, changes)
+        changed = _changed(order.content, content)
+        return _Draft(None, content, None, ()), checked_texts(Amend(content, changed, "", overrule))
     cart = amended_cart(cart_of(order), changes)
     draft = yield from _drafted(shop, order, cart, origin, order.content.pay_by, anew=False)
     name = f"{order.id}/a{order.version}"
     changed = _changed(order.content, draft.content)
     return draft, checked_texts(Amend(draft.content, changed, name, overrule))
+
+
+def _readdressed(order: Order, changes: tuple[CartChange, ...]) -> OrderContent:
+    """A part of an order that was split goes elsewhere at the price that it has; refused for any other change."""
+    old = order.content
+    address = old.address
+    for i, wanted in enumerate(changes):
+        if type(wanted) is not ChangeAddress or type(wanted.address) is not Address:
+            reason = "it was priced as a part of another order: rejoin that first, or change its address alone"
+            raise NotAllowed(reason, path=f"changes[{i}]", order=order.id, state=order.state)
+        address = wanted.address
+    now, was = address.destination(), old.address.destination()
+    if (now.country, now.region) != (was.country, was.region):
+        reason = (
+            "elsewhere it would have another price: rejoin the order that it is a part of first"
+        )
+        raise NotAllowed(reason, path="changes", order=order.id, state=order.state)
+    values: Any = {field.name: getattr(old, field.name) for field in _FIELDS}
+    return OrderContent(**{**values, "address": address})
 
 
 def _counted(shop: Shop, order: Order) -> Flow[None]:
@@ -567,8 +596,7 @@ def _refunded_before(order: Order, history: Sequence[Recorded]) -> dict[LineId, 
 def _free_former(shop: Shop, before: Order) -> Flow[None]:
     """Free what the canceled order may still hold, because nobody came to it: its names are not known after this."""
     if shop.stock is not None:
-        for name, keep in before.reservations():
-            yield from call(shop.stock.release, name, keep)
+        yield from freed(shop.stock, before)
     if shop.coupons is not None:
         for name, _ in before.holdings():
             yield from call(shop.coupons.release, name)

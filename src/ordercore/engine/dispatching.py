@@ -261,14 +261,13 @@ def _carrier(carriers: Carriers, name: str) -> Carrier:
         raise NotFound(f"no carrier {name!r}", path="carrier", known=known) from None
 
 
-def _collectable(carriers: Carriers, order: Order, name: str, carrier: str) -> None:
+def _collectable(carriers: Carriers, order: Order, parcel: Parcel, carrier: str) -> None:
     """Refuse a carrier whose couriers collect nothing for a parcel that is paid at the door."""
-    parcel = _parcel(order, name)
     chosen = carrier or parcel.carrier
     if parcel.collect and chosen and not _carrier(carriers, chosen).capabilities.collects:
         reason = f"{chosen} collects nothing at the door, and {parcel.collect} is to be collected"
         raise NotAllowed(
-            reason, order=order.id, state=order.state, parcel=name, carrier=chosen,
+            reason, order=order.id, state=order.state, parcel=parcel.id, carrier=chosen,
             collect=parcel.collect,
         )  # fmt: skip
 
@@ -326,8 +325,13 @@ def book(
     if carrier or wanted.carrier:
         _carrier(carriers, carrier or wanted.carrier)  # refused before anything is written
     receipt = _receipt(order, key, "BookWaybill", f"{parcel}|{carrier}|{service}")
-    command = _asking(carriers, wanted, carrier, service)
-    after, made = yield from once(shop, order, receipt, by, lambda _now: command)
+
+    def ask(now: Order) -> AskWaybill:
+        asked = _parcel(now, parcel)
+        _collectable(carriers, now, asked, carrier)
+        return _asking(carriers, asked, carrier, service)
+
+    after, made = yield from once(shop, order, receipt, by, ask)
     after = yield from settled(shop, carriers, after, parcel, fresh=made is not None)
     return _booking(after, parcel)
 

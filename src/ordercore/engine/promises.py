@@ -173,11 +173,20 @@ FAMILY_MAX = 1_000
 """Most orders that are looked at for a code that they share."""
 
 
-def _family_keeps(shop: Shop, order: Order) -> Flow[bool]:
-    """Whether any part of the order that this one is a part of still keeps its codes."""
+def _paid(order: Order) -> bool:
+    """Whether an order's codes are used, not only held: it waits for no payment."""
+    return not order.due or order.content.pay_by is None
+
+
+def _family_keeps(shop: Shop, order: Order) -> Flow[tuple[bool, bool]]:
+    """Whether any part of the order that this one is a part of still keeps its codes, and whether one that does
+    is paid."""
     lineage = order.handling.lineage
+    if order.coupons_kept() and _paid(order):
+        return True, True
     if lineage is None or not lineage.parent:
-        return order.coupons_kept()
+        return order.coupons_kept(), False
+    kept = False
     root = order
     for _ in range(FAMILY_MAX):
         above = root.handling.lineage
@@ -197,18 +206,20 @@ def _family_keeps(shop: Shop, order: Order) -> Flow[bool]:
         ):
             waiting.append((yield from load(shop, name)))  # noqa: PERF401 - no comprehension yields
         if not one.handling.gone and one.coupons_kept():
-            return True
-    return False
+            kept = True
+            if _paid(one):
+                return True, True
+    return kept, False
 
 
 def _settle_codes(shop: Shop, book: CouponBook, order: Order) -> Flow[None]:
-    kept = order.coupons_kept() or (yield from _family_keeps(shop, order))
+    kept, paid = yield from _family_keeps(shop, order)
     for name, needed in order.holdings():
         if not (kept and needed):
             yield from call(book.release, name)
             continue
-        if order.due and order.content.pay_by is not None:
-            continue  # held until it is paid
+        if not paid:
+            continue  # held until one that counts on it is paid
         try:
             yield from call(book.use, name)
         except CouponUnavailable as error:

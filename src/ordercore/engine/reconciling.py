@@ -194,11 +194,7 @@ def _booked(shop: Shop, gateway: str, row: StatementRow, by: Actor) -> Flow[str]
     attempt = _charge(order, row.key)
     if attempt.gateway != gateway:
         return f"the attempt is of {attempt.gateway!r}"
-    known = yield from _told(shop, order, gateway)
-    if row.kind is MovementKind.CHARGEBACK and order.handling.gone:
-        for one in (yield from became(shop, order))[1:]:
-            known += yield from _told(shop, one, gateway)
-        known = _as_the_channel_tells(known)
+    known = yield from _known(shop, order, gateway, row)
     if row.kind is MovementKind.FEE:
         return (yield from _fee_row(shop, gateway, attempt, row, known, by))
     if any([_same(movement, row) for movement in known]):
@@ -220,6 +216,16 @@ def _booked(shop: Shop, gateway: str, row: StatementRow, by: Actor) -> Flow[str]
     name = f"{gateway}:{row.kind.value}:{row.reference or row.key}"
     yield from _noted(shop, order, name, command, by)
     return ""
+
+
+def _known(shop: Shop, order: Order, gateway: str, row: StatementRow) -> Flow[list[Movement]]:
+    """What our books tell of the money that a row is about; a chargeback may be with several orders."""
+    known = yield from _told(shop, order, gateway)
+    if row.kind is MovementKind.CHARGEBACK and order.handling.gone:
+        for one in (yield from became(shop, order))[1:]:
+            known += yield from _told(shop, one, gateway)
+        known = _as_the_channel_tells(known)
+    return known
 
 
 def _told(shop: Shop, order: Order, gateway: str) -> Flow[list[Movement]]:

@@ -225,12 +225,18 @@ def preview_split(
     return portions
 
 
+def _numbered(order: Order, at: int) -> str:
+    """The number of a part: counted on from parts of before, as an order that was rejoined may be split again."""
+    lineage = order.handling.lineage
+    return f"{order.number}-{at + 1 + (0 if lineage is None else lineage.counted)}"
+
+
 def _split_command(order: Order, portions: Sequence[Portion], names: Sequence[str]) -> SplitOrder:
     shares = [a for portion in portions for a in portion.payments.attempts]
     parts = tuple(
         [
             ChildPart(
-                name, f"{order.number}-{k + 1}", portion.part.name, portion.part.goods,
+                name, _numbered(order, k), portion.part.name, portion.part.goods,
                 portion.total, portion.part.reasons,
             )
             for k, (name, portion) in enumerate(zip(names, portions, strict=True))
@@ -283,7 +289,7 @@ def _child(
     # what came to the whole from elsewhere has to be there before it can go on
     above = order.handling.lineage
     handovers = (*(above.handovers if above is not None else ()), *own)
-    number = f"{order.number}-{at + 1}"
+    number = _numbered(order, at)
     content = child_content(order, portions, at, name, number, reservation, added)
     lineage = Lineage(order.id, portion.part.name, portion.part.reasons, handovers=handovers)
     old = order.handling
@@ -394,7 +400,7 @@ def _gathered(order: Order, children: Sequence[Order]) -> Handling:
         reviews[-1] if reviews else None,
         Lineage(
             lineage.parent, lineage.part, lineage.reasons, (), "", lineage.merged,
-            tuple(dict.fromkeys(handovers)),
+            tuple(dict.fromkeys(handovers)), lineage.counted,
         ),
     )  # fmt: skip
 

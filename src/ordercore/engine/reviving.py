@@ -12,6 +12,7 @@ import attrs
 
 from ordercore.engine.flow import call
 from ordercore.engine.placing import hold_codes
+from ordercore.engine.shelves import freed
 from ordercore.engine.shop import digest, situation
 from ordercore.errors import CouponUnavailable, OutOfStock
 from ordercore.order import AddedHolding, AnswerAttempts, Moved, OrderContent, decide
@@ -103,8 +104,7 @@ def _ended_by_time(history: Sequence[Recorded], table: Mapping[str, Container[st
 def _free_former(shop: Shop, order: Order) -> Flow[None]:
     """Free what the order may still hold, because nobody came to it: its names are not known after this."""
     if shop.stock is not None:
-        for name, keep in order.reservations():
-            yield from call(shop.stock.release, name, keep)
+        yield from freed(shop.stock, order)
     if shop.coupons is not None:
         for name, _ in order.holdings():
             yield from call(shop.coupons.release, name)

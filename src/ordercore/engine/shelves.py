@@ -18,10 +18,11 @@ from ordercore.ports import SourcedStock
 from ordercore.timeout import TimerKey, TimerKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from ordercore.engine.flow import Flow
     from ordercore.engine.shop import Shop
+    from ordercore.fulfillment import Parcel
     from ordercore.goods import Manifest
     from ordercore.order import Order
     from ordercore.ports import StockKeeper
@@ -51,14 +52,18 @@ def units_by_sku(order: Order, goods: Manifest) -> dict[str, int]:
 
 def pinned(order: Order) -> _Rows:
     """Units that stay where they are: of parcels that are picked, booked or gone."""
-    return _of_parcels(order, fixed=True)
+    return _of_parcels(order, lambda parcel: parcel.fixed or parcel.gone)
 
 
-def _of_parcels(order: Order, *, fixed: bool) -> _Rows:
+def _planned(order: Order) -> _Rows:
+    """Units of parcels that may still be planned anew."""
+    return _of_parcels(order, lambda parcel: parcel.in_work and not parcel.fixed)
+
+
+def _of_parcels(order: Order, which: Callable[[Parcel], bool]) -> _Rows:
     found: _Rows = {}
     for parcel in order.delivery.parcels:
-        stays = parcel.fixed or parcel.gone
-        if parcel.source and (stays if fixed else parcel.in_work and not stays):
+        if parcel.source and which(parcel):
             for sku, units in units_by_sku(order, parcel.goods).items():
                 key = (parcel.source, sku)
                 found[key] = found.get(key, 0) + units
@@ -106,7 +111,7 @@ def freed(stock: StockKeeper, order: Order) -> Flow[None]:
 
 def _to_keep(order: Order, held: _Held) -> _Held:
     """What to keep where, of reservations of which a part goes back that may be taken from several sources."""
-    fixed, planned = pinned(order), _of_parcels(order, fixed=False)
+    fixed, planned = pinned(order), _planned(order)
     if not fixed and not planned:
         return {}
     kept = {name: dict(keep) for name, keep in order.reservations()}
@@ -185,13 +190,14 @@ def placed_by_plan(shop: Shop, order_id: str) -> Flow[None]:
 def unplaced(stock: SourcedStock, order: Order) -> Flow[tuple[SourceStock, ...]]:
     """Units of parcels in work that are promised to the order, but at another source."""
     stands = _sums((yield from held_rows(stock, order)))
+    gone = _of_parcels(order, lambda parcel: parcel.gone)
+    wanted = _of_parcels(order, lambda parcel: parcel.in_work)
     found = []
-    for parcels in (pinned(order), _of_parcels(order, fixed=False)):
-        for place, units in parcels.items():
-            part = min(units, stands.get(place, 0))
-            stands[place] = stands.get(place, 0) - part
-            if part < units:
-                found.append(SourceStock(*place, units - part))
+    for place, units in wanted.items():
+        # what has left took its own units with it
+        short = units - max(0, stands.get(place, 0) - gone.get(place, 0))
+        if short > 0:
+            found.append(SourceStock(*place, short))
     return tuple(found)
 
 
@@ -199,7 +205,7 @@ def _moved(stock: SourcedStock, order: Order) -> Flow[bool]:
     """Move what stands elsewhere; false where it was moved meanwhile, and is to be looked at again."""
     held = yield from held_rows(stock, order)
     wanted = pinned(order)
-    for place, units in _of_parcels(order, fixed=False).items():
+    for place, units in _planned(order).items():
         wanted[place] = wanted.get(place, 0) + units
     stands = _sums(held)
     short = {place: n - stands.get(place, 0) for place, n in wanted.items()}

@@ -74,6 +74,8 @@ def bills_of(
 ) -> Flow[BillReport]:
     """Hold a carrier's bills against what it carried of these orders."""
     parcels: list[Parcel] = []
+    if not isinstance(orders, list | tuple):
+        raise InvalidInput("orders are a list of their ids", path="orders")
     for order_id in orders:
         order = yield from load(shop, order_id)
         if order.currency != currency:
@@ -214,7 +216,7 @@ def notice(
     A carrier that repeats the waybill's key names the order by it. Of another, ``orders`` says whom it may concern.
     """
     shop.outside()
-    port = carriers.get(name)
+    port = carriers.get(name) if isinstance(name, str) else None
     if port is None:
         known = tuple(sorted(carriers))
         raise NotFound(f"no carrier {name!r}", path="carrier", known=known)
@@ -230,6 +232,8 @@ def notice(
     if not orders:
         reason = "the notice names no key of ours: say which orders it may concern"
         raise OrderNotFound(reason, path="orders", number=read.number)
+    if not isinstance(orders, list | tuple):
+        raise InvalidInput("orders are a list of their ids", path="orders")
     if len(orders) > ORDERS_MAX:
         raise InvalidInput(f"a notice concerns at most {ORDERS_MAX} orders", path="orders")
     for order_id in orders:

@@ -7,14 +7,13 @@ in minor units of one currency.
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ordercore.errors import CurrencyMismatch, InvalidInput
 from ordercore.value import value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from ordercore.fulfillment.parcel import Parcel
 
 __all__ = ["BILLS_MAX", "BillClass", "BillLine", "BillReport", "CarrierBill", "compare_bills"]

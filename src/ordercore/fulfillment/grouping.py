@@ -9,6 +9,7 @@ Nothing depends on anything but the arguments, so the same goods give the same g
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
@@ -39,13 +40,13 @@ from ordercore.fulfillment.split_rule import (
     SplitPolicy,
     SplitRule,
 )
+from ordercore.party import Destination
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from ordercore.fulfillment.item import Item
     from ordercore.fulfillment.proposal import Placement
-    from ordercore.party import Destination
 
 __all__ = ["propose"]
 

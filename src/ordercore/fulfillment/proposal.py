@@ -345,6 +345,8 @@ def _placings(
             raise InvalidManifest(f"a {type(placement).__name__} is no Placement", path=where)
         if bool(placement.line) == bool(placement.sku):
             raise InvalidManifest("it is for a line or for a sku", path=where)
+        if not isinstance(placement.source, str):
+            raise InvalidManifest("a source is named by its id", path=f"{where}.source")
         if placement.quantity is not None:
             quantity(placement.quantity, f"{where}.quantity")
         known: set[LineId] | set[Sku] = lines if placement.line else skus

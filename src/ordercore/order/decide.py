@@ -355,7 +355,7 @@ def decide(order: Order, command: Command, situation: Situation) -> Decision:
     rule(deciding, command)
     after = deciding.order
     if after.delivery.parcels:
-        packing.settle(deciding)
+        packing.settle(deciding, order)
         after = deciding.order
     if after.handling.released and not order.handling.released:
         holding.let_held_go(deciding)

@@ -243,6 +243,11 @@ def _rejoined(order: Order, event: Rejoined, _at: datetime) -> Order:
     )  # fmt: skip
 
 
+def _parts(order: Order) -> int:
+    lineage = order.handling.lineage
+    return 0 if lineage is None else lineage.counted
+
+
 def _merged(order: Order) -> tuple[MergedIn, ...]:
     lineage = order.handling.lineage
     return () if lineage is None else lineage.merged
@@ -311,7 +316,9 @@ FOLDS: dict[type[Event], Callable[[Order, Any, datetime], Order]] = {
     Amended: _agreed,
     Recovered: _agreed,
     SplitUp: lambda order, event, _at: _traced(
-        order, children=tuple([part.order for part in event.parts])
+        order,
+        children=tuple([part.order for part in event.parts]),
+        parts=_parts(order) + len(event.parts),
     ),
     Rejoined: _rejoined,
     Combined: _combined,

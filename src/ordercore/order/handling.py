@@ -134,6 +134,7 @@ class Lineage:
     ``parent`` is the order that it was split off, as the part ``part``, for ``reasons`` (law L18 explained).
     ``children`` are the orders that it was split into, ``into`` the one that took it over: in both cases its goods
     and its money are theirs. ``merged`` are orders that it took over. ``handovers`` are goods that came with it.
+    ``parts`` is how many parts it was ever split into, so that no part has the number of one before.
     """
 
     parent: str = ""
@@ -143,6 +144,12 @@ class Lineage:
     into: str = ""
     merged: tuple[MergedIn, ...] = ()
     handovers: tuple[Handover, ...] = ()
+    parts: int = 0
+
+    @property
+    def counted(self) -> int:
+        """How many parts it was ever split into, also where only the last ones are written down."""
+        return max(self.parts, len(self.children))
 
     @property
     def gone(self) -> bool:

@@ -60,6 +60,8 @@ class RouteRule(enum.Enum):
     """A cheaper service would arrive later, and time counts."""
     PARTED = "parted"
     """The source sends several parcels: one would be too heavy, refused, or dearer."""
+    NO_WEIGHT = "no_weight"
+    """Some of the goods have no weight that is known: the freight is that of the others."""
     FREIGHT = "freight"
     """The step of the rate table that made the price."""
 
@@ -329,6 +331,10 @@ def _parcel(
         _why_source(board, lane, units, proven=proven),
         *_why_lane(board, packer, lane, units),
     ]
+    unknown = [item.line for item in items if not item.weight_grams]
+    if unknown:
+        text = f"no weight is known of line {', '.join(unknown)}: it is reckoned as nothing"
+        reasons.append(RouteReason(RouteRule.NO_WEIGHT, text))
     if of > 1:
         text = f"{source.id} sends {of} parcels: one would be refused, too heavy or dearer"
         reasons.append(RouteReason(RouteRule.PARTED, text))

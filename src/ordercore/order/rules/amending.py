@@ -87,13 +87,18 @@ def may_begin(order: Order, situation: Situation) -> Refusal | None:
         return Refusal(_UNDER_WAY)
     if order.recognized:
         return Refusal("the sale is booked already")
-    return priced_apart(order)
+    return None if _part(order) else priced_apart(order)
+
+
+def _part(order: Order) -> bool:
+    """Whether it is a part of an order that was split: its price stands, and only where it goes may change."""
+    lineage = order.handling.lineage
+    return lineage is not None and bool(lineage.parent)
 
 
 def priced_apart(order: Order) -> Refusal | None:
     """Whether an order can be priced by itself: its cart is known, and it is no part of one that was split."""
-    lineage = order.handling.lineage
-    if lineage is not None and lineage.parent:
+    if _part(order):
         return Refusal("it was priced as a part of another order: rejoin that first")
     if order.content.cart is None:
         return Refusal("nothing is known of what it was priced from")
@@ -163,6 +168,10 @@ def reallot(deciding: Deciding) -> None:
 def amend(deciding: Deciding, command: Amend) -> None:
     """Take the new content in; ask back what was paid above it, or leave a difference due."""
     order = deciding.order
+    if command.changed != ("address",):
+        apart = priced_apart(order)
+        if apart is not None:
+            raise NotAllowed(apart.reason, order=order.id, state=order.state)
     refusal = amend_by(order, deciding.situation)
     if refusal is not None:
         overruled(deciding, HandlingRule.AMEND_STATE, refusal, command.overrule)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ordercore.allocation import allocate
 from ordercore.errors import InvalidInput, NotAllowed, NotFound
-from ordercore.fulfillment import CollectShared, WaybillState
+from ordercore.fulfillment import CollectShared, ParcelKind, WaybillState
 from ordercore.goods import Manifest, Quantity
 from ordercore.order.commands import AnswerAttempts
 from ordercore.order.rules.paying import answer
@@ -73,10 +73,10 @@ def _live(parcel: Parcel) -> bool:
 
 
 def _told(parcel: Parcel) -> bool:
-    """Whether a courier has been told what to collect, and is not being called off."""
+    """Whether a courier has been told what to collect, and is not being called off; or the money came."""
     waybill = parcel.waybill
-    if parcel.gone or waybill is None:
-        return parcel.gone
+    if parcel.gone or parcel.collected or waybill is None:
+        return parcel.gone or parcel.collected
     return parcel.in_work and waybill.live and waybill.state is not WaybillState.CANCELING
 
 
@@ -196,7 +196,8 @@ def _named(order: Order, name: str, outcome: Outcome | None) -> tuple[int, Parts
     if outcome is not None:
         amount = parcel.collect if outcome.amount is None else outcome.amount
     reason = ""
-    if not parcel.gone:
+    at_counter = parcel.in_work and parcel.kind is ParcelKind.PICKUP  # paid before it is handed over
+    if not parcel.gone and not at_counter:
         reason = f"the parcel is {parcel.state.value}: its courier has nothing yet"
     elif parcel.collected:
         reason = "it was told before what came for this parcel"

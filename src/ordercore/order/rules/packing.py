@@ -43,7 +43,7 @@ from ordercore.fulfillment import (
 )
 from ordercore.goods import LineId, Manifest, Quantity
 from ordercore.lifecycle.timer import Since, TimerAction
-from ordercore.order.events import Amended, Escalated
+from ordercore.order.events import Escalated
 from ordercore.order.parcels import (
     AnswerWaybill,
     AskWaybill,
@@ -474,18 +474,19 @@ def join_master(deciding: Deciding, command: JoinMaster) -> None:
 # What follows for all of them -------------------------------------------------------------------
 
 
-def settle(deciding: Deciding) -> None:
+def settle(deciding: Deciding, before: Order) -> None:
     """See to what concerns all parcels, after anything was decided about an order that has some."""
     _trim(deciding)
-    _readdress(deciding)
-    share_collect(deciding)
+    if deciding.order.content is not before.content:
+        _readdress(deciding, before.content.address)
     _call_off_what_asks_too_much(deciding)
+    share_collect(deciding)
     _arrive(deciding)
 
 
-def _readdress(deciding: Deciding) -> None:
+def _readdress(deciding: Deciding, was: Address) -> None:
     """Let no parcel leave for an address that was amended: its carrier is asked to cancel the waybill."""
-    if not any([type(e) is Amended and "address" in e.changed for e in deciding.events]):
+    if deciding.order.content.address == was:
         return
     for parcel in deciding.order.delivery.parcels:
         if parcel.in_work and parcel.address is None:
