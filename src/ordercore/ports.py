@@ -517,7 +517,8 @@ class Carrier(Protocol):
         ...
 
     def cancel(self, request: WaybillRequest) -> Answer[WaybillOutcome]:
-        """End a waybill; *refused* where it stands, because the parcel is too far on its way. Twice is once."""
+        """End a waybill; *refused*, with its number, where it stands, because the parcel is too far on its way.
+        Twice is once."""
         ...
 
     def track(self, number: str) -> Answer[Sequence[TrackPoint]]:

@@ -37,6 +37,31 @@ class Stocked(SourcedStockContract):
 
     clock: SettableClock
 
+    def test_l24_malformed_goods_are_refused_and_promise_nothing(self) -> None:
+        """What is no list of units, a time without a zone, a part without goods: never a fault from below."""
+        self.open_sources()
+        self.reserve("r-1", ("A", 2))
+        stood, left = self.placed("r-1"), self.left()
+        naive = START.replace(tzinfo=None)
+        wrong: tuple[tuple[str, tuple[Any, ...]], ...] = (
+            ("reserve", ("r-2", None, HOUR)),
+            ("reserve", ("r-2", [("A",)], HOUR)),
+            ("reserve", ("r-2", [("A", 1)], naive)),
+            ("reserve", ("r-2", [([], 1)], HOUR)),
+            ("release", ("r-1", [("A", 1, 1)])),
+            ("transfer", ("r-1", None)),
+            ("transfer", ("r-1", [("r-2", None)])),
+            ("transfer", ("r-1", [5])),
+            ("place", ("r-1", [("north", 1)])),
+            ("place", ("r-1", None)),
+            ("keep_at", ("r-1", [("north", "A", "2")])),
+            ("keep_at", ("r-1", 5)),
+        )
+        for verb, args in wrong:
+            with pytest.raises(InvalidInput):
+                self.ask(getattr(self.sourced, verb)(*args))
+            assert (self.placed("r-1"), self.left()) == (stood, left), (verb, args)
+
 
 class TestMemoryStock(Stocked):
     """The stock in memory."""
@@ -118,6 +143,7 @@ STEPS = st.one_of(
     st.tuples(st.just("release"), names, goods),
     st.tuples(st.just("transfer"), names, parts),
     st.tuples(st.just("place"), names, stands),
+    st.tuples(st.just("keep_at"), names, stands),
     st.tuples(st.just("wait"), st.integers(1, 4)),
 )
 

@@ -403,9 +403,7 @@ def test_l7_a_key_that_its_carrier_never_heard_of_is_given_up_after_all_tries_an
     second = house.book().waybill
     order, parcel = house.order, house.parcel()
     late = carrier.book(dispatching.request_of(order, parcel, key, ""))
-    run(
-        record(house.engine.shop, order, AnswerWaybill(parcel.id, key, late), CARRIER), "late"
-    )
+    run(record(house.engine.shop, order, AnswerWaybill(parcel.id, key, late), CARRIER), "late")
     assert carrier.waybills() == 2
     house.world.clock.advance(timedelta(days=1))
     house.engine.sweep()
@@ -960,6 +958,18 @@ def test_l24_bad_input_gives_an_error_of_the_tree_and_changes_nothing(
     with pytest.raises(OrdercoreError):
         getattr(house.engine, verb)(house.id, *args, key="x", **fields)
     assert house.order == before
+
+
+def test_l24_carriers_bills_and_their_orders_are_checked() -> None:
+    """A carrier that is no name, bills that are no rows, orders that are no list: an error of the tree."""
+    house = Warehouse()
+    numbers: Any
+    for carrier in ([], None, 5):
+        with pytest.raises(NotFound):
+            house.engine.carrier_notify(carrier, {}, b"")  # type: ignore[arg-type]
+    for bills, numbers in ((None, [house.id]), ([], None), ([], house.id)):
+        with pytest.raises(InvalidInput):
+            house.engine.compare_bills("post", bills, numbers, currency="CNY")  # type: ignore[arg-type]
 
 
 def test_the_asynchronous_engine_has_the_same_verbs_and_ends_the_same() -> None:

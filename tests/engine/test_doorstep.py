@@ -17,7 +17,7 @@ from ordercore import KeyReused, Manifest, Money, NotAllowed, NotFound, Order
 from ordercore.adapters.memory import CarrierFault
 from ordercore.codec import decode_event, decode_order, encode_event, encode_order
 from ordercore.errors import InvalidInput
-from ordercore.fulfillment import ParcelState, WaybillState
+from ordercore.fulfillment import ParcelKind, ParcelState, WaybillState
 from ordercore.order.amendment import RemoveLine
 from ordercore.tender import AttemptState
 
@@ -259,6 +259,21 @@ def test_l23_a_parcel_whose_courier_has_paid_is_read_as_it_was_written() -> None
     for told in door.engine.journal(door.id):
         event = told.event
         assert decode_event(event.name, event.schema, encode_event(event)) == event
+
+
+def test_what_is_paid_at_a_counter_before_it_is_handed_over_stands_for_that_parcel_alone() -> None:
+    """89.99 for what is fetched; the parcel that the courier takes still collects its own share."""
+    door = Door()
+    door.plan(group("1", kind=ParcelKind.PICKUP, carrier=""), group("2", "3"))
+    door.brings("89.99", 1)
+    assert door.stands(AttemptState.AUTHORIZED, 8_999, 0)
+    with pytest.raises(NotAllowed):
+        door.brings("179.98", 2)  # it has not left
+    door.leaves(2)
+    assert door.shares == [8_999, 17_998]
+    door.brings("179.98")
+    assert door.stands(AttemptState.CAPTURED, WHOLE, 0)
+    door.holding.check()
 
 
 # --- What couriers were told --------------------------------------------------------------------

@@ -137,6 +137,13 @@ def test_l24_a_row_that_cannot_be_is_named(row: Any, path: str) -> None:
     assert caught.value.path == path
 
 
+def test_l24_bills_are_rows() -> None:
+    """What is no list of bills is named."""
+    with pytest.raises(InvalidInput) as caught:
+        compare_bills(None, [])  # type: ignore[arg-type]
+    assert caught.value.path == "bills"
+
+
 def test_another_currency_is_not_compared() -> None:
     """Bills in USD are not held against estimates in CNY."""
     with pytest.raises(CurrencyMismatch):

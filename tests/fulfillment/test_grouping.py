@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 import attrs
@@ -238,6 +239,25 @@ def test_an_assignment_of_what_is_not_there_is_refused(assignment: object, path:
     """A wrong placement is told by its path."""
     with pytest.raises(OrdercoreError) as caught:
         propose([item("1"), item("2")], SplitPolicy(), HOME, assignment)  # type: ignore[arg-type]
+    assert caught.value.path == path
+
+
+@pytest.mark.parametrize(
+    ("path", "call"),
+    [
+        ("items", lambda: propose(None, SplitPolicy(), HOME)),  # type: ignore[arg-type]
+        ("to", lambda: propose([item("1")], SplitPolicy(), None)),  # type: ignore[arg-type]
+        ("bundles", lambda: propose([item("1")], SplitPolicy(), HOME, bundles=5)),  # type: ignore[arg-type]
+        ("assignment[0].source", lambda: propose([item("1")], SplitPolicy(), HOME, {"S1": 5})),  # type: ignore[dict-item]
+        ("groups", lambda: by_hand([item("1")], None)),  # type: ignore[arg-type]
+        ("proposal", lambda: rearranged(None, [])),  # type: ignore[arg-type]
+        ("edits", lambda: rearranged(propose([item("1")], SplitPolicy(), HOME), None)),  # type: ignore[arg-type]
+    ],
+)
+def test_l24_what_is_no_proposal_is_named(path: str, call: Callable[[], object]) -> None:
+    """Wrong types are told by their path, never by a fault from below."""
+    with pytest.raises(OrdercoreError) as caught:
+        call()
     assert caught.value.path == path
 
 

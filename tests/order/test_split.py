@@ -286,3 +286,58 @@ def test_l24_weights_that_share_nothing_are_refused(weights: tuple[int, ...]) ->
     with pytest.raises(InvalidInput) as caught:
         divided(paid_a(), EACH, ChargeSplit(given=(("shipping", weights),)))
     assert caught.value.path == "rule.given[shipping]"
+
+
+_ANY: Any = None
+"""What no type checker would let through."""
+
+
+@pytest.mark.parametrize(
+    ("part", "error", "path"),
+    [
+        (_ANY, InvalidInput, "parts[0]"),
+        (SplitPart("a", _ANY), InvalidManifest, "parts[0].goods"),
+        (SplitPart("a", cast("Any", {"1": 1})), InvalidManifest, "parts[0].goods"),
+        (SplitPart("a", Manifest(cast("Any", (5,)))), InvalidManifest, "parts[0].goods"),
+        (SplitPart("a", Manifest((*_ONE.items, *_ONE.items))), InvalidManifest, "parts[0].goods"),
+        (SplitPart("a", Manifest(cast("Any", (("1", 0),)))), InvalidQuantity, "parts[0].goods[1]"),
+        (SplitPart("a", Manifest(cast("Any", (("1", True),)))), InvalidQuantity, "parts[0].goods[1]"),
+        (SplitPart(cast("Any", 3), _ONE), InvalidInput, "parts[0].name"),
+        (SplitPart("x" * 200_000, _ONE), InvalidInput, "parts[0].name"),
+        (SplitPart("a", _ONE, cast("Any", "xy")), InvalidInput, "parts[0].reasons"),
+        (SplitPart("a", _ONE, cast("Any", (1,))), InvalidInput, "parts[0].reasons[0]"),
+        (SplitPart("a", _ONE, ("x",) * (REASONS_MAX + 1)), InvalidInput, "parts[0].reasons"),
+        (SplitPart("a", _ONE, (), cast("Any", object())), InvalidInput, "parts[0].source"),
+    ],
+)
+def test_l24_a_part_of_a_wrong_shape_is_refused(
+    part: SplitPart, error: type[OrdercoreError], path: str
+) -> None:
+    """Whatever somebody gives as a part, the error names the field that is wrong."""
+    with pytest.raises(error) as caught:
+        divided(paid_a(), (part, SplitPart("b", _REST)))
+    assert type(caught.value) is error
+    assert caught.value.path == path
+
+
+@pytest.mark.parametrize(
+    ("rule", "path"),
+    [
+        ("x", "rule"),
+        (ChargeSplit(cast("Any", "weight")), "rule.freight"),
+        (ChargeSplit(fees=cast("Any", 5)), "rule.fees"),
+        (ChargeSplit(given=cast("Any", {"shipping": (1, 1, 1)})), "rule.given"),
+        (ChargeSplit(given=cast("Any", (5,))), "rule.given[0]"),
+        (ChargeSplit(given=cast("Any", (("shipping", 5),))), "rule.given[shipping]"),
+        (ChargeSplit(given=cast("Any", (("shipping", (1.5, 1, 1)),))), "rule.given[shipping]"),
+        (ChargeSplit(given=(("shipping", (True, 1, 1)),)), "rule.given[shipping]"),
+        (ChargeSplit(given=(("shipping", (10**400, 1, 1)),)), "rule.given[shipping]"),
+        (ChargeSplit(given=(("nope", (1, 1, 1)),)), "rule.given[nope]"),
+        (ChargeSplit(given=(("shipping", (1, 1, 1)),) * 2), "rule.given[shipping]"),
+    ],
+)
+def test_l24_a_rule_of_a_wrong_shape_is_refused(rule: Any, path: str) -> None:
+    """Weights are whole, for a charge that is there, named once; what charges go by is one of three."""
+    with pytest.raises(InvalidInput) as caught:
+        divided(paid_a(), EACH, rule)
+    assert caught.value.path == path

@@ -212,3 +212,38 @@ def test_held_again_is_what_was_not_asked_back() -> None:
     held = held_again(payments)
     assert [(a.id, a.amount) for a in held] == [(a.id, payments.left(a)) for a in payments.attempts]
     assert sum(a.amount for a in held) == story.order.total - payments.refunded
+
+
+def test_a_share_of_points_that_is_less_than_one_is_refused() -> None:
+    """Nothing would go back for it: of one point worth 40.00 no part for 10.00 is split off."""
+    cart = Cart("CNY", (CartLine("A", 4, money("10.00", "CNY")),))
+    story = Story(order_content(quote(cart, PricingPolicy(), START)))
+    policy = TenderPolicy((TenderRule("points", PointsRate(1, 4_000)),))
+    story.pay(Points(1, "p"), policy=policy)
+    parts = [rows(**{"1": 3_000}), rows(**{"1": 1_000})]
+    with pytest.raises(InvalidInput, match="less than one point") as caught:
+        parted(story.order.payments, "CNY", parts, by_row=True)
+    assert caught.value.path == "parts[1]"
+
+
+@pytest.mark.parametrize("coin", [0, 10])
+def test_cash_is_parted_in_coins(coin: int) -> None:
+    """Each part holds whole coins, those of the shop where it has others than the currency; what no coin makes up
+    stays with the last."""
+    payments = channels(1_237, a=618, b=619)
+    step = coin or 5
+    for handed in (1_230, 1_235, 1_240, 1_237):
+        cash = captured(0, 1_237, kind=TenderKind.CASH, rounding=handed - 1_237, captured=handed)
+        held = with_fields(payments, attempts=(cash,))
+        assert held.plan is not None
+        (tender,) = held.plan.tenders
+        plan = with_fields(
+            held.plan, tenders=(with_fields(tender, kind=TenderKind.CASH, coin=coin),)
+        )
+        found = parted(with_fields(held, plan=plan), "CHF", [rows(a=618), rows(b=619)], by_row=True)
+        taken_ = [paid.attempts[0].captured for paid in found]
+        assert sum(taken_) == handed
+        assert taken_[0] % step == 0
+        assert (taken_[1] - handed) % step == 0
+        for paid, amount in zip(found, (618, 619), strict=True):
+            assert abs(paid.attempts[0].captured - amount) <= step

@@ -58,7 +58,7 @@ from ordercore.order import (
     Recover,
     amended_cart,
 )
-from ordercore.order.amendment import cart_with, line_as
+from ordercore.order.amendment import cart_left, cart_with, line_as
 from ordercore.order.events import RevenueRecognized, Reviewed
 from ordercore.order.facts import deposit_taken
 from ordercore.order.rules.amending import may_amend, may_recover
@@ -103,7 +103,8 @@ class Amendment:
 
 
 def cart_of(order: Order, gone: Mapping[LineId, int] | None = None) -> Cart:
-    """The cart that an order was priced from, as it stands today: lines with ids, without units that were refunded.
+    """The cart that an order was priced from, as it stands today: lines with ids, without units that were refunded
+    and what of fixed discounts was for them.
 
     ``gone`` are those units by line; by default all that were refunded of what is agreed today.
     """
@@ -114,13 +115,7 @@ def cart_of(order: Order, gone: Mapping[LineId, int] | None = None) -> Cart:
     if any(line.bundle and gone.get(line.id) for line in order.content.lines):
         reason = "part of a bundle was refunded: refund the rest of it instead"
         raise NotAllowed(reason, order=order.id)
-    lines = []
-    for i, line in enumerate(cart.lines):
-        name = line.id or str(i + 1)
-        left = line.quantity - gone.get(LineId(name), 0)
-        if left > 0:
-            lines.append(line_as(line, name, left))
-    return cart_with(cart, tuple(lines))
+    return cart_left(order.content, cart, gone)
 
 
 class _Draft:

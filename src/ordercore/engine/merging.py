@@ -15,8 +15,17 @@ from ordercore.engine.discharging import discharge
 from ordercore.engine.flow import call
 from ordercore.engine.placing import Promises, checked_key, content_again, hold_codes
 from ordercore.engine.quoting import quote_cart
-from ordercore.engine.regrouping import Together, asked, made, step, written_together
-from ordercore.engine.shop import AMENDED, COUPONS, digest, load, owing, repeated, situation
+from ordercore.engine.regrouping import Together, asked, made, owned, step, written_together
+from ordercore.engine.shop import (
+    AMENDED,
+    COUPONS,
+    checked_texts,
+    digest,
+    load,
+    owing,
+    repeated,
+    situation,
+)
 from ordercore.errors import CouponUnavailable, InvalidInput, NotAllowed, PriceChanged
 from ordercore.money import decimal_text
 from ordercore.order import Amended, Order, Placed, Recovered
@@ -39,6 +48,7 @@ from ordercore.order.rules.regrouping import may_combine, may_merge_into, may_un
 from ordercore.party import ActorKind
 from ordercore.ports import OrderQuery
 from ordercore.pricing import ShippingCharge
+from ordercore.tender import refunded_units
 from ordercore.tender.parting import held_again
 from ordercore.value import value
 
@@ -177,7 +187,8 @@ def _priced(
     taken = [line.id for line in carts[0].lines] + [fee.id for fee in carts[0].fees]
     names = renamed_lines(taken, [line.id for line in carts[1].lines])
     freight = shipping or _dearer(carts[0].shipping, carts[1].shipping)
-    cart = combined_cart((basic.content, carts[0]), (added.content, carts[1]), names, freight)
+    gone = refunded_units(basic.payments), refunded_units(added.payments)
+    cart = combined_cart((basic.content, carts[0]), (added.content, carts[1]), names, freight, gone)
     codes = (*basic.content.coupons, *added.content.coupons)
     quote = yield from quote_cart(shop, cart, codes)
     held = _promised(basic, added)
@@ -221,6 +232,8 @@ def _drawn(
     overrule: str,
 ) -> Flow[_Drawn]:
     """The content of both as one, and the command that takes it in. Refused with every reason at once."""
+    for order in (basic, added):
+        owned(order, by)
     for order, guard in ((basic, may_combine), (added, may_merge_into)):
         if order.handling.gone:
             yield from step(shop, order, MergeInto(basic.id, basic.number), by)  # tells where
@@ -266,6 +279,7 @@ def preview_combination(
     overrule: str = "",
 ) -> Flow[Combination]:
     """What merging would come to; nothing is written. Refusals are those of the real thing, all at once."""
+    checked_texts(MergeInto("", "", overrule=overrule))
     basic = yield from load(shop, basic_id)
     added = yield from load(shop, added_id)
     drawn = yield from _drawn(shop, basic, added, by, shipping, overrule)
@@ -287,6 +301,7 @@ def combine(
     shop.outside()
     if shown is not None and type(shown) is not Combination:
         raise InvalidInput("it is what preview_combine gave", path="shown")
+    checked_texts(MergeInto("", "", overrule=overrule))
     basic = yield from load(shop, basic_id)
     text = digest(basic_id, added_id, repr(shipping), overrule)
     receipt = Receipt(basic.shop, checked_key(key), "CombineOrders", text, basic_id)
@@ -434,6 +449,7 @@ def unmerge(shop: Shop, order_id: str, key: str, by: Actor) -> Flow[tuple[Order,
 
     def draw() -> Flow[Together]:
         now = yield from load(shop, order_id)
+        owned(now, by)
         refusal = may_unmerge(now, situation(shop, now, by))
         if refusal is not None or now.handling.lineage is None:
             raise NotAllowed(
@@ -476,13 +492,15 @@ def candidates(
     """Pairs of one customer that may be merged now, the earlier placed one as the basic order.
 
     Where that may not be, but the other way round may, the other way round. With ``refused`` also those that
-    may not be merged, with every reason.
+    may not be merged, with every reason. A customer sees its own orders alone.
     """
     by_customer: dict[tuple[str, str, str], list[MergeSide]] = {}
     for count, order in enumerate(orders):
         if count >= CANDIDATES_MAX:
             raise InvalidInput(f"at most {CANDIDATES_MAX} orders at a time", path="orders")
         content = order.content
+        if by.kind is ActorKind.CUSTOMER and by.id != content.customer.id:
+            continue
         if content.customer.id and not order.handling.gone:
             key = (content.shop, content.customer.id, content.currency)
             by_customer.setdefault(key, []).append(MergeSide(order))
@@ -503,6 +521,7 @@ def found_candidates(
     shop: Shop, query: OrderQuery | None, by: Actor, *, refused: bool
 ) -> Flow[tuple[Candidate, ...]]:
     """The same among the orders that a query finds; by default the last ones placed."""
-    wanted = OrderQuery(limit=CANDIDATES_MAX) if query is None else query
+    whose = by.id if by.kind is ActorKind.CUSTOMER else ""
+    wanted = OrderQuery(customer=whose, limit=CANDIDATES_MAX) if query is None else query
     orders = yield from call(shop.store.find, wanted)
     return candidates(orders, shop, by, refused=refused)

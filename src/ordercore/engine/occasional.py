@@ -119,12 +119,12 @@ def day_close(shop: Shop, day: date, zone: str, of: str) -> Flow[DayClose]:
 
 
 def split_proposal(
-    shop: Shop, order_id: str, assignment: Mapping[str, str] | Sequence[Placement]
+    shop: Shop, order_id: str, assignment: Mapping[str, str] | Sequence[Placement], by: Actor
 ) -> Flow[SplitProposal]:
     """How the rules would split what is still to leave; what it takes is loaded when somebody asks."""
     from ordercore.engine.regrouping import proposed
 
-    return proposed(shop, order_id, assignment)
+    return proposed(shop, order_id, assignment, by)
 
 
 def split_preview(
@@ -138,7 +138,8 @@ def split_preview(
     from ordercore.engine.regrouping import preview_split
     from ordercore.order.split import ChargeSplit as Charges
 
-    return preview_split(shop, order_id, parts, charges or Charges(), by)
+    rule = Charges() if charges is None else charges
+    return preview_split(shop, order_id, parts, rule, by)
 
 
 def split_in_parts(
@@ -153,7 +154,8 @@ def split_in_parts(
     from ordercore.engine.regrouping import split
     from ordercore.order.split import ChargeSplit as Charges
 
-    return split(shop, order_id, parts, charges or Charges(), key, by)
+    rule = Charges() if charges is None else charges
+    return split(shop, order_id, parts, rule, key, by)
 
 
 def rejoined(shop: Shop, order_id: str, key: str, by: Actor) -> Flow[Order]:

@@ -52,6 +52,7 @@ from ordercore.order.split import (
     child_content,
     divided,
 )
+from ordercore.party import ActorKind
 from ordercore.tender.parting import held_again
 from ordercore.timeout import TimerKey, TimerKind
 from ordercore.value import value
@@ -115,8 +116,15 @@ def made(
     )
 
 
+def owned(order: Order, by: Actor) -> None:
+    """Refuse a customer another one's order, before anything is told of it: not even its state."""
+    if by.kind is ActorKind.CUSTOMER and by.id != order.content.customer.id:
+        raise NotAllowed("the order belongs to another customer", order=order.id)
+
+
 def asked(shop: Shop, order: Order, guard: Guard, by: Actor) -> None:
     """Refuse an order by its own reason before anything is worked out for it."""
+    owned(order, by)
     refusal = guard(order, situation(shop, order, by))
     if refusal is not None and not order.handling.sealed and not order.handling.gone:
         raise NotAllowed(refusal.reason, order=order.id, state=order.state)
@@ -186,7 +194,7 @@ def parts_of(
                 SplitPart(str(k + 1), Manifest.of(part.items, f"parts[{k}]"), ("by hand",))
             )
         elif type(part) is SplitPart:
-            found.append(part)
+            found.append(part)  # looked at by `divided`
         else:
             reason = f"a part is a SplitPart or a Manifest, not a {type(part).__name__}"
             raise InvalidInput(reason, path=f"parts[{k}]")
@@ -194,10 +202,11 @@ def parts_of(
 
 
 def proposed(
-    shop: Shop, order_id: str, assignment: Mapping[str, str] | Sequence[Placement]
+    shop: Shop, order_id: str, assignment: Mapping[str, str] | Sequence[Placement], by: Actor
 ) -> Flow[SplitProposal]:
     """How the shop's rules would split what is still to leave; nothing is written."""
     order = yield from load(shop, order_id)
+    owned(order, by)
     goods = order.shippable()
     if not goods:
         raise NotAllowed("nothing is left to ship", order=order.id, state=order.state)
@@ -446,6 +455,7 @@ def rejoin(shop: Shop, order_id: str, key: str, by: Actor) -> Flow[Order]:
 
     def draw() -> Flow[Together]:
         now = yield from load(shop, order_id)
+        owned(now, by)
         refusal = may_rejoin(now, situation(shop, now, by))
         if refusal is not None:
             raise NotAllowed(refusal.reason, order=now.id, state=now.state)

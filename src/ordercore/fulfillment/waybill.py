@@ -39,6 +39,7 @@ class CarrierCapabilities:
     """What a carrier can do.
 
     ``recalls``: it cancels a waybill also when it has the parcel, so that a parcel on its way can be redirected.
+    ``tracks``: it tells of a parcel's way, so no order is taken for received by time before it has told.
     ``collects``: its couriers collect money at the door. ``services`` are those that it sells, empty for any name.
     """
 

@@ -95,8 +95,8 @@ def _answered(event: WaybillAnswered, before: Order, _after: Order) -> _Told:
     if now.state is not WaybillState.BOOKED:
         return (say("waybill_refused", carrier=now.carrier, parcel=name),)
     parcel = before.delivery.parcel(event.parcel)
-    was = None if parcel is None or parcel.waybill is None else parcel.waybill.state
-    if was is WaybillState.CANCELING:
+    was = None if parcel is None else parcel.asked_as(now.key)
+    if was is not None and was.state is WaybillState.CANCELING:
         return (say("waybill_stands", carrier=now.carrier, number=now.number, parcel=name),)
     told = say("waybill_booked", carrier=now.carrier, number=now.number, parcel=name)
     return (told,) if now.cost is None else (told, say("waybill_cost", amount=now.cost))

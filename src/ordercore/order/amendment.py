@@ -9,16 +9,30 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from ordercore.allocation import share_of_units
 from ordercore.clock import utc
 from ordercore.errors import InvalidCart, InvalidInput, InvalidManifest
+from ordercore.goods import LineId
+from ordercore.money import from_minor, to_minor
 from ordercore.party import Address
-from ordercore.pricing import Cart, CartLine, Presale, ShippingCharge
+from ordercore.pricing import (
+    AmountOff,
+    Cart,
+    CartLine,
+    DiscountLevel,
+    PercentOff,
+    Presale,
+    ShippingCharge,
+)
 from ordercore.value import value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ordercore.money import Money
+    from ordercore.order.order import OrderContent
+    from ordercore.pricing import AppliedDiscount
+    from ordercore.pricing.cart import Discount
 
 __all__ = [
     "CHANGES_MAX",
@@ -91,11 +105,82 @@ def _place(lines: list[CartLine], name: str, path: str) -> int:
     raise InvalidManifest(f"the order has no line {name!r}", path=f"{path}.line", known=known)
 
 
-def line_as(line: CartLine, name: str, quantity: int, price: Money | None = None) -> CartLine:
-    """A line under another id, with so many units, and at another unit price where one is given."""
+def lost_of(content: OrderContent, off: AppliedDiscount, gone: Mapping[LineId, int]) -> int:
+    """What of a discount was for units that went back, in minor units; ``gone`` are those units by line."""
+    if off.line:
+        line = content.line(off.line)
+        units = gone.get(LineId(off.line), 0)
+        return 0 if line is None else share_of_units(off.amount, line.quantity, 0, units)
+    return sum(
+        [
+            share_of_units(share, line.quantity, 0, gone.get(line.id, 0))
+            for line, share in zip(content.lines, off.shares, strict=False)
+        ]
+    )
+
+
+def _still_off(
+    content: OrderContent, line: str, offs: tuple[Discount, ...], gone: Mapping[LineId, int]
+) -> tuple[Discount, ...]:
+    """A cart's own discounts on a line, or on all of it: what was for units that went back is not given again."""
+    applied = [
+        off
+        for off in content.discounts
+        if off.line == line
+        and off.level is (DiscountLevel.LINE if line else DiscountLevel.ORDER)
+        and not (off.promotion or off.code or off.layer)
+    ]
+    if len(applied) != len(offs):  # it was taken over and does not tell which took what off
+        return offs
+    found: list[Discount] = []
+    for off, one in zip(offs, applied, strict=True):
+        lost = lost_of(content, one, gone)
+        most = off.amount if isinstance(off, AmountOff) else off.cap
+        if not lost or most is None:
+            found.append(off)
+            continue
+        minor = to_minor(most, content.currency)
+        if isinstance(off, PercentOff) and one.amount < minor:
+            found.append(off)
+            continue
+        if minor > lost:
+            left = from_minor(minor - lost, content.currency)
+            found.append(
+                AmountOff(left, off.label, off.funder)
+                if isinstance(off, AmountOff)
+                else PercentOff(off.percent, off.label, left, off.funder)
+            )
+    return tuple(found)
+
+
+def cart_left(content: OrderContent, cart: Cart, gone: Mapping[LineId, int]) -> Cart:
+    """The cart that an order was priced from without units that went back; its lines have ids.
+
+    Fixed discounts are what is left of them: of each, units have taken their share along.
+    """
+    lines = []
+    for i, line in enumerate(cart.lines):
+        name = line.id or str(i + 1)
+        units = gone.get(LineId(name), 0)
+        if line.quantity > units:
+            offs = _still_off(content, name, line.discounts, gone) if units else line.discounts
+            lines.append(line_as(line, name, line.quantity - units, discounts=offs))
+    discounts = _still_off(content, "", cart.discounts, gone) if gone else cart.discounts
+    return cart_with(cart, tuple(lines), discounts=discounts)
+
+
+def line_as(
+    line: CartLine,
+    name: str,
+    quantity: int,
+    price: Money | None = None,
+    discounts: tuple[Discount, ...] | None = None,
+) -> CartLine:
+    """A line under another id, with so many units, and at another unit price or with other discounts where they are
+    given."""
     return CartLine(
         line.sku, quantity, line.unit_price if price is None else price, line.name, name,
-        line.discounts, line.tax_category, line.tax_included, line.category, line.weight_grams,
+        line.discounts if discounts is None else discounts, line.tax_category, line.tax_included, line.category, line.weight_grams,
         line.source_url, line.domestic_freight, line.attributes, line.extra, line.brand, line.kind,
         line.customs, line.components, line.floor_price, line.points, line.merchant,
     )  # fmt: skip
@@ -106,11 +191,13 @@ def cart_with(
     lines: tuple[CartLine, ...],
     draft: _Draft | None = None,
     presale: Presale | None = None,
+    discounts: tuple[Discount, ...] | None = None,
 ) -> Cart:
-    """A cart with other lines, and what else a draft has changed; with ``presale``, under that one."""
+    """A cart with other lines, and what else a draft has changed; with ``presale``, under that one; with other
+    discounts of its own where they are given."""
     changed = cart if draft is None else draft
     return Cart(
-        cart.currency, lines, cart.discounts, changed.shipping, cart.kind, cart.shop,
+        cart.currency, lines, cart.discounts if discounts is None else discounts, changed.shipping, cart.kind, cart.shop,
         cart.customer, changed.address, cart.extra, changed.codes, cart.shopper, cart.fees,
         cart.attribution, presale or cart.presale,
     )  # fmt: skip

@@ -19,7 +19,7 @@ import attrs
 
 from ordercore.errors import InvalidPolicy
 from ordercore.money import from_minor
-from ordercore.order.amendment import line_as
+from ordercore.order.amendment import line_as, lost_of
 from ordercore.order.order import OrderContent
 from ordercore.pricing import (
     AmountOff,
@@ -40,6 +40,7 @@ from ordercore.value import value
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ordercore.goods import LineId
     from ordercore.order.order import Order
     from ordercore.pricing import Quote
 
@@ -410,18 +411,17 @@ def renamed_lines(basic: Sequence[str], added: Sequence[str]) -> tuple[tuple[str
     return tuple(found)
 
 
-def _fixed(content: OrderContent) -> tuple[AmountOff, ...]:
-    """Discounts that a cart itself brought, as the amounts that they came to: they bear on no other goods."""
-    return tuple(
-        [
-            AmountOff(from_minor(off.amount, content.currency), off.label, off.funder)
-            for off in content.discounts
-            if not off.promotion
-            and not off.code
-            and not off.line
-            and off.level is DiscountLevel.ORDER
-        ]
-    )
+def _fixed(content: OrderContent, gone: Mapping[LineId, int]) -> tuple[AmountOff, ...]:
+    """Discounts that a cart itself brought, as the amounts that they came to for units that are kept: they bear on
+    no other goods."""
+    found = []
+    for off in content.discounts:
+        if off.promotion or off.code or off.line or off.level is not DiscountLevel.ORDER:
+            continue
+        left = off.amount - (lost_of(content, off, gone) if gone else 0)
+        if left or not gone:
+            found.append(AmountOff(from_minor(left, content.currency), off.label, off.funder))
+    return tuple(found)
 
 
 def _fees(basic: Sequence[Fee], added: Sequence[Fee], lines: Sequence[CartLine]) -> tuple[Fee, ...]:
@@ -440,8 +440,9 @@ def combined_cart(
     added: tuple[OrderContent, Cart],
     names: tuple[tuple[str, str], ...],
     shipping: ShippingCharge | None,
+    gone: tuple[Mapping[LineId, int], Mapping[LineId, int]] = ({}, {}),
 ) -> Cart:
-    """The cart of both; ``names`` are those of the added order's lines here.
+    """The cart of both; ``names`` are those of the added order's lines here, ``gone`` units of each that were refunded.
 
     Carts of orders have ids on their lines. Discounts that a cart brought stay what they were in money;
     promotions and coupons are looked at anew, by the rules of the day.
@@ -453,7 +454,7 @@ def combined_cart(
         *[line_as(line, called[line.id], line.quantity) for line in more.lines],
     )
     return Cart(
-        cart.currency, lines, (*_fixed(one), *_fixed(other)), shipping, cart.kind,
+        cart.currency, lines, (*_fixed(one, gone[0]), *_fixed(other, gone[1])), shipping, cart.kind,
         cart.shop, cart.customer, cart.address, cart.extra,
         tuple(dict.fromkeys((*cart.codes, *more.codes))), cart.shopper,
         _fees(cart.fees, more.fees, lines), cart.attribution,

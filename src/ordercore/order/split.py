@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ordercore.allocation import allocate, share_of_units
 from ordercore.errors import InvalidInput, InvalidManifest
 from ordercore.goods import LineId, Manifest
-from ordercore.money import from_minor, to_minor
+from ordercore.money import MINOR_MAX, from_minor, to_minor
 from ordercore.order.amendment import cart_with, line_as
 from ordercore.order.order import OrderContent
 from ordercore.pricing import (
@@ -61,6 +61,10 @@ __all__ = [
 
 PARTS_MAX = 50
 """Most parts of one split."""
+TEXT_MAX = 1_000
+"""Longest name or reason of a part, in characters."""
+REASONS_MAX = 1_000
+"""Most reasons of one part."""
 
 
 class ChargeShare(enum.Enum):
@@ -237,9 +241,6 @@ class _Division:
         """By what a charge is shared: as it is given, else by its rule, else by the next that tells anything."""
         for name, given in self.rule.given:
             if name == charge.id:
-                if len(given) != len(self.parts) or min(given) < 0 or not any(given):
-                    reason = f"{len(self.parts)} weights from 0, one of them above 0"
-                    raise InvalidInput(reason, path=f"rule.given[{name}]")
                 return list(given)
         by = self.rule.freight if charge.kind is ChargeKind.SHIPPING else self.rule.fees
         if by is ChargeShare.WEIGHT:
@@ -267,6 +268,72 @@ def _grams(lines: Sequence[Sequence[tuple[LinePortion, int]]]) -> list[int] | No
     return found
 
 
+def _check_part(part: SplitPart, path: str) -> None:
+    """Refuse a part that is none: its goods, its name, why it is one, from where it is sent."""
+    if type(part) is not SplitPart:
+        raise InvalidInput(f"a part is a SplitPart, not a {type(part).__name__}", path=path)
+    goods = part.goods
+    if type(goods) is not Manifest or type(goods.items) is not tuple:
+        reason = "goods are a Manifest: write Manifest.of({...})"
+        raise InvalidManifest(reason, path=f"{path}.goods")
+    for pair in goods.items:
+        if type(pair) is not tuple or len(pair) != 2 or not isinstance(pair[0], str):
+            raise InvalidManifest("goods are pairs of line and units", path=f"{path}.goods")
+    Manifest.of(goods.items, f"{path}.goods")
+    if not goods:
+        raise InvalidManifest("a part has at least one unit", path=f"{path}.goods")
+    if not part.name:
+        raise InvalidInput("each part has a name of its own", path=f"{path}.name")
+    _check_text(part.name, TEXT_MAX, f"{path}.name")
+    _check_text(part.source, TEXT_MAX, f"{path}.source")
+    if not isinstance(part.reasons, list | tuple):
+        raise InvalidInput('reasons are a list: write ("cold",)', path=f"{path}.reasons")
+    if len(part.reasons) > REASONS_MAX:
+        raise InvalidInput(f"at most {REASONS_MAX} reasons", path=f"{path}.reasons")
+    for i, reason in enumerate(part.reasons):
+        _check_text(reason, TEXT_MAX, f"{path}.reasons[{i}]")
+
+
+def _check_text(found: object, most: int, path: str) -> None:
+    if not isinstance(found, str):
+        raise InvalidInput(f"a text is wanted, not a {type(found).__name__}", path=path)
+    if len(found) > most:
+        raise InvalidInput(f"a text has at most {most} characters", path=path)
+
+
+def _check_rule(order: Order, count: int, rule: ChargeSplit) -> None:
+    """Refuse a rule that is none, and weights for a charge that is not there or that share nothing."""
+    if type(rule) is not ChargeSplit:
+        raise InvalidInput(f"it is a ChargeSplit, not a {type(rule).__name__}", path="rule")
+    for name in ("freight", "fees"):
+        if type(getattr(rule, name)) is not ChargeShare:
+            known = tuple([share.name for share in ChargeShare])
+            raise InvalidInput("it is a ChargeShare", path=f"rule.{name}", allowed=known)
+    if not isinstance(rule.given, list | tuple):
+        raise InvalidInput('write (("shipping", (1, 2)),)', path="rule.given")
+    known = tuple([charge.id for charge in order.content.charges])
+    seen: set[str] = set()
+    for i, pair in enumerate(rule.given):
+        if not isinstance(pair, list | tuple) or len(pair) != 2 or not isinstance(pair[0], str):
+            raise InvalidInput("it is a charge with its weights", path=f"rule.given[{i}]")
+        name, weights = pair
+        path = f"rule.given[{name}]"
+        if name not in known:
+            raise InvalidInput(f"the order has no charge {name!r}", path=path, known=known)
+        if name in seen:
+            raise InvalidInput(f"charge {name!r} is named twice", path=path)
+        seen.add(name)
+        whole = isinstance(weights, list | tuple) and all([type(w) is int for w in weights])
+        if (
+            not whole
+            or len(weights) != count
+            or not any(weights)
+            or not 0 <= min(weights) <= max(weights) <= MINOR_MAX
+        ):
+            reason = f"{count} whole weights from 0 to {MINOR_MAX}, one of them above 0"
+            raise InvalidInput(reason, path=path)
+
+
 def divided(
     order: Order,
     parts: Sequence[SplitPart],
@@ -275,17 +342,18 @@ def divided(
     """What each part takes along.
 
     Raises `InvalidManifest` for a line that is not there, and where the parts do not hold each unit that is left
-    just once; `InvalidInput` for parts without goods or of one name, and weights that share nothing.
+    just once; `InvalidInput` for parts of one name, weights that share nothing, and a part of coarse points that
+    would be less than one point.
     """
     if not 2 <= len(parts) <= PARTS_MAX:
         raise InvalidInput(f"2 to {PARTS_MAX} parts, not {len(parts)}", path="parts")
     seen: set[str] = set()
     for k, part in enumerate(parts):
-        if not part.goods:
-            raise InvalidManifest("a part has at least one unit", path=f"parts[{k}].goods")
-        if not part.name or part.name in seen:
+        _check_part(part, f"parts[{k}]")
+        if part.name in seen:
             raise InvalidInput("each part has a name of its own", path=f"parts[{k}].name")
         seen.add(part.name)
+    _check_rule(order, len(parts), rule)
     division = _Division(order, parts, rule)
     division.check()
     lines = division.lines()

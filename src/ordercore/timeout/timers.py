@@ -373,6 +373,7 @@ _MARKED = frozenset(
         Shipped,
         Received,
         ParcelTracked,
+        WaybillAnswered,
         Paused,
         Resumed,
         Extended,

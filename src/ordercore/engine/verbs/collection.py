@@ -36,9 +36,9 @@ class CollectionVerbs(Verbs):
     ) -> IssuedCode:
         """Give a code for goods that wait at ``store``: all that is left, or ``goods``; shown this once.
 
-        A former code for the same store dies. The shop gives the first; customers may renew their own. Without
-        ``expires`` it is good as long as the policy says. Under a repeated key ``code`` is ``None``: nobody knows
-        it any more, so give another. Raises `NotAllowed`, `InvalidManifest`.
+        A former code for the same store dies. The shop gives the first; customers may renew their own, for what
+        waits under it. Without ``expires`` it is good as long as the policy says. Under a repeated key ``code`` is
+        ``None``: nobody knows it any more, so give another. Raises `NotAllowed`, `InvalidManifest`.
         """
         from ordercore.engine.collecting import issue_pickup_code
 
@@ -60,7 +60,9 @@ class CollectionVerbs(Verbs):
 
         They have left and arrived, and the last of them moves the order as its chart says. A wrong code raises
         `InvalidInput` with ``data["tries_left"]``, and the try is counted; a slip of typing is not. Raises
-        `NotAllowed` for a code that is not taken now, with ``data["locked_until"]``.
+        `NotAllowed` for a code that is not taken now, with ``data["locked_until"]``, and while money is still to be
+        collected on delivery: confirm the payment first. Under a repeated key nothing more is handed over; another
+        code than that scan's is a wrong try too.
         """
         from ordercore.engine.collecting import Collection, collect
 

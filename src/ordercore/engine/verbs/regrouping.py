@@ -38,13 +38,17 @@ class RegroupingVerbs(Verbs):
     """Splitting and merging over plain ports."""
 
     def propose_split(
-        self, order_id: str, assignment: Mapping[str, str] | Sequence[Placement] = ()
+        self,
+        order_id: str,
+        assignment: Mapping[str, str] | Sequence[Placement] = (),
+        *,
+        by: Actor = SYSTEM,
     ) -> SplitProposal:
         """How the shop's rules (``policies.splitting``) would split what is still to leave, with the reasons.
 
         ``assignment`` says which source has what: by sku, or as placements that may spread a line.
         """
-        return run(split_proposal(self.shop, order_id, assignment), "propose_split")
+        return run(split_proposal(self.shop, order_id, assignment, by), "propose_split")
 
     def preview_split(
         self,
@@ -126,7 +130,7 @@ class RegroupingVerbs(Verbs):
         self, query: OrderQuery | None = None, *, by: Actor = SYSTEM, refused: bool = False
     ) -> tuple[Candidate, ...]:
         """Pairs among the orders that ``query`` finds which may be merged now; with ``refused`` the others too,
-        with every reason."""
+        with every reason. A customer sees its own orders alone."""
         return run(merge_pairs(self.shop, query, by, refused=refused), "merge_candidates")
 
 
@@ -134,10 +138,14 @@ class AsyncRegroupingVerbs(Verbs):
     """The same over ports of either kind; see `RegroupingVerbs`."""
 
     async def propose_split(
-        self, order_id: str, assignment: Mapping[str, str] | Sequence[Placement] = ()
+        self,
+        order_id: str,
+        assignment: Mapping[str, str] | Sequence[Placement] = (),
+        *,
+        by: Actor = SYSTEM,
     ) -> SplitProposal:
         """How the shop's rules would split what is still to leave, with the reasons."""
-        return await arun(split_proposal(self.shop, order_id, assignment), "propose_split")
+        return await arun(split_proposal(self.shop, order_id, assignment, by), "propose_split")
 
     async def preview_split(
         self,

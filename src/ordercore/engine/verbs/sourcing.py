@@ -41,10 +41,13 @@ class SourcingVerbs(Verbs):
         key: str,
         by: Actor = SYSTEM,
     ) -> Routed:
-        """Take the best route: the promise moves to its sources at once, and its parcels are planned.
+        """Take the best route: its parcels are planned, and the promise moves to their sources.
 
         Again after an amendment, another address, a merge; and without the sources that ``rejected`` the order.
-        Parcels that are picked, booked or gone stay as they are.
+        Parcels that are picked, booked or gone stay as they are, and where a pick came short its article is not
+        asked for again. The plan is written first: a plan that is refused moves nothing, and where this process ends
+        before the goods have moved, a sweep moves them. `Routed.unplaced` says what a source lost meanwhile.
+        A repeated key answers with the order, and without a route.
         """
         from ordercore.engine.sourcing import take_route
 
@@ -71,7 +74,7 @@ class AsyncSourcingVerbs(Verbs):
         key: str,
         by: Actor = SYSTEM,
     ) -> Routed:
-        """Take the best route: the promise moves to its sources, and its parcels are planned."""
+        """Take the best route: its parcels are planned, and the promise moves to their sources."""
         from ordercore.engine.sourcing import take_route
 
         flow = take_route(self.shop, order_id, network, rejected, key, by)

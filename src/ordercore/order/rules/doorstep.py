@@ -80,6 +80,12 @@ def _told(parcel: Parcel) -> bool:
     return parcel.in_work and waybill.live and waybill.state is not WaybillState.CANCELING
 
 
+def _brings(parcel: Parcel) -> bool:
+    """Whether money may come for it now: it has left, or is fetched at a counter, and paid before it is handed over."""
+    at_counter = parcel.in_work and parcel.kind is ParcelKind.PICKUP
+    return (parcel.gone or at_counter) and not parcel.collected
+
+
 def _shares(order: Order, told: Sequence[Parcel], open_: Sequence[Parcel]) -> list[int]:
     """What each open parcel is to collect, when those that are told collect what they were told."""
     if not open_:
@@ -133,11 +139,11 @@ def share_collect(deciding: Deciding) -> None:
 
 def asks_too_much(order: Order, parcel: Parcel) -> bool:
     """Whether a parcel that has not left is booked to collect more than is due for what is in it."""
-    if not (parcel.in_work and parcel.collect and _live(parcel)):
+    if not (parcel.in_work and parcel.collect and _live(parcel)) or parcel.collected:
         return False
     parcels = order.delivery.parcels
-    gone = [p for p in parcels if p.gone]
-    waiting = [p for p in parcels if p.in_work]
+    gone = [p for p in parcels if p.gone or (p.in_work and p.collected)]
+    waiting = [p for p in parcels if p.in_work and not p.collected]
     # by the goods alone, or as what the others were told leaves it: either is a fair share
     place = waiting.index(parcel)
     fair = _shares(order, gone, waiting)[place]
@@ -196,11 +202,10 @@ def _named(order: Order, name: str, outcome: Outcome | None) -> tuple[int, Parts
     if outcome is not None:
         amount = parcel.collect if outcome.amount is None else outcome.amount
     reason = ""
-    at_counter = parcel.in_work and parcel.kind is ParcelKind.PICKUP  # paid before it is handed over
-    if not parcel.gone and not at_counter:
-        reason = f"the parcel is {parcel.state.value}: its courier has nothing yet"
-    elif parcel.collected:
+    if parcel.collected:
         reason = "it was told before what came for this parcel"
+    elif not _brings(parcel):
+        reason = f"the parcel is {parcel.state.value}: its courier has nothing yet"
     elif outcome is not None and not amount:
         reason = "nothing is to be collected for this parcel: say what came"
     if reason:
@@ -210,7 +215,7 @@ def _named(order: Order, name: str, outcome: Outcome | None) -> tuple[int, Parts
 
 def _meant(order: Order, amount: int, left: int) -> Parts:
     """For which parcels money came that names none."""
-    waits = [p for p in order.delivery.parcels if p.gone and p.collect and not p.collected]
+    waits = [p for p in order.delivery.parcels if p.collect and _brings(p)]
     if len(waits) == 1 and (amount < left or not _outstanding(order, waits)):
         return ((waits[0].id, amount),)
     if amount >= left or amount == sum([p.collect for p in waits]):

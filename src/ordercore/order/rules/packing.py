@@ -411,7 +411,9 @@ def track(deciding: Deciding, command: TrackParcel) -> None:
     for place, point in enumerate(command.points):
         _check_point(point, f"points[{place}]")
         if point.at > latest:
-            raise InvalidInput("it is yet to come: a point has happened", path=f"points[{place}].at")
+            raise InvalidInput(
+                "it is yet to come: a point has happened", path=f"points[{place}].at"
+            )
     trail, first = parcel.trail, parcel.delivered_at
     began = _began(deciding.order, parcel) if situation.by.kind is ActorKind.CHANNEL else None
     told = [p for p in command.points if began is None or p.at >= began]
@@ -585,7 +587,9 @@ GUARDS: Mapping[type[Any], Guard] = {
     PlanParcels: may_plan,
     PickParcel: _some(lambda p: p.state is _S.PLANNED, "no parcel waits to be picked"),
     PackParcel: _some(lambda p: p.state in {_S.PICKED, _S.PACKED}, "no parcel waits to be packed"),
-    CancelParcel: _some(lambda p: p.in_work and not p.taken, "no parcel could be canceled", works=False),
+    CancelParcel: _some(
+        lambda p: p.in_work and not p.taken, "no parcel could be canceled", works=False
+    ),
     AskWaybill: _some(_wants_waybill, "no parcel waits for a waybill"),
     CancelWaybill: _some(_has_waybill, "no waybill could be canceled", works=False),
     DispatchParcel: may_dispatch,

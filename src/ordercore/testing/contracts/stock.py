@@ -516,6 +516,34 @@ class SourcedStockContract(StockKeeperContract):
         (one,) = [place for place in self.left() if place[1] == "A"]
         assert self.left()[one] == 1
 
+    def test_what_is_kept_at_a_source_stays_there_and_the_rest_is_free(self) -> None:
+        """L19: units that are kept by source are those that stay; twice is once, and what was final stays final."""
+        self.open_sources()
+        self.reserve("r-1", ("A", 5), ("B", 1), minutes=60)
+        self.ask(self.stock.deduct("r-1"))
+        for _ in range(2):
+            self.ask(self.sourced.keep_at("r-1", [("south", "A", 2)]))
+            assert self.placed("r-1") == [("south", "A", 2)]
+            assert self.left() == {("north", "A"): 2, ("north", "B"): 1, ("south", "A"): 1}
+        self.advance(61 * _MINUTE)
+        assert self.placed("r-1") == [("south", "A", 2)]
+        self.ask(self.sourced.keep_at("r-1", []))
+        assert self.left() == {("north", "A"): 2, ("north", "B"): 1, ("south", "A"): 3}
+
+    def test_what_does_not_stand_there_is_not_kept_there(self) -> None:
+        """Nothing is freed where a reservation does not hold what it is to keep, or has lapsed."""
+        self.open_sources()
+        self.reserve("r-1", ("A", 3), minutes=60)
+        wrong = (("north", "A", 1), ("south", "A", 4), ("south", "B", 1), ("nowhere", "A", 1))
+        for row in wrong:
+            with pytest.raises(OutOfStock):
+                self.ask(self.sourced.keep_at("r-1", [("south", "A", 1), row]))
+            assert self.placed("r-1") == [("south", "A", 3)]
+        self.advance(61 * _MINUTE)
+        with pytest.raises(OutOfStock):
+            self.ask(self.sourced.keep_at("r-1", [("south", "A", 1)]))
+        assert self.left()["south", "A"] == 3
+
     def test_of_moves_at_once_no_more_stand_at_a_source_than_it_has(self) -> None:
         """L19: a source with three units takes in one of several reservations of two."""
         self.open_sources()
