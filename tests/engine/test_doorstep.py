@@ -311,6 +311,16 @@ def test_a_short_pick_of_a_booked_parcel_moves_its_share_to_what_is_planned_anew
     assert door.shares == [8_999, 17_998]
 
 
+def test_a_parcel_of_which_nothing_was_found_collects_nothing() -> None:
+    """It is canceled, and its share is for what is planned in its place."""
+    door = Door()
+    door.plan(group("1"), group("2", "3"))
+    door.engine.pick(door.id, door.name(1), Manifest(), key="none")
+    assert door.parcel(1).collect == 0
+    door.plan(group("1"), group("2", "3"), key="again")
+    assert door.shares == [8_999, 17_998]
+
+
 def test_a_carrier_that_does_not_call_its_waybill_off_takes_no_parcel_that_asks_too_much() -> None:
     """It refuses the cancellation, so the parcel cannot leave with it; the fault of nobody is hidden."""
     door = Door()

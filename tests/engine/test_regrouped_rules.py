@@ -46,7 +46,9 @@ OFFS: dict[str, tuple[tuple[Discount, ...], tuple[Discount, ...]]] = {
 """Discounts that a cart and its line bring; each comes to 30.00 off three units."""
 
 
-def refunded_twice(world: Merging, offs: tuple[tuple[Discount, ...], tuple[Discount, ...]]) -> Order:
+def refunded_twice(
+    world: Merging, offs: tuple[tuple[Discount, ...], tuple[Discount, ...]]
+) -> Order:
     """Three units at 99.99, of which the customer keeps one, at 89.99."""
     line = CartLine("SKU-1", 3, yuan("99.99"), discounts=offs[1])
     order = world.place(Cart("CNY", (line,), offs[0], customer=Party("c1")), "pay")

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ordercore import Manifest, Percent, Presale, PricingPolicy, ShippingCharge
-from ordercore.errors import InvalidInput, InvalidManifest, OrdercoreError
+from ordercore.errors import InvalidInput, InvalidManifest, InvalidQuantity, OrdercoreError
 from ordercore.money import money
 from ordercore.order import Order, evolve
 from ordercore.order.events import SplitOff
 from ordercore.order.handling import Handling, Lineage
 from ordercore.order.split import (
     PARTS_MAX,
+    REASONS_MAX,
     ChargeShare,
     ChargeSplit,
     Portion,
@@ -301,7 +302,11 @@ _ANY: Any = None
         (SplitPart("a", Manifest(cast("Any", (5,)))), InvalidManifest, "parts[0].goods"),
         (SplitPart("a", Manifest((*_ONE.items, *_ONE.items))), InvalidManifest, "parts[0].goods"),
         (SplitPart("a", Manifest(cast("Any", (("1", 0),)))), InvalidQuantity, "parts[0].goods[1]"),
-        (SplitPart("a", Manifest(cast("Any", (("1", True),)))), InvalidQuantity, "parts[0].goods[1]"),
+        (
+            SplitPart("a", Manifest(cast("Any", (("1", True),)))),
+            InvalidQuantity,
+            "parts[0].goods[1]",
+        ),
         (SplitPart(cast("Any", 3), _ONE), InvalidInput, "parts[0].name"),
         (SplitPart("x" * 200_000, _ONE), InvalidInput, "parts[0].name"),
         (SplitPart("a", _ONE, cast("Any", "xy")), InvalidInput, "parts[0].reasons"),

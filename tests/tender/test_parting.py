@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ordercore.errors import InvalidInput
 from ordercore.goods import LineId, Manifest
 from ordercore.money import money
 from ordercore.order import AddLine, RefundOrder

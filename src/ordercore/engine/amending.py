@@ -115,7 +115,8 @@ def cart_of(order: Order, gone: Mapping[LineId, int] | None = None) -> Cart:
     if any(line.bundle and gone.get(line.id) for line in order.content.lines):
         reason = "part of a bundle was refunded: refund the rest of it instead"
         raise NotAllowed(reason, order=order.id)
-    return cart_left(order.content, cart, gone)
+    content = order.content
+    return cart_left(cart, content.lines, content.discounts, gone)
 
 
 class _Draft:

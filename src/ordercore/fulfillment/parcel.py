@@ -440,7 +440,8 @@ def _replanned(parcels: tuple[Parcel, ...], event: ParcelsPlanned) -> tuple[Parc
 
 def _picked(parcel: Parcel, event: ParcelPicked) -> Parcel:
     state = ParcelState.PICKED if event.goods else ParcelState.CANCELED
-    return _with(parcel, goods=event.goods, state=state, short=event.short)
+    collect = parcel.collect if event.goods else 0
+    return _with(parcel, goods=event.goods, state=state, short=event.short, collect=collect)
 
 
 def _trimmed(parcel: Parcel, event: ParcelTrimmed) -> Parcel:

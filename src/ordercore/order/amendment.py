@@ -9,7 +9,6 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from ordercore.allocation import share_of_units
 from ordercore.clock import utc
 from ordercore.errors import InvalidCart, InvalidInput, InvalidManifest
 from ordercore.goods import LineId
@@ -24,14 +23,14 @@ from ordercore.pricing import (
     Presale,
     ShippingCharge,
 )
+from ordercore.pricing.portion import line_portions, offs_by_line
 from ordercore.value import value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from ordercore.money import Money
-    from ordercore.order.order import OrderContent
-    from ordercore.pricing import AppliedDiscount
+    from ordercore.pricing import AppliedDiscount, QuoteLine
     from ordercore.pricing.cart import Discount
 
 __all__ = [
@@ -105,27 +104,40 @@ def _place(lines: list[CartLine], name: str, path: str) -> int:
     raise InvalidManifest(f"the order has no line {name!r}", path=f"{path}.line", known=known)
 
 
-def lost_of(content: OrderContent, off: AppliedDiscount, gone: Mapping[LineId, int]) -> int:
-    """What of a discount was for units that went back, in minor units; ``gone`` are those units by line."""
-    if off.line:
-        line = content.line(off.line)
-        units = gone.get(LineId(off.line), 0)
-        return 0 if line is None else share_of_units(off.amount, line.quantity, 0, units)
-    return sum(
-        [
-            share_of_units(share, line.quantity, 0, gone.get(line.id, 0))
-            for line, share in zip(content.lines, off.shares, strict=False)
-        ]
-    )
+def lost_offs(
+    lines: Sequence[QuoteLine], discounts: Sequence[AppliedDiscount], gone: Mapping[LineId, int]
+) -> Mapping[int, int]:
+    """What of each discount was for units that went back, in minor units, by its place in ``discounts``.
+
+    ``gone`` are those units by line. What remains bears on the units that are left, as they were paid.
+    """
+    lost: dict[int, int] = {}
+    for line, offs in zip(lines, offs_by_line(lines, discounts), strict=True):
+        units = gone.get(line.id, 0)
+        if not units or not offs:
+            continue
+        kept: dict[int, int] = {}
+        (left,) = line_portions(line, [line.quantity - units], units, offs)
+        if left is not None:
+            kept = dict(left.offs)
+            if sum(kept.values()) != left.line.discount + left.line.order_discount:
+                continue  # it does not tell which of them took what off
+        for place, amount, _, _ in offs:
+            lost[place] = lost.get(place, 0) + amount - kept.get(place, 0)
+    return lost
 
 
 def _still_off(
-    content: OrderContent, line: str, offs: tuple[Discount, ...], gone: Mapping[LineId, int]
+    offs: tuple[Discount, ...],
+    line: str,
+    discounts: Sequence[AppliedDiscount],
+    lost: Mapping[int, int],
+    currency: str,
 ) -> tuple[Discount, ...]:
     """A cart's own discounts on a line, or on all of it: what was for units that went back is not given again."""
     applied = [
-        off
-        for off in content.discounts
+        (off, lost.get(place, 0))
+        for place, off in enumerate(discounts)
         if off.line == line
         and off.level is (DiscountLevel.LINE if line else DiscountLevel.ORDER)
         and not (off.promotion or off.code or off.layer)
@@ -133,18 +145,17 @@ def _still_off(
     if len(applied) != len(offs):  # it was taken over and does not tell which took what off
         return offs
     found: list[Discount] = []
-    for off, one in zip(offs, applied, strict=True):
-        lost = lost_of(content, one, gone)
+    for off, (one, less) in zip(offs, applied, strict=True):
         most = off.amount if isinstance(off, AmountOff) else off.cap
-        if not lost or most is None:
+        if not less or most is None:
             found.append(off)
             continue
-        minor = to_minor(most, content.currency)
+        minor = to_minor(most, currency)
         if isinstance(off, PercentOff) and one.amount < minor:
             found.append(off)
             continue
-        if minor > lost:
-            left = from_minor(minor - lost, content.currency)
+        if minor > less:
+            left = from_minor(minor - less, currency)
             found.append(
                 AmountOff(left, off.label, off.funder)
                 if isinstance(off, AmountOff)
@@ -153,20 +164,31 @@ def _still_off(
     return tuple(found)
 
 
-def cart_left(content: OrderContent, cart: Cart, gone: Mapping[LineId, int]) -> Cart:
-    """The cart that an order was priced from without units that went back; its lines have ids.
+def cart_left(
+    cart: Cart,
+    lines: Sequence[QuoteLine],
+    discounts: Sequence[AppliedDiscount],
+    gone: Mapping[LineId, int],
+) -> Cart:
+    """The cart that an order was priced from, without units that went back; its lines have ids. ``lines`` and
+    ``discounts`` are what came of it.
 
     Fixed discounts are what is left of them: of each, units have taken their share along.
     """
-    lines = []
+    lost = lost_offs(lines, discounts, gone) if gone else {}
+    found = []
     for i, line in enumerate(cart.lines):
         name = line.id or str(i + 1)
         units = gone.get(LineId(name), 0)
         if line.quantity > units:
-            offs = _still_off(content, name, line.discounts, gone) if units else line.discounts
-            lines.append(line_as(line, name, line.quantity - units, discounts=offs))
-    discounts = _still_off(content, "", cart.discounts, gone) if gone else cart.discounts
-    return cart_with(cart, tuple(lines), discounts=discounts)
+            offs = line.discounts
+            if lost:
+                offs = _still_off(offs, name, discounts, lost, cart.currency)
+            found.append(line_as(line, name, line.quantity - units, discounts=offs))
+    own = cart.discounts
+    if lost:
+        own = _still_off(own, "", discounts, lost, cart.currency)
+    return cart_with(cart, tuple(found), discounts=own)
 
 
 def line_as(

@@ -19,7 +19,7 @@ import attrs
 
 from ordercore.errors import InvalidPolicy
 from ordercore.money import from_minor
-from ordercore.order.amendment import line_as, lost_of
+from ordercore.order.amendment import line_as, lost_offs
 from ordercore.order.order import OrderContent
 from ordercore.pricing import (
     AmountOff,
@@ -415,11 +415,12 @@ def _fixed(content: OrderContent, gone: Mapping[LineId, int]) -> tuple[AmountOff
     """Discounts that a cart itself brought, as the amounts that they came to for units that are kept: they bear on
     no other goods."""
     found = []
-    for off in content.discounts:
+    lost = lost_offs(content.lines, content.discounts, gone) if gone else {}
+    for place, off in enumerate(content.discounts):
         if off.promotion or off.code or off.line or off.level is not DiscountLevel.ORDER:
             continue
-        left = off.amount - (lost_of(content, off, gone) if gone else 0)
-        if left or not gone:
+        left = off.amount - lost.get(place, 0)
+        if left or not lost:
             found.append(AmountOff(from_minor(left, content.currency), off.label, off.funder))
     return tuple(found)
 
