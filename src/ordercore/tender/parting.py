@@ -122,7 +122,7 @@ def _points(tender: PlannedTender, amounts: Sequence[int]) -> Sequence[int]:
     for k, (amount, part) in enumerate(zip(amounts, units, strict=True)):
         if amount and not part:
             reason = (
-                f"the part's share of {tender.points} points is less than one point: "
+                "the part's share of the points that paid is less than one point: "
                 "nothing would go back for it"
             )
             raise InvalidInput(reason, path=f"parts[{k}]", points=tender.points)
