@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ordercore.allocation import allocate, share_of_units
 from ordercore.errors import InvalidInput, InvalidManifest
-from ordercore.goods import LineId, Manifest
+from ordercore.goods import QUANTITY_MAX, LineId, Manifest
 from ordercore.money import MINOR_MAX, from_minor, to_minor
 from ordercore.order.amendment import cart_with, line_as
 from ordercore.order.order import OrderContent
@@ -276,39 +276,47 @@ def _check_part(part: SplitPart, path: str) -> None:
     if type(goods) is not Manifest or type(goods.items) is not tuple:
         reason = "goods are a Manifest: write Manifest.of({...})"
         raise InvalidManifest(reason, path=f"{path}.goods")
+    seen = set()
     for pair in goods.items:
         if type(pair) is not tuple or len(pair) != 2 or not isinstance(pair[0], str):
             raise InvalidManifest("goods are pairs of line and units", path=f"{path}.goods")
-    Manifest.of(goods.items, f"{path}.goods")
+        line, units = pair
+        if line in seen or type(units) is not int or not 0 < units <= QUANTITY_MAX:
+            Manifest.of(goods.items, f"{path}.goods")  # which says what is wrong
+        seen.add(line)
     if not goods:
         raise InvalidManifest("a part has at least one unit", path=f"{path}.goods")
     if not part.name:
         raise InvalidInput("each part has a name of its own", path=f"{path}.name")
-    _check_text(part.name, TEXT_MAX, f"{path}.name")
-    _check_text(part.source, TEXT_MAX, f"{path}.source")
+    _check_text(part.name, path, "name")
+    _check_text(part.source, path, "source")
     if not isinstance(part.reasons, list | tuple):
         raise InvalidInput('reasons are a list: write ("cold",)', path=f"{path}.reasons")
     if len(part.reasons) > REASONS_MAX:
         raise InvalidInput(f"at most {REASONS_MAX} reasons", path=f"{path}.reasons")
     for i, reason in enumerate(part.reasons):
-        _check_text(reason, TEXT_MAX, f"{path}.reasons[{i}]")
+        _check_text(reason, path, "reasons", i)
 
 
-def _check_text(found: object, most: int, path: str) -> None:
+def _check_text(found: object, path: str, field: str, at: int | None = None) -> None:
+    if isinstance(found, str) and len(found) <= TEXT_MAX:
+        return
+    where = f"{path}.{field}" if at is None else f"{path}.{field}[{at}]"
     if not isinstance(found, str):
-        raise InvalidInput(f"a text is wanted, not a {type(found).__name__}", path=path)
-    if len(found) > most:
-        raise InvalidInput(f"a text has at most {most} characters", path=path)
+        raise InvalidInput(f"a text is wanted, not a {type(found).__name__}", path=where)
+    raise InvalidInput(f"a text has at most {TEXT_MAX} characters", path=where)
 
 
 def _check_rule(order: Order, count: int, rule: ChargeSplit) -> None:
     """Refuse a rule that is none, and weights for a charge that is not there or that share nothing."""
     if type(rule) is not ChargeSplit:
         raise InvalidInput(f"it is a ChargeSplit, not a {type(rule).__name__}", path="rule")
-    for name in ("freight", "fees"):
-        if type(getattr(rule, name)) is not ChargeShare:
-            known = tuple([share.name for share in ChargeShare])
-            raise InvalidInput("it is a ChargeShare", path=f"rule.{name}", allowed=known)
+    for name, by in (("freight", rule.freight), ("fees", rule.fees)):
+        if type(by) is not ChargeShare:
+            shares = tuple([share.name for share in ChargeShare])
+            raise InvalidInput("it is a ChargeShare", path=f"rule.{name}", allowed=shares)
+    if rule.given == ():
+        return
     if not isinstance(rule.given, list | tuple):
         raise InvalidInput('write (("shipping", (1, 2)),)', path="rule.given")
     known = tuple([charge.id for charge in order.content.charges])
