@@ -228,6 +228,7 @@ def test_l8_all_that_is_left_can_go_back(story: Story) -> None:
 
 ELSEWHERE = {
     CommandKind.AMEND,
+    CommandKind.COMBINE,
     CommandKind.RECOVER,
     CommandKind.CONFIRM_PAYMENT,
     CommandKind.REROUTE_REFUND,
