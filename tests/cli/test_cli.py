@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from ordercore.cli import main
-from ordercore.cli.price import BYTES_MAX
+from ordercore.cli.given import BYTES_MAX
 from ordercore.policy import known_keys
 from ordercore.quotation import KEYS, parse_cart
 

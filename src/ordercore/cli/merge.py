@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from ordercore.cli.desk import CLERK, desk, standing
-from ordercore.cli.price import BYTES_MAX
+from ordercore.cli.given import document_text
 from ordercore.cli.sections import Section, json_text, printable, show
 from ordercore.clock import SystemClock
 from ordercore.errors import InvalidDocument, NotAllowed, OrdercoreError
@@ -79,21 +79,15 @@ def _side(raw: Any, path: str) -> _Side:
 
 def _read(path: Path) -> _Document:
     """Read the document; raises `InvalidDocument` with the path of what is wrong."""
+    text = document_text(path, "a document")
     try:
-        with path.open("rb") as file:
-            content = file.read(BYTES_MAX + 1)
-    except OSError as error:
-        raise InvalidDocument(f"cannot open the file: {(error.strerror or '').lower()}") from None
-    if len(content) > BYTES_MAX:
-        raise InvalidDocument(f"a document has at most {BYTES_MAX} bytes")
-    try:
-        raw = json.loads(content)
+        raw = json.loads(text)
     except (ValueError, RecursionError):
         raise InvalidDocument("not JSON that can be read") from None
     _known(raw, _KEYS, "")
     lifecycle, overrule = raw.get("lifecycle", "standard"), raw.get("overrule", "")
-    for key, text in (("lifecycle", lifecycle), ("overrule", overrule)):
-        if not isinstance(text, str):
+    for key, said in (("lifecycle", lifecycle), ("overrule", overrule)):
+        if not isinstance(said, str):
             raise _wrong("a text", key)
     return _Document(
         lifecycle, _side(raw.get("basic"), "basic"), _side(raw.get("added"), "added"), overrule

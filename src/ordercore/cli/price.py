@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from ordercore.cli.given import document_text
 from ordercore.cli.sections import Section, json_text, printable, show
 from ordercore.clock import SystemClock
-from ordercore.errors import InvalidDocument, OrdercoreError
+from ordercore.errors import OrdercoreError
 from ordercore.money import CASH_STEPS, Percent, decimal_text
 from ordercore.policy import Policies
 from ordercore.pricing import TaxTreatment, explain, quote
@@ -28,26 +29,12 @@ if TYPE_CHECKING:
         TaxTotal,
     )
 
-__all__ = ["BYTES_MAX", "price_cart", "read_cart"]
-
-BYTES_MAX: Final = 4 * 2**20
-"""Largest cart document."""
+__all__ = ["price_cart", "read_cart"]
 
 
 def read_cart(path: Path) -> CartDocument:
     """Read a file; raises what `parse_cart` does, and `InvalidDocument` for one that cannot be read."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(BYTES_MAX + 1)
-    except OSError as error:
-        raise InvalidDocument(f"cannot open the file: {(error.strerror or '').lower()}") from None
-    if len(content) > BYTES_MAX:
-        raise InvalidDocument(f"a cart document has at most {BYTES_MAX} bytes")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidDocument(f"not text in UTF-8: byte {error.start}") from None
-    return parse_cart(text)
+    return parse_cart(document_text(path, "a cart document"))
 
 
 def price_cart(path: Path, policies: Path | None, *, as_json: bool, with_reasons: bool) -> None:

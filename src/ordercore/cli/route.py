@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ordercore.cli.price import BYTES_MAX
+from ordercore.cli.given import document_text
 from ordercore.cli.route_document import parse_problem
 from ordercore.cli.sections import Section, json_text, show
-from ordercore.errors import InvalidDocument, OrdercoreError
+from ordercore.errors import OrdercoreError
 from ordercore.fulfillment.routing import route
 from ordercore.money import decimal_text
 
@@ -22,18 +22,7 @@ __all__ = ["read_problem", "route_document", "route_plain"]
 
 def read_problem(path: Path) -> RoutingProblem:
     """Read a file; raises what `parse_problem` does, and `InvalidDocument` for one that cannot be read."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(BYTES_MAX + 1)
-    except OSError as error:
-        raise InvalidDocument(f"cannot open the file: {(error.strerror or '').lower()}") from None
-    if len(content) > BYTES_MAX:
-        raise InvalidDocument(f"a routing document has at most {BYTES_MAX} bytes")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidDocument(f"not text in UTF-8: byte {error.start}") from None
-    return parse_problem(text)
+    return parse_problem(document_text(path, "a routing document"))
 
 
 def route_document(path: Path, *, as_json: bool, with_reasons: bool) -> None:

@@ -7,7 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from ordercore.cli.desk import CLERK, desk
-from ordercore.cli.price import BYTES_MAX, read_cart
+from ordercore.cli.given import document_text
+from ordercore.cli.price import read_cart
 from ordercore.cli.sections import Section, json_text, show
 from ordercore.clock import SystemClock
 from ordercore.codec import from_plain
@@ -78,12 +79,13 @@ def split_order(
 def _placements(path: Path) -> tuple[Placement, ...]:
     """Read a JSON list of placements; raises `InvalidDocument` with the path of what is wrong."""
     source = str(path)
-    with path.open("rb") as file:
-        content = file.read(BYTES_MAX + 1)
-    if len(content) > BYTES_MAX:
-        raise InvalidDocument(f"an assignment has at most {BYTES_MAX} bytes", source=source)
     try:
-        raw = json.loads(content)
+        text = document_text(path, "an assignment")
+    except InvalidDocument as error:
+        error.data["source"] = source
+        raise
+    try:
+        raw = json.loads(text)
     except (ValueError, RecursionError):
         raise InvalidDocument("not JSON that can be read", source=source) from None
     if not isinstance(raw, list):
