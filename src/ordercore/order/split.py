@@ -451,8 +451,10 @@ def _converted(order: Order, drafts: Sequence[_Draft], whole: Conversion) -> Seq
         for k, share in zip(takers, shares, strict=True):
             parts[k][row.id] = share
     sums = [sum(mine.values()) for mine in parts]
-    rest = whole.total - sum(sums)
-    taxes = allocate(whole.tax, [*sums, rest]) if any(sums) else [0] * (len(sums) + 1)
+    # tax goes by tax: a row that third parties pay for bears some though the customer pays nothing for it
+    levied = [sum([row.tax for row in draft.rows]) for draft in drafts]
+    rest = order.content.tax - sum(levied)
+    taxes = allocate(whole.tax, [*levied, rest]) if any(levied) else [0] * (len(sums) + 1)
     return [
         conversion_portion(whole, [mine[row.id] for row in draft.rows], tax)
         for draft, mine, tax in zip(drafts, parts, taxes, strict=False)
