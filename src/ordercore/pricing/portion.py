@@ -96,8 +96,8 @@ def offs_by_line(
     return found
 
 
-def _shared_offs(rows: Sequence[int], columns: Sequence[int]) -> Sequence[Sequence[int]]:
-    """Discounts (columns) over portions (rows): both margins exact."""
+def _shared(rows: Sequence[int], columns: Sequence[int]) -> Sequence[Sequence[int]]:
+    """Discounts, or components of tax (columns), over portions (rows): both margins exact."""
     if not columns:
         return [()] * len(rows)
     return matrix(rows, list(columns)) if len(columns) > 1 else [(part,) for part in rows]
@@ -123,11 +123,11 @@ class _LineSplit:
             # an order that was taken over may not tell which rule took what off: then only the sums are known
             offs = [(-1, line.discount, False, True), (-1, line.order_discount, False, False)]
             mine = [share.discount for share in self.shares]
-            self._mine = _shared_offs(mine, [off[1] for off in offs])
+            self._mine = _shared(mine, [off[1] for off in offs])
             self._theirs: Sequence[Sequence[int]] = [()] * len(mine)
         else:
-            self._mine = _shared_offs(mine, [off[1] for off in offs if not off[2]])
-            self._theirs = _shared_offs(theirs, [off[1] for off in offs if off[2]])
+            self._mine = _shared(mine, [off[1] for off in offs if not off[2]])
+            self._theirs = _shared(theirs, [off[1] for off in offs if off[2]])
         self._offs = [off for off in offs if not off[2]], [off for off in offs if off[2]]
 
     def portion(self, at: int) -> LinePortion:
@@ -237,8 +237,7 @@ def charge_portions(
     taxes = _running(charge.tax, totals, charge.total, weights) if charge.tax else nothing
     parts: Sequence[tuple[TaxPart, ...]] = ((),) * len(weights)
     if charge.parts:
-        parts = _charge_taxes(charge, totals, weights)
-        taxes = [sum([part.tax for part in row]) for row in parts]
+        parts = _charge_taxes(charge, totals, weights, taxes)
     found: list[ChargePortion | None] = []
     for k, weight in enumerate(weights):
         if not weight:
@@ -256,21 +255,21 @@ def charge_portions(
 
 
 def _charge_taxes(
-    charge: QuoteCharge, totals: Sequence[int], weights: Sequence[int]
+    charge: QuoteCharge, totals: Sequence[int], weights: Sequence[int], taxes: Sequence[int]
 ) -> list[tuple[TaxPart, ...]]:
-    """The components of tax of each portion of a charge."""
-    columns = [
-        [
-            TaxPart(part.name, part.ppm, net, tax, part.compound)
-            for net, tax in zip(
-                _running(part.net, totals, charge.total, weights),
-                _running(part.tax, totals, charge.total, weights),
-                strict=True,
-            )
-        ]
-        for part in charge.parts
+    """The components of tax of each portion of a charge; they come to its ``taxes``, so that no portion bears more tax
+    than it costs, though each component by itself would be rounded up there."""
+    nets = [_running(part.net, totals, charge.total, weights) for part in charge.parts]
+    cells = _shared(taxes, [part.tax for part in charge.parts])
+    return [
+        tuple(
+            [
+                TaxPart(part.name, part.ppm, nets[i][k], cells[k][i], part.compound)
+                for i, part in enumerate(charge.parts)
+            ]
+        )
+        for k in range(len(weights))
     ]
-    return list(zip(*columns, strict=True))
 
 
 def _charge_offs(
@@ -289,7 +288,7 @@ def _charge_offs(
             (i, off.amount) for i, off in known if (off.funder is not Funder.MERCHANT) is funded
         ]
         for told, cells in zip(
-            found, _shared_offs(rows, [amount for _, amount in columns]), strict=True
+            found, _shared(rows, [amount for _, amount in columns]), strict=True
         ):
             told += [(i, part) for (i, _), part in zip(columns, cells, strict=True) if part]
     return found
