@@ -482,3 +482,20 @@ def test_rejected_sources_are_a_list_of_ids(rejected: Any) -> None:
     with pytest.raises(InvalidInput) as caught:
         world.engine.route(order.id, NETWORK, rejected=rejected)
     assert caught.value.path == "rejected"
+
+
+def test_a_routed_parcel_knows_its_carrier() -> None:
+    """The carrier of the service is planned with the parcel, so a waybill needs no further word."""
+    world = sourced(everywhere("north"))
+    post = Service("post", POST.rates, "CNY", carrier="china-post")
+    network = Network((Source("north"),), (post,))
+    (parcel,) = world.engine.route_parcels(world.paid().id, network, key="r").order.delivery.parcels
+    assert (parcel.service, parcel.carrier) == ("post", "china-post")
+
+
+def test_services_in_another_currency_are_refused() -> None:
+    """Freight in euros is no estimate for an order in yuan."""
+    world = sourced(everywhere("north"))
+    network = Network((Source("north"),), (Service("post", POST.rates, "EUR"),))
+    with pytest.raises(InvalidPolicy, match="priced in EUR"):
+        world.engine.route(world.paid().id, network)

@@ -24,7 +24,7 @@ from ordercore.engine.shop import (
     situation,
     told,
 )
-from ordercore.errors import InvalidInput, NotAllowed, Refused, Stale
+from ordercore.errors import InvalidInput, InvalidPolicy, NotAllowed, Refused, Stale
 from ordercore.fulfillment.carriage import Service
 from ordercore.fulfillment.item import items_of
 from ordercore.fulfillment.parcel import ParcelGroup
@@ -181,6 +181,10 @@ def _drawn(shop: Shop, order: Order, network: Network, rejected: frozenset[str])
     known = {source.id for source in network.sources}
     for place in _short(order):
         stock.pop(place, None)  # it was looked for there, and not found
+    for i, service in enumerate(network.services):
+        if service.currency != order.currency:
+            reason = f"it is priced in {service.currency}, and the order in {order.currency}"
+            raise InvalidPolicy(reason, path=f"network.services[{i}].currency")
     problem = RoutingProblem(
         items, order.content.address.destination(), network.sources,
         tuple([SourceStock(s, sku, n) for (s, sku), n in stock.items() if s in known and n]),
@@ -199,13 +203,14 @@ def route_order(
     return (yield from _drawn(shop, order, network, without))
 
 
-def groups_of(found: Route) -> tuple[ParcelGroup, ...]:
-    """The parcels of a route, as they are planned."""
+def groups_of(found: Route, services: Sequence[Service] = ()) -> tuple[ParcelGroup, ...]:
+    """The parcels of a route, as they are planned; with the carrier of each service, where ``services`` tell it."""
+    carriers = {service.id: service.carrier for service in services}
     return tuple(
         [
             ParcelGroup(
                 Manifest(tuple([(line, Quantity(count)) for line, count in parcel.goods])),
-                parcel.source, service=parcel.service,
+                parcel.source, service=parcel.service, carrier=carriers.get(parcel.service, ""),
                 reasons=tuple([reason.text for reason in parcel.reasons]),
                 estimate=parcel.freight.amount,
             )
@@ -241,7 +246,7 @@ def take_route(
     while earlier is None:
         try:
             found = yield from _drawn(shop, order, network, without)
-            made = yield from _decided(shop, order, found, receipt, by)
+            made = yield from _decided(shop, order, groups_of(found, network.services), receipt, by)
             yield from call(shop.store.commit, (made,))
         except Stale:
             tries += 1
@@ -260,9 +265,11 @@ def take_route(
     return Routed(earlier, None, (yield from unplaced(keeper, earlier)))
 
 
-def _decided(shop: Shop, order: Order, found: Route, receipt: Receipt, by: Actor) -> Flow[Change]:
+def _decided(
+    shop: Shop, order: Order, groups: tuple[ParcelGroup, ...], receipt: Receipt, by: Actor
+) -> Flow[Change]:
     """The plan of a route, with the duty to let the goods stand where it sends from."""
-    command = checked_texts(PlanParcels(f"{order.id}/p-{receipt.key}", groups_of(found)))
+    command = checked_texts(PlanParcels(f"{order.id}/p-{receipt.key}", groups))
     where = situation(shop, order, by)
     decision = yield from decided(shop, order, command, where)
     made = change(
