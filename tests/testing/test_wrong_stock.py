@@ -48,7 +48,7 @@ class ReadFirst(MemoryStock):
 
     def _picked(self, wanted: Any) -> Any:
         found = super()._picked(wanted)
-        time.sleep(0.001)
+        time.sleep(0.02)
         return found
 
 

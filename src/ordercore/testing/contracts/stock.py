@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +26,8 @@ RACERS = 64
 """Buyers that come at once."""
 
 _MINUTE = timedelta(minutes=1)
+_PATIENCE = 60.0
+"""Seconds that the first of them waits for the last to be ready."""
 
 
 class StockKeeperContract(Contract):
@@ -86,6 +89,7 @@ class StockKeeperContract(Contract):
 
     def race(self, ask: Callable[[int], Answer[None]]) -> int:
         """Let `RACERS` ask at once; how many are not refused."""
+        start = Barrier(RACERS)
 
         async def asked(number: int) -> bool:
             try:
@@ -99,8 +103,12 @@ class StockKeeperContract(Contract):
         async def all_asked() -> int:
             return sum(await asyncio.gather(*[asked(number) for number in range(RACERS)]))
 
+        async def lined_up(number: int) -> bool:
+            start.wait(_PATIENCE)
+            return await asked(number)
+
         def one(number: int) -> bool:
-            return asyncio.run(asked(number))
+            return asyncio.run(lined_up(number))
 
         first = self.stock.release("nobody's")
         waits = inspect.isawaitable(first)
