@@ -30,6 +30,7 @@ from ordercore.testing.doubles import (
 from ordercore.testing.drawing import payment_settings
 from ordercore.testing.machine import PaymentMachine
 from ordercore.testing.memory import MemoryBench
+from ordercore.testing.regrouping_machine import RegroupingMachine
 from ordercore.testing.simulation import Fault, Simulation, Walk
 from ordercore.testing.story import START, Story, order_a, order_content, standard_lifecycle
 from ordercore.testing.strategies import (
@@ -129,6 +130,7 @@ __all__ = [
     "PaymentMachine",
     "PaymentSetting",
     "RefundSeen",
+    "RegroupingMachine",
     "payment_settings",
     # the laws, as functions
     "laws",

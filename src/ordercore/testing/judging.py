@@ -12,16 +12,17 @@ from ordercore.order.events import RefundDelayed
 from ordercore.tender import AttemptState, Failure, Overpaid, RefundStatus
 from ordercore.tender.events import MoneyHeld
 from ordercore.testing import laws
+from ordercore.testing.regrouping_laws import handed_over
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ordercore.engine import OrderEngine
     from ordercore.order import Order
     from ordercore.tender import Attempt, Payments, RefundLeg
     from ordercore.testing.bench import ChargeSeen, PaymentBench
 
-__all__ = ["books_are_the_gateways", "moved_once", "order_at_rest", "order_holds", "sure"]
+__all__ = ["all_at_rest", "goods_are_kept", "moved_once", "order_holds", "sure"]
 
 _S = AttemptState
 _LOST = frozenset({_S.DECLINED, _S.RETURNED, _S.RETURNING})
@@ -81,11 +82,11 @@ def moved_once(bench: PaymentBench, orders: Sequence[Order]) -> None:
     charges, refunds, bounced = bench.charges(), bench.refunds(), bench.bounced()
     recording = {charge.gateway for charge in charges.values()}
     asked: dict[str, int] = {}
+    for name, holders in _holders(orders).items():
+        seen = charges.get(name)
+        if seen is not None:
+            _charged_once(bench, holders, seen)
     for order in orders:
-        for attempt in order.payments.attempts:
-            seen = charges.get(attempt.id)
-            if seen is not None:
-                _charged_once(bench, attempt, seen)
         for key, paid, way, arrived in _asked_back(order.payments):
             asked[key] = asked.get(key, 0) + paid
             if arrived and paid and way in recording and key not in bounced:
@@ -97,15 +98,34 @@ def moved_once(bench: PaymentBench, orders: Sequence[Order]) -> None:
         sure(went.amount <= most, f"L8: {went} went back under {key}, {most} was asked")
 
 
-def _charged_once(bench: PaymentBench, attempt: Attempt, seen: ChargeSeen) -> None:
-    """What one charge has is not less than the order says, and nothing where another channel took over."""
-    said = attempt.captured - attempt.returned
-    enough = said <= seen.taken or attempt.state is _S.RETURNING
-    sure(enough, f"L7: {attempt.id} has {seen.taken}, and the order says {said}")
-    given_up = attempt.failure in _ELSEWHERE and attempt.state is _S.DECLINED
-    if given_up and attempt.id not in bench.paid_late():
-        nothing = not seen.taken + seen.held
-        sure(nothing, f"L7: {attempt.id} was given up for another channel, and holds money")
+Holder = tuple["Order", "Attempt"]
+"""An order that has, or had, money of a charge, and what it says of it."""
+
+
+def _holders(orders: Sequence[Order]) -> dict[str, list[Holder]]:
+    """Whose money each charge is or was: of one order, or of several after a split or a merge."""
+    found: dict[str, list[Holder]] = {}
+    for order in orders:
+        for attempt in order.payments.attempts:
+            found.setdefault(attempt.id, []).append((order, attempt))
+    return found
+
+
+def _said(holders: Sequence[Holder]) -> int:
+    """What all of them say was taken: what one handed over, another says."""
+    return sum([a.captured - a.returned - sum(handed_over(order, a)) for order, a in holders])
+
+
+def _charged_once(bench: PaymentBench, holders: Sequence[Holder], seen: ChargeSeen) -> None:
+    """What one charge has is not less than orders say, and nothing where another channel took over."""
+    said, name = _said(holders), holders[0][1].id
+    enough = said <= seen.taken or any([a.state is _S.RETURNING for _, a in holders])
+    sure(enough, f"L7: {name} has {seen.taken}, and orders say {said}")
+    for _, attempt in holders:
+        given_up = attempt.failure in _ELSEWHERE and attempt.state is _S.DECLINED
+        if given_up and name not in bench.paid_late():
+            nothing = not seen.taken + seen.held
+            sure(nothing, f"L7: {name} was given up for another channel, and holds money")
 
 
 def _asked_back(payments: Payments) -> Iterator[tuple[str, int, str, bool]]:
@@ -133,7 +153,18 @@ def _keys(refund: str, place: int, leg: RefundLeg) -> list[str]:
 # At rest --------------------------------------------------------------------------------------
 
 
-def order_at_rest(
+def all_at_rest(
+    bench: PaymentBench, engine: OrderEngine, orders: Sequence[Order], overpaid: Overpaid
+) -> None:
+    """Nothing is open, nothing is stranded, and orders, books and gateways tell the same."""
+    for order in orders:
+        _order_at_rest(bench, engine, order, overpaid)
+    _charges_at_rest(bench, orders)
+    _books_are_the_gateways(bench, engine)
+    bench.check()
+
+
+def _order_at_rest(
     bench: PaymentBench, engine: OrderEngine, order: Order, overpaid: Overpaid
 ) -> None:
     """Nothing of an order is open, what it says is what the other side has, and an end holds nothing."""
@@ -141,12 +172,9 @@ def order_at_rest(
     live = [a for a in payments.attempts if a.live]
     sure(not live, f"L21: attempts wait for ever: {live}")
     sure(order.closing is None, f"L21: {order.id} closes for ever: {order.closing}")
-    charges = bench.charges()
-    for attempt in payments.attempts:
-        charge = charges.get(attempt.id)
-        if charge is not None:
-            _charge_at_rest(attempt, charge)
     _refunds_at_rest(bench, engine, order)
+    if order.handling.gone:
+        return  # its money and its goods are others'
     kept = _kept_on_purpose(engine, order, overpaid)
     pay_by = order.content.pay_by
     late = pay_by is not None and pay_by < bench.clock.now()
@@ -163,12 +191,39 @@ def order_at_rest(
     sure(goods is None or goods == due, f"L22: {order.id} has ended and holds {goods}")
 
 
-def _charge_at_rest(attempt: Attempt, charge: ChargeSeen) -> None:
-    said = attempt.captured - attempt.returned
-    sure(charge.taken == said, f"L7: {attempt.id} has {charge.taken}, and the order says {said}")
-    held = attempt.to_capture if attempt.state is _S.AUTHORIZED else 0
-    right = charge.held in {held, held + attempt.released}
-    sure(right, f"L22: {attempt.id} holds {charge.held}, and the order says {held}")
+def goods_are_kept(bench: PaymentBench, orders: Sequence[Order]) -> None:
+    """L19, L22: an order that lives has the goods promised that it needs, those of orders that it came from too.
+
+    What is still to be paid for is promised for a time, then no more.
+    """
+    for order in orders:
+        if order.handling.gone or order.handling.released:
+            continue
+        held = bench.goods_held(order)
+        needs = {sku: units for sku, units in order.stock_kept() if units}
+        right = held is None or held == needs or (order.due and _within(held, needs))
+        sure(right, f"L22: {order.id} needs {needs}, {held} is held")
+
+
+def _within(held: Mapping[str, int], needs: Mapping[str, int]) -> bool:
+    return all(units <= needs.get(sku, 0) for sku, units in held.items())
+
+
+def _charges_at_rest(bench: PaymentBench, orders: Sequence[Order]) -> None:
+    """L7, L22: each charge has just what orders say of it, no more and no less."""
+    charges = bench.charges()
+    for name, holders in _holders(orders).items():
+        charge = charges.get(name)
+        if charge is not None:
+            said = _said(holders)
+            sure(charge.taken == said, f"L7: {name} has {charge.taken}, and orders say {said}")
+            held = [
+                a for order, a in holders if not order.handling.gone and a.state is _S.AUTHORIZED
+            ]
+            least = sum([a.to_capture for a in held])
+            most = least + sum([a.released for _, a in holders])
+            right = charge.held in {least, most}
+            sure(right, f"L22: {name} holds {charge.held}, and orders say {least}")
 
 
 def _kept_on_purpose(engine: OrderEngine, order: Order, overpaid: Overpaid) -> int:
@@ -203,7 +258,7 @@ def _refunds_at_rest(bench: PaymentBench, engine: OrderEngine, order: Order) -> 
         sure(done, f"L21: {given.id} has no end")
 
 
-def books_are_the_gateways(bench: PaymentBench, engine: OrderEngine) -> None:
+def _books_are_the_gateways(bench: PaymentBench, engine: OrderEngine) -> None:
     """L9: what stands on the account of a gateway is what the gateway has."""
     has: dict[str, int] = {}
     for charge in bench.charges().values():

@@ -48,6 +48,7 @@ from ordercore.testing.figures import holds as _holds
 from ordercore.testing.figures import same as _same
 from ordercore.testing.regrouping_laws import (
     cut_rows_are_next_to_their_share,
+    handed_over,
     part_reconciles,
     rejoin_inverts,
     split_conserves,
@@ -385,6 +386,9 @@ def amounts_agree(order: Order) -> None:
     content, payments = order.content, order.payments
     _same("L3 quote reconciles", "the total", content.total, sum(r.total for r in content.rows()))
     law = "L6 tender conservation"
+    if order.handling.gone:  # whoever has its money now owes what is owed
+        _same(law, "what is due and owed of an order that is gone", (order.due, order.owed), (0, 0))
+        return
     price = max(0, content.total - payments.refunded_now)
     if order.handling.released or any(r.whole for r in payments.refunds[payments.settled :]):
         price = 0
@@ -479,6 +483,7 @@ def books_tell_the_money(order: Order, entries: Iterable[Entry | Balance]) -> No
     revenue, income and tax, with what is still to be collected, and what was kept): captured, less given
     back, less refunds asked. Until the sale is earned, all of it are advances or deposits. Of an order
     that was adopted only what is in transit is held to this: its books begin in another shop.
+    What an order handed over, when it was split or merged, is in the books of those that have it now.
     """
     law = "L9 books balance"
     sums: dict[AccountKind, int] = {}
@@ -493,11 +498,11 @@ def books_tell_the_money(order: Order, entries: Iterable[Entry | Balance]) -> No
     _same(law, "the sum of the entries", sum(sums.values()), 0)
     if order.handling.adopted:
         return
-    held = _held_outside(payments)
+    held = _held_outside(order)
     for gateway in sorted({*held, *outside}):
         _same(law, f"the balance with {gateway}", outside.get(gateway, 0), held.get(gateway, 0))
     asked = sum(refund.amount - refund.released for refund in payments.refunds)
-    kept = sum(_price_of(a) for a in payments.attempts)
+    kept = sum(_price_of(a) - handed_over(order, a)[0] for a in payments.attempts)
     agreed = sum(
         sums.get(kind, 0)
         for kind in (
@@ -547,11 +552,12 @@ def _transit(payments: Payments) -> int:
     return legs + sum(c.amount for c in payments.compensations if c.status in open_)
 
 
-def _held_outside(payments: Payments) -> dict[str, int]:
+def _held_outside(order: Order) -> dict[str, int]:
     """What came over each gateway by attempts and refunds; below nothing what it holds for the customer."""
     held: dict[str, int] = {}
+    payments = order.payments
     for attempt in payments.attempts:
-        kept = attempt.captured - attempt.returned
+        kept = attempt.captured - attempt.returned - sum(handed_over(order, attempt))
         held[attempt.gateway] = held.get(attempt.gateway, 0) + kept - attempt.charged_back
     for refund in payments.refunds:
         for leg in refund.legs:

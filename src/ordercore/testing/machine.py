@@ -76,9 +76,8 @@ from ordercore.testing.drawing import (
     workers,
 )
 from ordercore.testing.judging import (
-    books_are_the_gateways,
+    all_at_rest,
     moved_once,
-    order_at_rest,
     order_holds,
     sure,
 )
@@ -665,11 +664,10 @@ class PaymentMachine(RuleBasedStateMachine):
         self.the_laws_hold()
         store: Any = bench.store
         sure(not store.parked(10), f"L24: a timer is set aside: {store.parked(10)}")
-        for order in self.orders():
+        orders = self.orders()
+        for order in orders:
             count(f"ends {order.state}")
-            order_at_rest(bench, self.workers[0], order, self.setting.overpaid)
-        books_are_the_gateways(bench, self.workers[0])
-        bench.check()
+        all_at_rest(bench, self.workers[0], orders, self.setting.overpaid)
 
     def _post(self) -> None:
         """Every letter arrives, in its order, until all were heard."""

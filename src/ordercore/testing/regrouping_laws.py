@@ -15,6 +15,7 @@ import attrs
 from ordercore.allocation import share_of_units
 from ordercore.order import Order, OrderContent
 from ordercore.pricing import Funder
+from ordercore.tender.parting import rounding_left
 from ordercore.testing.figures import figures_add_up, holds, same
 
 if TYPE_CHECKING:
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
     from ordercore.goods import LineId
     from ordercore.order.split import Portion
     from ordercore.pricing import Conversion, QuoteCharge, QuoteLine
-    from ordercore.tender import Payments
+    from ordercore.tender import Attempt, Payments
 
 __all__ = [
     "cut_rows_are_next_to_their_share",
+    "handed_over",
     "part_reconciles",
     "rejoin_inverts",
     "split_conserves",
@@ -262,6 +264,13 @@ def _reserved(orders: Iterable[Order]) -> dict[str, int]:
             for sku, units in goods:
                 sums[sku] = sums.get(sku, 0) + units
     return {sku: units for sku, units in sums.items() if units}
+
+
+def handed_over(order: Order, attempt: Attempt) -> tuple[int, int]:
+    """What of an attempt's money went on when its order was split or merged: of the price, and of cash rounding."""
+    if not order.handling.gone or not attempt.firm:
+        return 0, 0
+    return order.payments.left(attempt), rounding_left(order.payments, attempt)
 
 
 def split_conserves(order: Order, parts: Sequence[Portion] | Sequence[Order]) -> None:

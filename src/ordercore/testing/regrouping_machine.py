@@ -1,0 +1,117 @@
+"""The payment machine, over orders that are split, rejoined, merged and taken apart again while they are paid.
+
+It is `ordercore.testing.PaymentMachine` with four more rules: whatever happens to payments happens to orders that
+went apart or became one, with faults, crashes and flows of others in between. No money and no goods may be with
+nobody, nor with two::
+
+    class OurMachine(RegroupingMachine):
+        def open_bench(self, setting: PaymentSetting) -> PaymentBench:
+            return OurBench(setting)
+
+
+    TestRegrouping = OurMachine.TestCase
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import strategies as st
+from hypothesis.stateful import rule
+
+from ordercore.engine.merging import combine, unmerge
+from ordercore.engine.regrouping import rejoin, split
+from ordercore.goods import Manifest
+from ordercore.order.split import ChargeSplit
+from ordercore.party import Actor
+from ordercore.testing.drawing import WHOLE, How, courses, places, workers
+from ordercore.testing.judging import goods_are_kept
+from ordercore.testing.machine import PaymentMachine
+
+if TYPE_CHECKING:
+    from ordercore.order import Order
+
+__all__ = ["RegroupingMachine"]
+
+STAFF = Actor.staff("s1")
+ORDERS_MAX = 12
+"""Most orders of a run: every split and every rejoined part stays in the list."""
+
+
+def _splits(order: Order) -> bool:
+    """It may go apart: something is left to ship."""
+    return not order.handling.gone and sum([units for _, units in order.shippable()]) > 1
+
+
+def _went_apart(order: Order) -> bool:
+    lineage = order.handling.lineage
+    return lineage is not None and bool(lineage.children)
+
+
+def _took_in(order: Order) -> bool:
+    lineage = order.handling.lineage
+    return lineage is not None and bool(lineage.merged) and not lineage.gone
+
+
+def _merges(order: Order) -> bool:
+    return order.state in {"pending_payment", "paid", "awaiting_shipment"}
+
+
+class RegroupingMachine(PaymentMachine):
+    """Orders of one customer that become several, and one again."""
+
+    @rule(w=workers, i=places, cut=st.lists(st.integers(0, 2), min_size=7, max_size=7), how=courses)
+    def split(self, w: int, i: int, cut: list[int], how: How) -> None:
+        """Staff split what is still to leave into two or three orders, unit by unit."""
+        order, key = self.fitting(i, _splits), self.key()
+        if order is None or len(self.orders()) >= ORDERS_MAX:
+            return
+        parts: list[dict[str, int]] = [{}, {}, {}]
+        at = 0
+        for line, units in order.shippable():
+            for _ in range(units):
+                part = parts[cut[at % len(cut)]]
+                part[str(line)] = part.get(str(line), 0) + 1
+                at += 1
+        named = [Manifest.of(part) for part in parts if part]
+        self.go(
+            w, "split", lambda shop: split(shop, order.id, named, ChargeSplit(), key, STAFF), how, key
+        )  # fmt: skip
+
+    @rule(w=workers, i=places, how=courses)
+    def rejoin(self, w: int, i: int, how: How) -> None:
+        """Staff undo a split."""
+        order, key = self.fitting(i, _went_apart), self.key()
+        if order is not None:
+            self.go(w, "rejoin", lambda shop: rejoin(shop, order.id, key, STAFF), how, key)
+
+    @rule(w=workers, cart=places, name=st.sampled_from([0, 0, 1, 2, 4]))
+    def buy(self, w: int, cart: int, name: int) -> None:
+        """The customer buys something else, and nothing goes wrong."""
+        before = len(self.orders())
+        self.place(w, cart, WHOLE)
+        if before < len(self.orders()):
+            self.pay(w, 6, ([], name), WHOLE)
+
+    @rule(w=workers, i=places, j=places, how=courses)
+    def combine(self, w: int, i: int, j: int, how: How) -> None:
+        """Staff put an order to another one."""
+        fits = [order for order in self.orders() if _merges(order)]
+        if not fits or i % 6 == 0:
+            fits = list(self.orders())
+        basic, key = fits.pop(i % len(fits)), self.key()
+        if fits:
+            args = (basic.id, fits[j % len(fits)].id, key, STAFF)
+            self.go(w, "combine", lambda shop: combine(shop, *args), how, key)
+
+    @rule(w=workers, i=places, how=courses)
+    def unmerge(self, w: int, i: int, how: How) -> None:
+        """Staff take out again what was put to an order last."""
+        order, key = self.fitting(i, _took_in), self.key()
+        if order is not None:
+            self.go(w, "unmerge", lambda shop: unmerge(shop, order.id, key, STAFF), how, key)
+
+    def quiet(self) -> None:
+        """All comes to rest; then goods are held for who needs them, and for nobody else."""
+        super().quiet()
+        goods_are_kept(self.bench, self.orders())
