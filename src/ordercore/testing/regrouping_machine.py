@@ -14,7 +14,7 @@ nobody, nor with two::
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
@@ -24,7 +24,7 @@ from ordercore.engine.regrouping import rejoin, split
 from ordercore.goods import Manifest
 from ordercore.order.split import ChargeSplit
 from ordercore.party import Actor
-from ordercore.testing.drawing import WHOLE, How, courses, places, workers
+from ordercore.testing.drawing import WHOLE, How, courses, parts, places, workers
 from ordercore.testing.judging import goods_are_kept
 from ordercore.testing.machine import PaymentMachine
 
@@ -36,6 +36,12 @@ __all__ = ["RegroupingMachine"]
 STAFF = Actor.staff("s1")
 ORDERS_MAX = 12
 """Most orders of a run: every split and every rejoined part stays in the list."""
+
+
+bought_with = st.tuples(
+    st.lists(st.tuples(st.integers(0, 4), parts), max_size=2, unique_by=lambda offer: offer[0]),
+    st.sampled_from([0, 0, 1, 2, 4]),
+)
 
 
 def _splits(order: Order) -> bool:
@@ -54,7 +60,12 @@ def _took_in(order: Order) -> bool:
 
 
 def _merges(order: Order) -> bool:
-    return order.state in {"pending_payment", "paid", "awaiting_shipment"}
+    """It may be put together with another one: nothing has left, its money is settled, it is no part."""
+    if order.state not in {"pending_payment", "paid", "awaiting_shipment"}:
+        return False
+    lineage, payments = order.handling.lineage, order.payments
+    open_ = payments.in_flight or any(a.firm and a.to_capture for a in payments.attempts)
+    return not open_ and not order.delivery.shipments and (lineage is None or not lineage.parent)
 
 
 class RegroupingMachine(PaymentMachine):
@@ -66,14 +77,14 @@ class RegroupingMachine(PaymentMachine):
         order, key = self.fitting(i, _splits), self.key()
         if order is None or len(self.orders()) >= ORDERS_MAX:
             return
-        parts: list[dict[str, int]] = [{}, {}, {}]
+        units_of: list[dict[str, int]] = [{}, {}, {}]
         at = 0
         for line, units in order.shippable():
             for _ in range(units):
-                part = parts[cut[at % len(cut)]]
+                part = units_of[cut[at % len(cut)]]
                 part[str(line)] = part.get(str(line), 0) + 1
                 at += 1
-        named = [Manifest.of(part) for part in parts if part]
+        named = [Manifest.of(part) for part in units_of if part]
         self.go(
             w, "split", lambda shop: split(shop, order.id, named, ChargeSplit(), key, STAFF), how, key
         )  # fmt: skip
@@ -85,13 +96,13 @@ class RegroupingMachine(PaymentMachine):
         if order is not None:
             self.go(w, "rejoin", lambda shop: rejoin(shop, order.id, key, STAFF), how, key)
 
-    @rule(w=workers, cart=places, name=st.sampled_from([0, 0, 1, 2, 4]))
-    def buy(self, w: int, cart: int, name: int) -> None:
+    @rule(w=workers, cart=places, offers=bought_with)
+    def buy(self, w: int, cart: int, offers: Any) -> None:
         """The customer buys something else, and nothing goes wrong."""
         before = len(self.orders())
         self.place(w, cart, WHOLE)
         if before < len(self.orders()):
-            self.pay(w, 6, ([], name), WHOLE)
+            self.pay(w, 6, offers, WHOLE)
 
     @rule(w=workers, i=places, j=places, how=courses)
     def combine(self, w: int, i: int, j: int, how: How) -> None:
