@@ -151,6 +151,16 @@ def test_a_customer_learns_nothing_of_another_ones_order(verb: str) -> None:
     assert caught.value.data == {"order": theirs.id}
 
 
+def test_a_customer_learns_not_what_another_ones_order_became() -> None:
+    """Of an order that was split a stranger does not hear the names of its parts."""
+    world = Merging("standard")
+    _, theirs = of_two(world)
+    world.engine.split(theirs.id, TWO, key="s", by=STAFF)
+    with pytest.raises(NotAllowed) as caught:
+        world.engine.cancel(theirs.id, reason="mine?", key="c", by=MALLORY)
+    assert caught.value.reason == "the order belongs to another customer"
+
+
 def test_a_customer_is_shown_its_own_candidates_alone() -> None:
     """Also where it asks for all orders, and for those that may not be merged."""
     world = Merging("standard")

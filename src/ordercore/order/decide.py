@@ -308,10 +308,6 @@ def _refusal(
     by, handling, lifecycle = situation.by, order.handling, situation.lifecycle
     if handling.sealed and command not in _AFTER_SEALING:
         return Refusal("the order is closed for good: it can only be exported")
-    elsewhere = handling.lineage
-    if elsewhere is not None and elsewhere.gone and command not in _AFTER_REGROUPING:
-        names = ", ".join(elsewhere.children or (elsewhere.into,))
-        return Refusal(f"its goods and its money are with {names}")
     kind, who = by.kind, WHO.get(command)
     if who is not None:
         senders = None
@@ -323,6 +319,10 @@ def _refusal(
             return Refusal(f"a {kind.value} may not do this")
     if kind is _CUSTOMER and by.id != order.content.customer.id:
         return Refusal("the order belongs to another customer")
+    elsewhere = handling.lineage
+    if elsewhere is not None and elsewhere.gone and command not in _AFTER_REGROUPING:
+        names = ", ".join(elsewhere.children or (elsewhere.into,))
+        return Refusal(f"its goods and its money are with {names}")
     if via:
         if via in lifecycle.table[order.state]:
             return None
