@@ -261,6 +261,21 @@ def test_a_chargeback_told_twice_is_booked_once() -> None:
     assert world.books()["chargebacks:wechat"] == 5_000
 
 
+def test_a_chargeback_that_a_statement_told_first_is_booked_once() -> None:
+    """Patched from a statement, and told by a notification afterwards, under the channel's same name of it."""
+    world = World(channel=SayingGateway)
+    (attempt,) = world.paid(CHANNEL).payments.attempts
+    report = world.engine.reconcile("wechat", [row(K.CHARGEBACK, "D1", attempt.id, 5_000)], DAY)
+    world.engine.patch("wechat", report, by=STAFF)
+    world.channel.told = Notification("e1", attempt.id, Chargeback(5_000, 0, "D1", NOON))
+    world.engine.notify("wechat", {}, b"")
+    world.engine.notify("wechat", {}, b"")
+    assert world.books()["chargebacks:wechat"] == 5_000
+    world.channel.told = Notification("e2", attempt.id, Chargeback(5_000, 0, "D2", NOON))
+    world.engine.notify("wechat", {}, b"")
+    assert world.books()["chargebacks:wechat"] == 10_000
+
+
 def test_what_is_paid_out_is_bounded_by_what_is_held() -> None:
     """Payouts under different names add up to the charge at most."""
     world = World()

@@ -15,6 +15,7 @@ from ordercore.engine.flow import call
 from ordercore.engine.shop import RETRIES_MAX, having, load, situation, told
 from ordercore.errors import InvalidInput, Stale
 from ordercore.order import NoteChargeback, decide
+from ordercore.order.events import ChargedBack
 from ordercore.order.rules.booking import chargeable, unrefunded
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from ordercore.order import Order
     from ordercore.party import Actor
 
-__all__ = ["became", "charged_back_by_holders"]
+__all__ = ["became", "charged_back_as", "charged_back_by_holders"]
 
 HOLDERS_MAX = 1_000
 """Most orders that the money of one attempt is looked for in."""
@@ -49,6 +50,20 @@ def became(shop: Shop, order: Order) -> Flow[tuple[Order, ...]]:
                 seen.add(name)
                 waiting.append((yield from load(shop, name)))
     return tuple(found)
+
+
+def charged_back_as(shop: Shop, order: Order, attempt: str, reference: str) -> Flow[int]:
+    """How much is noted as charged back under the channel's name of a dispute, over all orders that bear it."""
+    noted = 0
+    for one in (yield from became(shop, order)):
+        for recorded in (yield from call(shop.store.journal, one.id)):
+            event = recorded.event
+            if isinstance(event, ChargedBack) and (event.attempt, event.reference) == (
+                attempt,
+                reference,
+            ):
+                noted += event.amount
+    return noted
 
 
 class _Sharing:

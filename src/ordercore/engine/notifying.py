@@ -16,7 +16,7 @@ from ordercore.clock import SystemClock
 from ordercore.engine.answers import chargeback_told_well, parsed, readable, told_well
 from ordercore.engine.discharging import discharge, looked_up, order_of_key
 from ordercore.engine.flow import call
-from ordercore.engine.holders import charged_back_by_holders
+from ordercore.engine.holders import charged_back_as, charged_back_by_holders
 from ordercore.engine.promises import release
 from ordercore.engine.recording import answered
 from ordercore.engine.shop import digest, having, load, record
@@ -162,7 +162,12 @@ def _charged_back(
     by: Actor,
 ) -> Flow[None]:
     """Record a chargeback. Letters come in any order: where it takes back more than is known to have been taken,
-    the channel is asked first what became of the payment (law L10)."""
+    the channel is asked first what became of the payment (law L10). A statement may have told of it before."""
+    if outcome.reference:
+        noted = yield from charged_back_as(shop, order, attempt.id, outcome.reference)
+        if noted == outcome.amount:
+            _LOG.info("order %s: %s is charged back already", order.id, outcome.reference)
+            return
     pulled: Change | None = None
     if outcome.amount > attempt.captured - attempt.returned - attempt.charged_back:
         found = yield from looked_up(shop, order, attempt)
