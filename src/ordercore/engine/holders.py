@@ -15,8 +15,8 @@ from ordercore.engine.flow import call
 from ordercore.engine.shop import RETRIES_MAX, having, load, situation, told
 from ordercore.errors import InvalidInput, Stale
 from ordercore.order import NoteChargeback, decide
-from ordercore.order.events import ChargedBack
 from ordercore.order.rules.booking import chargeable, unrefunded
+from ordercore.tender.events import ChargedBack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
