@@ -28,7 +28,7 @@ from ordercore.engine.flow import Flow, Step
 from ordercore.engine.shelves import PLACED
 from ordercore.engine.sourcing import Network, Routed, take_route
 from ordercore.errors import InvalidInput, InvalidPolicy, StoreError
-from ordercore.fulfillment import ParcelState
+from ordercore.fulfillment import ParcelGroup, ParcelState
 from ordercore.fulfillment.carriage import Rate, Service, WeightStep, Zone
 from ordercore.fulfillment.routing import RouteWeights
 from ordercore.fulfillment.source import Source
@@ -73,6 +73,34 @@ def test_the_promise_stands_where_the_route_sends_from() -> None:
     assert (parcel.source, parcel.service, parcel.estimate) == ("south", "post", 500)
     assert parcel.reasons
     assert world.stock.free("SKU-1") == 9
+
+
+def test_the_promise_follows_a_plan_by_hand() -> None:
+    """A parcel that people plan from a source takes its units from there, as far as it has them."""
+    world = sourced({"north": everywhere("north")["north"], "south": {"SKU-1": 5, "SKU-2": 0}})
+    order = world.paid()
+    groups = [
+        ParcelGroup(Manifest.of({"1": 1, "2": 1}), "south"),
+        ParcelGroup(Manifest.of({"3": 1})),
+    ]
+    world.engine.plan_parcels(order.id, groups, key="p")
+    there = {("south", "SKU-1", 1), ("north", "SKU-2", 1), ("north", "SKU-3", 1)}
+    assert placed_at(world, order) == there
+    world.engine.plan_parcels(order.id, groups, key="p")
+    assert placed_at(world, order) == there
+    assert world.store.backlog(world.clock.now()).due == 0
+
+
+def test_in_the_hosts_transaction_the_promise_follows_a_plan_at_the_next_sweep() -> None:
+    """A keeper is somebody else's: nothing of it moves before the plan is committed."""
+    world = sourced(everywhere("north", "south"))
+    order = world.paid()
+    world.store.joined = True
+    world.engine.plan_parcels(order.id, [ParcelGroup(Manifest.of({"1": 1}), "south")], key="p")
+    assert {place for place, _, _ in placed_at(world, order)} == {"north"}
+    world.store.joined = False
+    world.engine.sweep()
+    assert ("south", "SKU-1", 1) in placed_at(world, order)
 
 
 def test_a_preview_moves_nothing() -> None:

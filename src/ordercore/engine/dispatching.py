@@ -14,7 +14,9 @@ from ordercore.change import Receipt
 from ordercore.engine.flow import call
 from ordercore.engine.fulfilling import advance, ship_goods
 from ordercore.engine.placing import checked_key
-from ordercore.engine.shop import digest, load, once, record
+from ordercore.engine.promises import release
+from ordercore.engine.shelves import PLACED
+from ordercore.engine.shop import digest, load, once, owing, record
 from ordercore.errors import (
     InvalidInput,
     NotAllowed,
@@ -52,6 +54,7 @@ from ordercore.order.parcels import (
     RedirectParcel,
 )
 from ordercore.party import Actor, ActorKind, Address
+from ordercore.ports import SourcedStock
 from ordercore.value import value
 
 if TYPE_CHECKING:
@@ -169,14 +172,27 @@ def plan(
     key: str,
     by: Actor,
 ) -> Flow[Order]:
-    """Plan parcels, one for each group; their names follow from the key."""
+    """Plan parcels, one for each group; their names follow from the key.
+
+    Where the keeper knows its sources, the promise to the order follows to those of the parcels.
+    """
     if isinstance(groups, SplitProposal):
         groups = parcel_groups(groups)
     if not isinstance(groups, list | tuple):
         raise InvalidInput("groups are a list: write [ParcelGroup(goods)]", path="groups")
     command = PlanParcels(f"{order_id}/p-{checked_key(key)}", tuple(groups))
     content = "|".join([_text_of(group) for group in groups])
-    return advance(shop, order_id, command, content, key, by)
+    if not isinstance(shop.stock, SourcedStock):
+        return (yield from advance(shop, order_id, command, content, key, by))
+    order = yield from load(shop, order_id)
+    receipt = Receipt(order.shop, key, "PlanParcels", digest(order_id, content), order_id)
+    after, made = yield from once(
+        shop, order, receipt, by, lambda _now: command, lambda change: owing(change, PLACED)
+    )
+    # a keeper that is not in the host's transaction moves when that is committed, at the next sweep
+    if made is not None and (shop.stock.joins or not shop.store.joined):
+        yield from release(shop, made)
+    return after
 
 
 def pick(

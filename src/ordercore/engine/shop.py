@@ -399,10 +399,11 @@ def once(
     receipt: Receipt,
     by: Actor,
     make: Callable[[Order], Command],
+    complete: Callable[[Change], Change] | None = None,
 ) -> Flow[tuple[Order, Change | None]]:
     """Decide and commit a command under its key; a repeated key has no second effect.
 
-    The receipt is looked up only when the command is refused or its key is taken:
+    ``complete`` adds to a change what goes with it. The receipt is looked up only when the command is refused or its key is taken:
     the usual way costs no extra read. Returns the order and the change, ``None`` for a repeat.
     """
     tries = 0
@@ -420,6 +421,8 @@ def once(
             )  # fmt: skip
             if _codes_of(order) and _coupons_back(made):
                 made = owing(made, COUPONS)
+            if complete is not None:
+                made = complete(made)
             yield _new(Step, (shop.store.commit, ((made,),), None))
         except Stale:
             tries += 1
