@@ -12,6 +12,7 @@ and an order is built from dozens of values.
 from __future__ import annotations
 
 import os
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
 
 import attrs
@@ -25,19 +26,44 @@ CHECKED = os.environ.get("ORDERCORE_CHECKED") == "1"
 
 _decorate: Callable[[type], type]
 if CHECKED:
-    _decorate = attrs.define(slots=True, frozen=True, eq=True, order=False, repr=False)
+    _decorate = attrs.define(slots=True, frozen=True, eq=False, order=False, repr=False)
 else:
-    _decorate = attrs.define(slots=True, unsafe_hash=True, eq=True, order=False, repr=False)
+    _decorate = attrs.define(slots=True, eq=False, order=False, repr=False)
+
+
+# What attrs would write and compile for each value is here a function around one that reads the fields: a seventh of
+# the import is saved, and fields that are the same object need not be compared.
 
 
 def _shown(self: Any) -> str:
-    """The class and its fields, as attrs would show them; one function for all values,
-    because writing and compiling one for each takes a tenth of the import."""
+    """The class and its fields, as attrs would show them; one function for all values."""
     cls = type(self)
     fields = (
         f"{field.name}={getattr(self, field.name)!r}" for field in cls.__attrs_attrs__ if field.repr
     )
     return f"{cls.__qualname__}({', '.join(fields)})"
+
+
+def _read(names: list[str]) -> Callable[[Any], Any]:
+    """What reads these fields of a value, at the speed of C."""
+    return attrgetter(*names) if names else type
+
+
+def _equal(fields: Callable[[Any], Any]) -> Callable[[Any, object], bool]:
+    def __eq__(self: Any, other: object) -> bool:  # noqa: N807 - it becomes the method
+        if other.__class__ is not self.__class__:
+            return NotImplemented
+        same: bool = fields(self) == fields(other)
+        return same
+
+    return __eq__
+
+
+def _hashed(fields: Callable[[Any], Any]) -> Callable[[Any], int]:
+    def __hash__(self: Any) -> int:  # noqa: N807 - it becomes the method
+        return hash(fields(self))
+
+    return __hash__
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(attrs.field,))
@@ -47,7 +73,14 @@ def value(cls: type[C]) -> type[C]:
     Fields are checked at the edge of the library, not in constructors:
     a constructor runs again on every change and on every load.
     """
-    made = _decorate(cls)
-    if "__repr__" not in vars(cls):
-        made.__repr__ = _shown  # type: ignore[assignment]
-    return made
+    made: Any = _decorate(cls)
+    own, fields = vars(cls), made.__attrs_attrs__
+    if "__repr__" not in own:
+        made.__repr__ = _shown
+    if "__eq__" not in own:
+        made.__eq__ = _equal(_read([f.name for f in fields if f.eq]))
+        made.__hash__ = _hashed(
+            _read([f.name for f in fields if (f.eq if f.hash is None else f.hash)])
+        )
+    found: type[C] = made
+    return found
