@@ -194,6 +194,42 @@ def test_l23_fields_that_came_later_still_read(path: Path) -> None:
         assert codec.encode_event(codec.decode_event(name, schema, text)) == text
 
 
+def _told(thing: Any, seen: dict[type, set[str]]) -> None:
+    """Note of each class which fields say something, at any depth."""
+    if attrs.has(type(thing)):
+        told = seen.setdefault(type(thing), set())
+        for field in attrs.fields(type(thing)):
+            found, default = getattr(thing, field.name), field.default
+            if isinstance(default, attrs.Factory):  # type: ignore[arg-type]
+                default = default.factory()
+            if default is attrs.NOTHING or found != default:
+                told.add(field.name)
+            _told(found, seen)
+    elif isinstance(thing, tuple):
+        for one in thing:
+            _told(one, seen)
+
+
+def test_l23_every_field_stands_in_a_stored_document() -> None:
+    """A field that is left out where it holds its default has a document in which it holds something else."""
+    seen: dict[type, set[str]] = {}
+    for path in STORED.glob("*/*.json"):
+        name, schema = path.stem.partition("+")[0], int(path.parent.name)
+        text = path.read_text("utf-8").rstrip("\n")
+        if name == "order":
+            _told(codec.decode_order(text), seen)
+        else:
+            _told(codec.decode_event(name, schema, text), seen)
+    missing = {
+        f"{cls.__name__}.{field.name}"
+        for cls, told in seen.items()
+        for field in attrs.fields(cls)
+        if field.init and field.name not in told
+    }
+    assert missing == set()
+    assert len(seen) > len(EVENTS)
+
+
 def test_fields_of_money_that_older_documents_lack_are_what_was_true_then() -> None:
     """An attempt, a refund and a plan from before money could be held were taken at once, by their own way."""
     payments = codec.decode_order(stored(1, "order")).payments
