@@ -6,7 +6,7 @@ It adds, subtracts and compares like a multiset, and never goes negative.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NewType
+from typing import TYPE_CHECKING, Any, NewType
 
 from ordercore.errors import InvalidManifest, InvalidQuantity
 from ordercore.value import value
@@ -51,9 +51,17 @@ class Manifest:
     @classmethod
     def of(cls, units: Mapping[str, int] | Iterable[tuple[str, int]], path: str = "") -> Manifest:
         """Check and build; raises `InvalidManifest` for a line named twice, `InvalidQuantity`."""
-        pairs = units.items() if hasattr(units, "items") else units
         seen: dict[LineId, Quantity] = {}
+        rows: Any = units
+        try:
+            pairs = [(line, number) for line, number in getattr(rows, "items", lambda: rows)()]
+        except (TypeError, ValueError):
+            reason = 'goods are units by line: write Manifest.of({"1": 2})'
+            raise InvalidManifest(reason, path=path) from None
         for line, number in pairs:
+            if not isinstance(line, str):
+                reason = f"a line is named by its id, a text, not {type(line).__name__}"
+                raise InvalidManifest(reason, path=path)
             if line in seen:
                 raise InvalidManifest(f"line {line!r} is named twice", path=path, line=line)
             seen[LineId(line)] = quantity(number, f"{path}[{line}]" if path else f"[{line}]")

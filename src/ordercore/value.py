@@ -79,6 +79,7 @@ def value(cls: type[C]) -> type[C]:
         made.__repr__ = _shown
     if "__eq__" not in own:
         made.__eq__ = _equal(_read([f.name for f in fields if f.eq]))
+    if own.get("__hash__") is None:
         made.__hash__ = _hashed(
             _read([f.name for f in fields if (f.eq if f.hash is None else f.hash)])
         )

@@ -102,3 +102,11 @@ def test_a_bad_cart_names_its_order(capsys: Out, tmp_path: Path) -> None:
     cart["lines"][0]["unit_price"] = "cheap"
     assert main(["merge", changed(tmp_path, added={"cart": cart})]) != 0
     assert "added.cart.lines[0].unit_price" in capsys.readouterr().err
+
+
+def test_a_cart_that_has_no_price_names_its_order(capsys: Out, tmp_path: Path) -> None:
+    """What only pricing finds is told in the same way."""
+    cart = json.loads(Path(ORDERS).read_text())["added"]["cart"]
+    cart["lines"][0]["quantity"] = -1
+    assert main(["merge", changed(tmp_path, added={"cart": cart})]) != 0
+    assert "at added.cart.lines[0].quantity" in capsys.readouterr().err

@@ -77,7 +77,7 @@ def test_goods_that_are_short_are_named(tmp_path: Path, capsys: Out) -> None:
     given["lines"][0]["quantity"] = 99
     assert routed(tmp_path, given) == 2
     line = complaint(capsys)
-    assert "out_of_stock at items: 99 units of 'LAMP' are asked for, 55 are there" in line
+    assert "out_of_stock at lines: 99 units of 'LAMP' are asked for, 55 are there" in line
 
 
 def _without(given: dict[str, Any]) -> None:
@@ -120,9 +120,19 @@ def _steps(given: dict[str, Any]) -> None:
     given["services"][0]["rates"][0]["steps"] = {}
 
 
+def _units(given: dict[str, Any]) -> None:
+    given["lines"][0]["quantity"] = -3
+
+
+def _twice(given: dict[str, Any]) -> None:
+    given["lines"].append(given["lines"][0])
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
+        (_units, "at lines[0].quantity"),
+        (_twice, "].line"),
         (_without, "at lines[0].sku: it is missing"),
         (_unknown, "at sources[1].tint: unknown key"),
         (_float, "at lines[0].weight_grams: it is a whole number, not a float"),

@@ -137,6 +137,7 @@ def test_an_assignment_that_is_wrong_is_told_in_one_line(
     assert told.out == ""
     (line,) = told.err.splitlines()
     assert words in line
+    assert "who.json" in line
 
 
 def test_rules_that_are_wrong_are_told_by_their_path(tmp_path: Path, capsys: Out) -> None:

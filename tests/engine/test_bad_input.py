@@ -10,6 +10,7 @@ import pytest
 from tests.engine.world import CHANNEL, SHOPPER, STAFF, World
 
 from ordercore import (
+    Actor,
     Cart,
     CartLine,
     InvalidInput,
@@ -37,8 +38,10 @@ from ordercore.errors import (
     UnknownCurrency,
     UnknownLifecycle,
 )
+from ordercore.fulfillment import ParcelGroup
 from ordercore.goods import LineId
 from ordercore.ledger import AccountKind, Entry
+from ordercore.order import ChangeQuantity
 from ordercore.party import SYSTEM
 
 ABOVE = (tenders.Balance(Money("270.00", "CNY"), "c1"), *CHANNEL)
@@ -52,6 +55,64 @@ VERBS: dict[str, Callable[[World, str, str], Any]] = {
     "cancel": lambda w, o, k: w.engine.cancel(o, reason="no", key=k, by=SHOPPER),
     "refund": lambda w, o, k: w.engine.refund(o, reason="no", key=k, by=STAFF),
 }
+
+
+NOBODY: dict[str, Callable[[World, str], Any]] = {
+    "place": lambda w, _: w.engine.place(w.quote(), key="k", by="kim"),  # type: ignore[arg-type]
+    "pay": lambda w, o: w.engine.pay(o, CHANNEL, key="k", by="kim"),  # type: ignore[arg-type]
+    "accept": lambda w, o: w.engine.accept(o, key="k", by="kim"),  # type: ignore[arg-type]
+    "ship": lambda w, o: w.engine.ship(o, key="k", by="kim"),  # type: ignore[arg-type]
+    "cancel": lambda w, o: w.engine.cancel(o, reason="no", key="k", by="kim"),  # type: ignore[arg-type]
+    "refund": lambda w, o: w.engine.refund(o, reason="no", key="k", by="kim"),  # type: ignore[arg-type]
+    "amend": lambda w, o: w.engine.amend(o, [ChangeQuantity("1", 2)], key="k", by="kim"),  # type: ignore[arg-type]
+    "note": lambda w, o: w.engine.note(o, "text", key="k", by="kim"),  # type: ignore[arg-type]
+    "split": lambda w, o: w.engine.split(o, [], key="k", by="kim"),  # type: ignore[arg-type]
+    "preview_split": lambda w, o: w.engine.preview_split(o, [], by="kim"),  # type: ignore[arg-type]
+    "propose_split": lambda w, o: w.engine.propose_split(o, by="kim"),  # type: ignore[arg-type]
+    "rejoin": lambda w, o: w.engine.rejoin(o, key="k", by="kim"),  # type: ignore[arg-type]
+    "combine": lambda w, o: w.engine.combine(o, o, key="k", by="kim"),  # type: ignore[arg-type]
+    "preview_combine": lambda w, o: w.engine.preview_combine(o, o, by="kim"),  # type: ignore[arg-type]
+    "merge_candidates": lambda w, _: w.engine.merge_candidates(by="kim"),  # type: ignore[arg-type]
+    "plan_parcels": lambda w, o: w.engine.plan_parcels(
+        o,
+        [ParcelGroup(Manifest.of({"1": 1}))],
+        key="k",
+        by="kim",  # type: ignore[arg-type]
+    ),
+    "issue_pickup_code": lambda w, o: w.engine.issue_pickup_code(o, store="s", key="k", by="kim"),  # type: ignore[arg-type]
+    "kind": lambda w, o: w.engine.accept(o, key="k", by=Actor("staff", "kim")),  # type: ignore[arg-type]
+}
+"""Calls by nobody: a name is no actor."""
+
+
+@pytest.mark.parametrize("verb", list(NOBODY))
+def test_l24_who_acts_is_an_actor(verb: str) -> None:
+    """A name, or a kind in a text, is refused by its path, and nothing is written."""
+    world = World()
+    order = world.paid()
+    before = world.snapshot()
+    with pytest.raises(InvalidInput) as caught:
+        NOBODY[verb](world, order.id)
+    assert caught.value.path == "by"
+    assert world.snapshot() == before
+
+
+def test_l24_what_is_placed_is_a_quote_and_what_is_searched_for_a_query() -> None:
+    """The caller is told, not the store blamed."""
+    engine: Any = World().engine
+    with pytest.raises(InvalidInput) as caught:
+        engine.place("quote", key="k", by=SHOPPER)
+    assert caught.value.path == "quote"
+    with pytest.raises(InvalidInput) as caught:
+        engine.merge_candidates("ada", by=STAFF)
+    assert caught.value.path == "query"
+
+
+@pytest.mark.parametrize("units", ["1", {1: 1}, 7, None, [("1",)], [1]])
+def test_l24_goods_are_units_by_line(units: Any) -> None:
+    """What is no such table is refused by the library's own error."""
+    with pytest.raises(InvalidManifest):
+        Manifest.of(units)
 
 
 def told(error: OrdercoreError) -> None:

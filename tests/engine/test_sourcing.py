@@ -409,7 +409,10 @@ def test_a_source_that_came_short_is_not_asked_again() -> None:
     (other,) = {"north", "south"} - {parcel.source}
     assert sources_of(world, order) == {parcel.source, other}
     assert at_rest(world, order)
-    with pytest.raises(OutOfStock):
+    assert world.engine.route(order.id, NETWORK).refusals[0].why == (
+        "has none of the goods; a pick came short of 'SKU-1'"
+    )
+    with pytest.raises(OutOfStock, match=f"a pick came short of 'SKU-1' at {parcel.source}"):
         world.engine.route(order.id, NETWORK, rejected=(other,))
 
 

@@ -32,6 +32,7 @@ from ordercore.errors import (
     KeyReused,
     NotAllowed,
 )
+from ordercore.fulfillment import ParcelGroup
 from ordercore.order import ChangeAddress, ChangeQuantity, CommandKind
 from ordercore.order.split import ChargeShare, ChargeSplit, SplitPart
 from ordercore.pricing import Presale
@@ -362,6 +363,18 @@ def test_l13_the_same_key_splits_once() -> None:
     assert again.children[0].state == "awaiting_shipment"
     with world.refused(KeyReused):
         world.engine.split(order.id, APART, key="s", by=STAFF)
+
+
+def test_a_part_that_is_in_work_is_named_when_it_cannot_be_rejoined() -> None:
+    """What a part itself refuses is told with its number."""
+    world = SplitWorld()
+    order = paid(world)
+    child = world.engine.accept(parted(world, order).children[1].id, key="a")
+    goods = Manifest.of({line.id: line.quantity for line in child.lines})
+    now = world.engine.plan_parcels(child.id, [ParcelGroup(goods)], key="p")
+    world.engine.pick(child.id, now.delivery.parcels[0].id, key="pick")
+    with pytest.raises(NotAllowed, match=f"^part {child.number}: a parcel is packed or booked"):
+        world.engine.rejoin(order.id, key="j", by=STAFF)
 
 
 def test_l13_the_same_key_rejoins_once() -> None:

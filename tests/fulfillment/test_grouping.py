@@ -126,6 +126,26 @@ def test_goods_go_apart_by_what_their_line_says(by: SplitBy, attribute: str) -> 
     assert split(order, KeepApart("x", by)) == [{"1": 1, "4": 1}, {"2": 1}, {"3": 1}]
 
 
+def test_a_group_knows_its_source_by_assignment_or_by_what_its_lines_say() -> None:
+    """An assignment comes before the attribute; where units stand at several sources there is no one source."""
+    order = [
+        item("1", warehouse="a"),
+        item("2", warehouse="b"),
+        item("3"),
+        item("4", warehouse="b"),
+    ]
+    rule = KeepApart("x", SplitBy.WAREHOUSE)
+    assert [group.source for group in propose(order, policy(rule), HOME).groups] == ["a", "b", ""]
+    placed = [Placement("c", line="2"), Placement("a", line="3")]
+    found = propose(order, policy(rule), HOME, placed)
+    assert [(group.source, sorted(group.goods.as_dict())) for group in found.groups] == [
+        ("a", ["1", "3"]),
+        ("c", ["2"]),
+        ("b", ["4"]),
+    ]
+    assert [group.sources for group in propose(order, policy(), HOME).groups] == [("a", "b")]
+
+
 def test_goods_go_apart_by_merchant_and_origin() -> None:
     """Whose goods they are and where they were made stand in fields of their own."""
     one = Item(LineId("1"), Sku("A"), 1, merchant="tea-house", customs=Customs("61", "CN"))

@@ -21,6 +21,7 @@ from ordercore.value import value
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ordercore.engine import OrderEngine
     from ordercore.engine.merging import Combination
     from ordercore.order import Order
     from ordercore.quotation import CartDocument
@@ -94,6 +95,18 @@ def _read(path: Path) -> _Document:
     )
 
 
+def _placed(engine: OrderEngine, told: _Document, key: str) -> Order:
+    """The order as the document tells of it; what is wrong is told by its place there."""
+    side = told.basic if key == "basic" else told.added
+    try:
+        quote = engine.quote(side.cart.cart)
+    except OrdercoreError as error:
+        raise error.at(key if error.path.startswith("cart") else f"{key}.cart") from None
+    return standing(
+        engine, quote, key, paid=side.paid, state=side.state, lifecycle=told.lifecycle
+    )  # fmt: skip
+
+
 def merge_orders(path: Path, policies: Path | None, *, as_json: bool, with_reasons: bool) -> int:
     """Place both as they stand, and print what they come to as one; the exit code is 1 where they stay two."""
     given = Policies() if policies is None else Policies.load(policies)
@@ -101,13 +114,7 @@ def merge_orders(path: Path, policies: Path | None, *, as_json: bool, with_reaso
         told = _read(path)
         at = told.basic.cart.at or told.added.cart.at or SystemClock().now()
         engine = desk(told.basic.cart.policies(given), at, told.lifecycle)
-        basic, added = [
-            standing(
-                engine, engine.quote(side.cart.cart), key, paid=side.paid, state=side.state,
-                lifecycle=told.lifecycle,
-            )
-            for key, side in (("basic", told.basic), ("added", told.added))
-        ]  # fmt: skip
+        basic, added = _placed(engine, told, "basic"), _placed(engine, told, "added")
         against = merge_refusals(basic, added, engine.shop.policies.merging)
         try:
             found = engine.preview_combine(basic.id, added.id, by=CLERK, overrule=told.overrule)

@@ -30,6 +30,8 @@ def route_document(path: Path, *, as_json: bool, with_reasons: bool) -> None:
     try:
         found = route(read_problem(path))
     except OrdercoreError as error:
+        if error.path.startswith("items"):  # the document calls them lines
+            error.path = "lines" + error.path.removeprefix("items")
         error.data.setdefault("source", str(path))
         raise
     if as_json:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from ordercore.fulfillment.proposal import Group, GroupReason, SplitProposal
+    from ordercore.fulfillment.proposal import GroupReason, SplitProposal
     from ordercore.pricing import Quote
 
 __all__ = ["GroupPrice", "part_prices", "split_order"]
@@ -67,7 +67,8 @@ def split_order(
         prices = part_prices(mine, found, proposal)
     except OrdercoreError as error:
         error.path = error.path.removeprefix("cart.")
-        error.data.setdefault("source", str(order))
+        wrong = assignment if error.path.startswith("assignment") else order
+        error.data.setdefault("source", str(wrong))
         raise
     if as_json:
         sys.stdout.write(json_text(_plain(found, proposal, prices, with_reasons=with_reasons)))
@@ -116,10 +117,6 @@ def part_prices(policies: Policies, found: Quote, proposal: SplitProposal) -> li
     ]
 
 
-def _sources(group: Group) -> list[str]:
-    return list(dict.fromkeys([placed.source for placed in group.placed if placed.source]))
-
-
 # Tables ---------------------------------------------------------------------------------------
 
 
@@ -129,7 +126,7 @@ def _groups(found: Quote, proposal: SplitProposal, prices: list[GroupPrice]) -> 
 
     rows = [
         (
-            group.name, ", ".join(_sources(group)), str(group.goods.total()),
+            group.name, ", ".join(group.sources), str(group.goods.total()),
             str(group.weight_grams), text(price.list_amount), text(-price.discount),
             text(price.net), text(price.tax), text(price.total),
         )
@@ -187,7 +184,7 @@ def _plain(
         plain = {
             "name": group.name,
             "goods": dict(group.goods.items),
-            "sources": _sources(group),
+            "sources": group.sources,
             "weight_grams": group.weight_grams,
             "list_amount": text(price.list_amount),
             "discount": text(price.discount),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ordercore.clock import SystemClock
 from ordercore.engine.shop import Shop, situation
-from ordercore.errors import InvalidPolicy
+from ordercore.errors import InvalidInput, InvalidPolicy
 from ordercore.identity import SystemIds
 from ordercore.lifecycle import Lifecycles
 from ordercore.order import (
@@ -15,6 +15,7 @@ from ordercore.order import (
     allowed_events,
 )
 from ordercore.policy import Policies
+from ordercore.pricing import Quote
 from ordercore.timeout import check_rules
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
         TaxSource,
         VatIds,
     )
-    from ordercore.pricing import Quote
 
 __all__ = ["Verbs"]
 
@@ -150,6 +150,8 @@ class Verbs:
 
     def _chart(self, quote: Quote, lifecycle: str) -> str:
         """The lifecycle of an order that is placed: as it is named, else by its kind."""
+        if type(quote) is not Quote:
+            raise InvalidInput("it is what quote() gave", path="quote")
         if lifecycle:
             return lifecycle
         if quote.cart.presale is not None:

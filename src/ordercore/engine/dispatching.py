@@ -158,10 +158,8 @@ def parcel_groups(proposal: SplitProposal) -> tuple[ParcelGroup, ...]:
     """A parcel for each group of a proposal, for its reasons; from its source where it has one."""
     found = []
     for group in proposal.groups:
-        sources = {placed.source for placed in group.placed if placed.source}
-        source = sources.pop() if len(sources) == 1 else ""
         reasons = tuple([reason.text for reason in group.reasons])
-        found.append(ParcelGroup(group.goods, source, reasons=reasons))
+        found.append(ParcelGroup(group.goods, group.source, reasons=reasons))
     return tuple(found)
 
 

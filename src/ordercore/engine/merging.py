@@ -19,6 +19,7 @@ from ordercore.engine.regrouping import Together, asked, made, owned, step, writ
 from ordercore.engine.shop import (
     AMENDED,
     COUPONS,
+    acting,
     checked_texts,
     digest,
     load,
@@ -494,6 +495,7 @@ def candidates(
     Where that may not be, but the other way round may, the other way round. With ``refused`` also those that
     may not be merged, with every reason. A customer sees its own orders alone.
     """
+    acting(by)
     by_customer: dict[tuple[str, str, str], list[MergeSide]] = {}
     for count, order in enumerate(orders):
         if count >= CANDIDATES_MAX:
@@ -521,7 +523,9 @@ def found_candidates(
     shop: Shop, query: OrderQuery | None, by: Actor, *, refused: bool
 ) -> Flow[tuple[Candidate, ...]]:
     """The same among the orders that a query finds; by default the last ones placed."""
-    whose = by.id if by.kind is ActorKind.CUSTOMER else ""
+    whose = by.id if acting(by).kind is ActorKind.CUSTOMER else ""
+    if query is not None and type(query) is not OrderQuery:
+        raise InvalidInput("a search is an OrderQuery", path="query")
     wanted = OrderQuery(customer=whose, limit=CANDIDATES_MAX) if query is None else query
     orders = yield from call(shop.store.find, wanted)
     return candidates(orders, shop, by, refused=refused)

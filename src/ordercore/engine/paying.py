@@ -11,6 +11,7 @@ from ordercore.engine.discharging import discharge, pull
 from ordercore.engine.flow import call
 from ordercore.engine.placing import checked_key
 from ordercore.engine.shop import (
+    acting,
     checked_goods,
     decided,
     digest,
@@ -165,6 +166,7 @@ def owned(offers: Sequence[Tender], order: Order, by: Actor) -> tuple[Tender, ..
     """
     if not isinstance(offers, list | tuple):
         raise InvalidTenders("tenders are a list: write [tenders.Channel(...)]", path="tenders")
+    acting(by)
     owner = order.content.customer.id
     found: list[Tender] = []
     for i, offer in enumerate(offers):

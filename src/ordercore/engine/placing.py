@@ -9,7 +9,16 @@ from ordercore.clock import utc
 from ordercore.engine.flow import Step, call
 from ordercore.engine.promises import final_at_once, promised_first, release
 from ordercore.engine.quoting import quote_cart
-from ordercore.engine.shop import AMENDED, COUPONS, digest, owing, repeated, text_digest, told
+from ordercore.engine.shop import (
+    AMENDED,
+    COUPONS,
+    acting,
+    digest,
+    owing,
+    repeated,
+    text_digest,
+    told,
+)
 from ordercore.errors import (
     CouponUnavailable,
     InsideTransaction,
@@ -148,6 +157,7 @@ def codes_of(quote: Quote) -> tuple[str, ...]:
 
 def _owner(quote: Quote, by: Actor) -> Party:
     """Who the order belongs to: the cart's customer, or the customer who places it."""
+    acting(by)
     customer = quote.cart.customer
     if by.kind is not ActorKind.CUSTOMER or by.id == customer.id:
         return customer

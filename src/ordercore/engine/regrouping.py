@@ -15,6 +15,7 @@ from ordercore.engine.placing import checked_key
 from ordercore.engine.promises import release, settle_promises
 from ordercore.engine.shop import (
     RETRIES_MAX,
+    acting,
     checked_texts,
     decided,
     digest,
@@ -118,7 +119,7 @@ def made(
 
 def owned(order: Order, by: Actor) -> None:
     """Refuse a customer another one's order, before anything is told of it: not even its state."""
-    if by.kind is ActorKind.CUSTOMER and by.id != order.content.customer.id:
+    if acting(by).kind is ActorKind.CUSTOMER and by.id != order.content.customer.id:
         raise NotAllowed("the order belongs to another customer", order=order.id)
 
 
@@ -180,7 +181,7 @@ def parts_of(
             [
                 SplitPart(
                     group.name, group.goods, tuple([reason.text for reason in group.reasons]),
-                    group.placed[0].source if len({p.source for p in group.placed}) == 1 else "",
+                    group.source,
                 )
                 for group in parts.groups
             ]
@@ -469,7 +470,11 @@ def rejoin(shop: Shop, order_id: str, key: str, by: Actor) -> Flow[Order]:
         for child in children:
             _check_part(child)
             command = MergeInto(now.id, now.number, "rejoin")
-            decision = yield from step(shop, child, command, by)
+            try:
+                decision = yield from step(shop, child, command, by)
+            except NotAllowed as error:
+                error.reason = f"part {child.number}: {error.reason}"
+                raise
             changes.append(made(shop, child, decision, by, "MergeInto"))
         state = min([child.state for child in children], key=lambda name: ranks.get(name, 0))
         own = tuple([(child.id, _own_payments(now, child)) for child in children])

@@ -42,7 +42,7 @@ from ordercore.order import (
 )
 from ordercore.order.commands import AnswerWaybill, TrackParcel
 from ordercore.order.decide import RULES
-from ordercore.party import ActorKind
+from ordercore.party import Actor, ActorKind
 from ordercore.tender import AttemptState, Outcome, OutcomeStatus
 from ordercore.tender.events import RefundRequested
 from ordercore.timeout import Timer, TimerKey, TimerKind
@@ -57,7 +57,6 @@ if TYPE_CHECKING:
     from ordercore.identity import IdSource
     from ordercore.lifecycle import Lifecycle, Lifecycles
     from ordercore.order import Command, Decision, Order
-    from ordercore.party import Actor
     from ordercore.policy import Policies
     from ordercore.ports import (
         Carrier,
@@ -78,6 +77,7 @@ __all__ = [
     "COUPONS",
     "RETRIES_MAX",
     "Shop",
+    "acting",
     "checked_texts",
     "digest",
     "load",
@@ -192,8 +192,16 @@ def checked_texts(command: Command) -> Command:
     return command
 
 
+def acting(by: Actor) -> Actor:
+    """Who acts; raises `InvalidInput` for what is nobody."""
+    if not isinstance(by, Actor) or not isinstance(by.kind, ActorKind):
+        raise InvalidInput('who acts is an Actor: write Actor.staff("kim")', path="by")
+    return by
+
+
 def situation(shop: Shop, order: Order, by: Actor) -> Situation:
     """When, who, and by which chart a decision about ``order`` is made."""
+    acting(by)
     content = order.content
     lifecycle: Lifecycle[Order] = shop.lifecycles.get(content.lifecycle, content.lifecycle_version)
     policies = shop.policies
@@ -380,6 +388,7 @@ def repeated(shop: Shop, receipt: Receipt, by: Actor) -> Flow[Order | None]:
 
     Raises `KeyReused` when the key stood for something else (law L13).
     """
+    acting(by)
     opened: Opened = yield _new(Step, (shop.store.open, ("", receipt.shop, receipt.key), None))
     known = opened.receipt
     if known is None:
@@ -403,7 +412,8 @@ def once(
 ) -> Flow[tuple[Order, Change | None]]:
     """Decide and commit a command under its key; a repeated key has no second effect.
 
-    ``complete`` adds to a change what goes with it. The receipt is looked up only when the command is refused or its key is taken:
+    ``complete`` adds to a change what goes with it.
+    The receipt is looked up only when the command is refused or its key is taken:
     the usual way costs no extra read. Returns the order and the change, ``None`` for a repeat.
     """
     tries = 0

@@ -28,7 +28,14 @@ from ordercore.errors import InvalidInput, InvalidPolicy, NotAllowed, Refused, S
 from ordercore.fulfillment.carriage import Service
 from ordercore.fulfillment.item import items_of
 from ordercore.fulfillment.parcel import ParcelGroup
-from ordercore.fulfillment.routing import BorderCost, Route, RouteWeights, RoutingProblem, reroute
+from ordercore.fulfillment.routing import (
+    BorderCost,
+    Refusal,
+    Route,
+    RouteWeights,
+    RoutingProblem,
+    reroute,
+)
 from ordercore.fulfillment.routing.problem import check_network
 from ordercore.fulfillment.source import Place, Source
 from ordercore.fulfillment.stock import SourceStock
@@ -38,7 +45,7 @@ from ordercore.ports import SourcedStock
 from ordercore.value import value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ordercore.change import Change
     from ordercore.engine.flow import Flow
@@ -179,7 +186,8 @@ def _drawn(shop: Shop, order: Order, network: Network, rejected: frozenset[str])
         for source, part in _movable(held, sku, count, stays).items():
             stock[source, sku] = stock.get((source, sku), 0) + part
     known = {source.id for source in network.sources}
-    for place in _short(order):
+    short = _short(order)
+    for place in short:
         stock.pop(place, None)  # it was looked for there, and not found
     for i, service in enumerate(network.services):
         if service.currency != order.currency:
@@ -191,7 +199,33 @@ def _drawn(shop: Shop, order: Order, network: Network, rejected: frozenset[str])
         network.services, network.weights, network.place, network.distances, shop.clock.now(),
         network.steps_max,
     )  # fmt: skip
-    return reroute(problem, rejected, (), network.border)
+    try:
+        best = reroute(problem, rejected, (), network.border)
+    except Refused as error:
+        words = _short_words(short)
+        if words:
+            error.reason = f"{error.reason}; a pick came short of {words}"
+        raise
+    return _with_shortage(best, short) if short else best
+
+
+def _short_words(short: Iterable[tuple[str, str]]) -> str:
+    return ", ".join([f"{sku!r} at {source}" for source, sku in sorted(short)])
+
+
+def _with_shortage(found: Route, short: frozenset[tuple[str, str]]) -> Route:
+    """Sources that serve nothing with what they came short of: by the keeper's books they may have it."""
+    told = []
+    for row in found.refusals:
+        skus = sorted([sku for source, sku in short if source == row.source])
+        names = ", ".join([repr(sku) for sku in skus])
+        told.append(
+            Refusal(row.source, f"{row.why}; a pick came short of {names}") if names else row
+        )
+    return Route(
+        found.parcels, found.parts, found.currency, found.proven, found.gap_ppm, found.at_least,
+        found.runner_up, tuple(told), found.steps,
+    )  # fmt: skip
 
 
 def route_order(

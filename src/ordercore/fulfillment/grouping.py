@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from ordercore.allocation import share_of_units
 from ordercore.errors import InvalidInput, InvalidManifest
+from ordercore.fulfillment.item import WAREHOUSE
 from ordercore.fulfillment.proposal import (
     Group,
     GroupReason,
@@ -127,7 +128,7 @@ def _unused(
 
 _ATTRIBUTES: Mapping[SplitBy, str] = MappingProxyType(
     {
-        SplitBy.WAREHOUSE: "warehouse",
+        SplitBy.WAREHOUSE: WAREHOUSE,
         SplitBy.SHIPPING_METHOD: "shipping_method",
         SplitBy.DECLARATION: "declaration",
         SplitBy.PRESALE: "presale",

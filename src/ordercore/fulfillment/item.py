@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
     from ordercore.pricing import QuoteLine
 
-__all__ = ["DIGITAL", "VOLUME", "Item", "items_of", "weight_of"]
+__all__ = ["DIGITAL", "VOLUME", "WAREHOUSE", "Item", "items_of", "weight_of"]
 
 VOLUME = "volume_cm3"
 """The attribute of a line that tells what one unit takes up, in cubic centimeters."""
+WAREHOUSE = "warehouse"
+"""The attribute of a line that tells which source has it, where nobody assigned one."""
 DIGITAL = "digital"
 """The attribute of a line that is never carried: a service, a download, a voucher by mail."""
 

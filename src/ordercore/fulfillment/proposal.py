@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from ordercore.allocation import share_of_units
 from ordercore.errors import InvalidInput, InvalidManifest, OrdercoreError
-from ordercore.fulfillment.item import Item, weight_of
+from ordercore.fulfillment.item import WAREHOUSE, Item, weight_of
 from ordercore.fulfillment.split_rule import GROUPS_MAX
 from ordercore.goods import LineId, Manifest, Quantity, Sku, quantity
 from ordercore.money import EXPONENTS, decimal_text
@@ -116,7 +116,8 @@ class Group:
 
     ``goods`` are the units by line and ``items`` the same with what fulfillment knows of them.
     ``weight_grams`` and ``amount`` are of all units together: the amount in minor units with tax, where a
-    line's is shared over its units, odd cents to the first ones. ``placed`` says which source has them, as
+    line's is shared over its units, odd cents to the first ones; what a part really costs, discounts and taxes shared
+    unit by unit, may be a cent a line off it (`OrderEngine.preview_split` tells). ``placed`` says which source has them, as
     far as they were assigned.
     """
 
@@ -127,6 +128,20 @@ class Group:
     amount: int
     items: tuple[Item, ...]
     placed: tuple[Placement, ...] = ()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Where its units are: as they were assigned, and of others what their line says (`warehouse`)."""
+        named = [placed.source for placed in self.placed if placed.source]
+        assigned = {placed.line for placed in self.placed if placed.source}
+        named += [item.attribute(WAREHOUSE) for item in self.items if item.line not in assigned]
+        return tuple(dict.fromkeys([name for name in named if name]))
+
+    @property
+    def source(self) -> str:
+        """The one source that has its units; empty where there are several, or none is known."""
+        found = self.sources
+        return found[0] if len(found) == 1 else ""
 
 
 @value

@@ -310,7 +310,7 @@ def _check_text(found: object, path: str, field: str, at: int | None = None) -> 
 def _check_rule(order: Order, count: int, rule: ChargeSplit) -> None:
     """Refuse a rule that is none, and weights for a charge that is not there or that share nothing."""
     if type(rule) is not ChargeSplit:
-        raise InvalidInput(f"it is a ChargeSplit, not a {type(rule).__name__}", path="rule")
+        raise InvalidInput(f"it is a ChargeSplit, not a {type(rule).__name__}", path="charges")
     for name, by in (("freight", rule.freight), ("fees", rule.fees)):
         if type(by) is not ChargeShare:
             shares = tuple([share.name for share in ChargeShare])
@@ -318,7 +318,7 @@ def _check_rule(order: Order, count: int, rule: ChargeSplit) -> None:
     if rule.given == ():
         return
     if not isinstance(rule.given, list | tuple):
-        raise InvalidInput('write (("shipping", (1, 2)),)', path="rule.given")
+        raise InvalidInput('write (("shipping", (1, 2)),)', path="charges.given")
     known = tuple([charge.id for charge in order.content.charges])
     seen: set[str] = set()
     for i, pair in enumerate(rule.given):

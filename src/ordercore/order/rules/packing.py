@@ -204,7 +204,10 @@ def plan(deciding: Deciding, command: PlanParcels) -> None:
 def _check_group(group: ParcelGroup, path: str) -> None:
     if not isinstance(group, ParcelGroup):
         raise InvalidInput(f"a group is a ParcelGroup, not a {type(group).__name__}", path=path)
-    if not isinstance(group.goods, Manifest) or not group.goods:
+    if not isinstance(group.goods, Manifest):
+        reason = 'goods are a Manifest: write Manifest.of({"1": 2})'
+        raise InvalidManifest(reason, path=f"{path}.goods")
+    if not group.goods:
         raise InvalidManifest("a parcel has at least one unit", path=f"{path}.goods")
     Manifest.of(group.goods.items, f"{path}.goods")
     if not isinstance(group.kind, ParcelKind):
@@ -216,7 +219,8 @@ def _check_group(group: ParcelGroup, path: str) -> None:
         reason = "an estimate is whole minor units, and not negative"
         raise InvalidInput(reason, path=f"{path}.estimate")
     if not isinstance(group.reasons, tuple) or len(group.reasons) > REASONS_MAX:
-        raise InvalidInput(f"at most {REASONS_MAX} reasons", path=f"{path}.reasons")
+        reason = f"reasons are a tuple of at most {REASONS_MAX} texts"
+        raise InvalidInput(reason, path=f"{path}.reasons")
     for reason in group.reasons:
         _check_text(reason, f"{path}.reasons")
     if group.address is not None and not isinstance(group.address, Address):
