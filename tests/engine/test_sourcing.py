@@ -28,7 +28,7 @@ from ordercore.engine.flow import Flow, Step
 from ordercore.engine.shelves import PLACED
 from ordercore.engine.sourcing import Network, Routed, take_route
 from ordercore.errors import InvalidInput, InvalidPolicy, StoreError
-from ordercore.fulfillment import ParcelGroup, ParcelState
+from ordercore.fulfillment import ParcelGroup, ParcelState, ReserveAt, StockPolicy
 from ordercore.fulfillment.carriage import Rate, Service, WeightStep, Zone
 from ordercore.fulfillment.routing import RouteWeights
 from ordercore.fulfillment.source import Source
@@ -100,6 +100,25 @@ def test_in_the_hosts_transaction_the_promise_follows_a_plan_at_the_next_sweep()
     assert {place for place, _, _ in placed_at(world, order)} == {"north"}
     world.store.joined = False
     world.engine.sweep()
+    assert ("south", "SKU-1", 1) in placed_at(world, order)
+
+
+PLANNED = [ParcelGroup(Manifest.of({"1": 1}), "south")]
+
+
+@pytest.mark.parametrize("way", ["promised at payment", "lapsed"])
+def test_a_promise_that_comes_after_the_plan_follows_it_too(way: str) -> None:
+    """Goods that are promised when the order is paid, or anew, stand where the parcels are to leave."""
+    world = sourced(everywhere("north", "south"))
+    if way != "lapsed":
+        policies = attrs.evolve(world.engine.shop.policies, stock=StockPolicy(reserve=ReserveAt.PAYMENT))
+        world.engine = world.another(stock=world.stock, policies=policies)
+    order = world.placed()
+    world.engine.plan_parcels(order.id, PLANNED, key="p")
+    for name, _ in order.reservations() if way == "lapsed" else ():
+        world.stock.release(name)
+    assert placed_at(world, order) == set()
+    world.pay(order)
     assert ("south", "SKU-1", 1) in placed_at(world, order)
 
 

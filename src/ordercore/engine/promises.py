@@ -256,4 +256,6 @@ def _promised(shop: Shop, stock: StockKeeper, before: Order, until: datetime) ->
         for name, _ in held:
             yield from call(stock.release, name, keeps.get(name, ()))
         return False  # the commit is refused as stale
+    if now.delivery.parcels:  # they were planned while nothing was promised
+        yield from placed_by_plan(shop, now.id)
     return True
