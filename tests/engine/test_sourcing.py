@@ -111,7 +111,9 @@ def test_a_promise_that_comes_after_the_plan_follows_it_too(way: str) -> None:
     """Goods that are promised when the order is paid, or anew, stand where the parcels are to leave."""
     world = sourced(everywhere("north", "south"))
     if way != "lapsed":
-        policies = attrs.evolve(world.engine.shop.policies, stock=StockPolicy(reserve=ReserveAt.PAYMENT))
+        policies = attrs.evolve(
+            world.engine.shop.policies, stock=StockPolicy(reserve=ReserveAt.PAYMENT)
+        )
         world.engine = world.another(stock=world.stock, policies=policies)
     order = world.placed()
     world.engine.plan_parcels(order.id, PLANNED, key="p")

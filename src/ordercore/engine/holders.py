@@ -6,20 +6,22 @@ it. What takes money back concerns all orders to which the money came: those tha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ordercore.allocation import allocate_within
 from ordercore.change import Change, change
 from ordercore.engine.discharging import discharge
 from ordercore.engine.flow import call
-from ordercore.engine.shop import RETRIES_MAX, having, load, situation, told
-from ordercore.errors import InvalidInput, Stale
+from ordercore.engine.shop import RETRIES_MAX, having, load, record, situation, told
+from ordercore.errors import InvalidInput, NotAllowed, Stale
 from ordercore.order import NoteChargeback, decide
+from ordercore.order.decide import Decision
 from ordercore.order.rules.booking import chargeable, unrefunded
-from ordercore.tender.events import ChargedBack
+from ordercore.tender.events import ChargedBack, FeeCharged
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from ordercore.change import Receipt
     from ordercore.engine.flow import Flow
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from ordercore.order import Order
     from ordercore.party import Actor
 
-__all__ = ["became", "charged_back_as", "charged_back_by_holders"]
+__all__ = ["Noted", "became", "charged_back_once", "noted_before"]
 
 HOLDERS_MAX = 1_000
 """Most orders that the money of one attempt is looked for in."""
@@ -52,18 +54,57 @@ def became(shop: Shop, order: Order) -> Flow[tuple[Order, ...]]:
     return tuple(found)
 
 
-def charged_back_as(shop: Shop, order: Order, attempt: str, reference: str) -> Flow[int]:
-    """How much is noted as charged back under the channel's name of a dispute, over all orders that bear it."""
-    noted = 0
-    for one in (yield from became(shop, order)):
+class Noted(NamedTuple):
+    """Whether the books tell of a chargeback already, and of a fee for it."""
+
+    known: bool
+    fee: bool
+
+
+def noted_before(shop: Shop, orders: Iterable[Order], note: NoteChargeback) -> Flow[Noted]:
+    """What these orders' books tell of a chargeback: under the channel's name of it, and the same amount; by the amount
+    alone where just one side names it. A letter and a statement may both tell of it, in either order (law L10)."""
+    sums: dict[tuple[str, datetime | None], int] = {}
+    fee = False
+    for one in orders:
         for recorded in (yield from call(shop.store.journal, one.id)):
             event = recorded.event
-            if isinstance(event, ChargedBack) and (event.attempt, event.reference) == (
-                attempt,
-                reference,
-            ):
-                noted += event.amount
-    return noted
+            if isinstance(event, FeeCharged):
+                named = bool(note.reference) and event.reference == note.reference
+                fee |= named and event.subject == note.attempt
+            elif isinstance(event, ChargedBack) and event.attempt == note.attempt:
+                both = event.reference and note.reference
+                if event.reference == note.reference if both else event.reference != note.reference:
+                    key = (event.reference, event.at)
+                    sums[key] = sums.get(key, 0) + event.amount
+                    fee |= bool(event.fee)
+    return Noted(note.amount in sums.values(), fee)
+
+
+def charged_back_once(
+    shop: Shop, order: Order, note: NoteChargeback, receipt: Receipt | None, by: Actor
+) -> Flow[Change | None]:
+    """Note a chargeback with the order, or with those to which its money came; ``None`` for these, and where the
+    books tell of it already. Whoever comes late looks again."""
+
+    def unless_known(now: Order, decision: Decision) -> Flow[Decision]:
+        found = yield from noted_before(shop, (now,), note)
+        return Decision(now, ()) if found.known else decision
+
+    def with_receipt(made: Change) -> Change:
+        return made if receipt is None else having(made, receipt)
+
+    if not order.handling.gone:
+        try:
+            made = yield from record(shop, order, note, by, unless_known, complete=with_receipt)
+        except NotAllowed:  # it may have been split or merged since it was read
+            order = yield from load(shop, order.id)
+            if not order.handling.gone:
+                raise
+        else:
+            return made if made.events else None
+    yield from _by_holders(shop, order, note, receipt, by)
+    return None
 
 
 class _Sharing:
@@ -98,7 +139,7 @@ class _Sharing:
         return parts
 
 
-def charged_back_by_holders(
+def _by_holders(
     shop: Shop, order: Order, note: NoteChargeback, receipt: Receipt | None, by: Actor
 ) -> Flow[None]:
     """Note a chargeback with every order that bears a part of what it takes back, in one write.
@@ -107,7 +148,10 @@ def charged_back_by_holders(
     """
     tries = 0
     while True:
-        sharing = _Sharing((yield from became(shop, order)), note.attempt)
+        orders = yield from became(shop, order)
+        if (yield from noted_before(shop, orders, note)).known:
+            return
+        sharing = _Sharing(orders, note.attempt)
         most = sum(sharing.rooms)
         if type(note.amount) is not int or not 0 < note.amount <= most:
             # while they were read, some of them may have been regrouped

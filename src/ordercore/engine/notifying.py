@@ -16,18 +16,17 @@ from ordercore.clock import SystemClock
 from ordercore.engine.answers import chargeback_told_well, parsed, readable, told_well
 from ordercore.engine.discharging import discharge, looked_up, order_of_key
 from ordercore.engine.flow import call
-from ordercore.engine.holders import charged_back_as, charged_back_by_holders
+from ordercore.engine.holders import became, charged_back_once, noted_before
 from ordercore.engine.promises import release
 from ordercore.engine.recording import answered
-from ordercore.engine.shop import digest, having, load, record
+from ordercore.engine.shop import digest, having, record
 from ordercore.errors import (
     KeyReused,
-    NotAllowed,
     NotificationRefused,
     OrdercoreError,
     OrderNotFound,
 )
-from ordercore.order import AnswerRefund, NoteChargeback, Order
+from ordercore.order import AnswerRefund, NoteChargeback, NoteFee, Order
 from ordercore.party import Actor, ActorKind
 from ordercore.tender import (
     AttemptState,
@@ -163,20 +162,22 @@ def _charged_back(
 ) -> Flow[None]:
     """Record a chargeback. Letters come in any order: where it takes back more than is known to have been taken,
     the channel is asked first what became of the payment (law L10). A statement may have told of it before."""
-    if outcome.reference:
-        noted = yield from charged_back_as(shop, order, attempt.id, outcome.reference)
-        if noted == outcome.amount:
-            _LOG.info("order %s: %s is charged back already", order.id, outcome.reference)
-            return
+    back = NoteChargeback(attempt.id, outcome.amount, outcome.fee, outcome.reference, outcome.at)
+    noted = yield from noted_before(shop, (yield from became(shop, order)), back)
+    if noted.known:
+        _LOG.info("order %s: %s is charged back already", order.id, attempt.id)
+        if outcome.fee and not noted.fee:  # whoever told before knew of none
+            fee = NoteFee(by.id, outcome.fee, attempt.id, outcome.reference)
+            yield from record(shop, order, fee, by, complete=_with(receipt))
+        return
     pulled: Change | None = None
     if outcome.amount > attempt.captured - attempt.returned - attempt.charged_back:
         found = yield from looked_up(shop, order, attempt)
         if found.status is not OutcomeStatus.UNKNOWN:
             pulled = yield from answered(shop, order, ((attempt.id, found),), by)
             order = pulled.order
-    back = NoteChargeback(attempt.id, outcome.amount, outcome.fee, outcome.reference, outcome.at)
     try:
-        made = yield from _borne(shop, order, back, receipt, by)
+        made = yield from charged_back_once(shop, order, back, receipt, by)
     except OrdercoreError:
         if pulled is not None:  # what the payment brought stands, whatever becomes of the letter
             yield from discharge(shop, order, by, made=pulled)
@@ -187,21 +188,6 @@ def _charged_back(
         order = yield from discharge(shop, order, by, made=pulled)
     if made is not None:
         yield from discharge(shop, order, by, made=made)
-
-
-def _borne(
-    shop: Shop, order: Order, back: NoteChargeback, receipt: Receipt | None, by: Actor
-) -> Flow[Change | None]:
-    """Note a chargeback with the order, or with those to which its money came; ``None`` for these."""
-    if not order.handling.gone:
-        try:
-            return (yield from record(shop, order, back, by, complete=_with(receipt)))
-        except NotAllowed:  # it may have been split or merged since it was read
-            order = yield from load(shop, order.id)
-            if not order.handling.gone:
-                raise
-    yield from charged_back_by_holders(shop, order, back, receipt, by)
-    return None
 
 
 def _with(receipt: Receipt | None) -> Callable[[Change], Change] | None:

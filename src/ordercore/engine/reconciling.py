@@ -13,10 +13,10 @@ from ordercore.calendar import local_moment
 from ordercore.change import Receipt
 from ordercore.engine.discharging import discharge, looked_up, order_of_key
 from ordercore.engine.flow import call
-from ordercore.engine.holders import became, charged_back_by_holders
+from ordercore.engine.holders import became, charged_back_once
 from ordercore.engine.recording import answered
 from ordercore.engine.shop import digest, load, once, record, repeated
-from ordercore.errors import InvalidInput, NotAllowed, OrdercoreError
+from ordercore.errors import InvalidInput, OrdercoreError
 from ordercore.ledger import (
     AccountKind,
     Difference,
@@ -32,7 +32,7 @@ from ordercore.order import AnswerRefund, NoteChargeback, NoteFee, NoteRemittanc
 from ordercore.order.movements import MONEY_EVENTS, movements
 from ordercore.ports import HistoryQuery, LedgerQuery
 from ordercore.tender import AttemptState, Outcome, OutcomeStatus, RefundOutcome, RefundStatus
-from ordercore.tender.events import AttemptAnswered
+from ordercore.tender.events import AttemptAnswered, ChargedBack, Remitted
 from ordercore.tender.sending import as_one
 from ordercore.value import value
 
@@ -170,7 +170,8 @@ def patch(shop: Shop, gateway: str, report: ReconciliationReport, by: Actor) -> 
             booked.append(difference)
     for ours, kept in report.charged:
         try:
-            yield from _fee(shop, gateway, ours, kept, by)
+            if not (yield from _came_with_its_fee(shop, ours)):
+                yield from _fee(shop, gateway, ours, kept, by)
         except OrdercoreError as error:
             left.append((Difference(_C.FEE, ours, None, -kept, ours.currency), error.reason))
     return Patched(tuple(booked), tuple(left))
@@ -312,6 +313,23 @@ def _fee_row(
     return ""
 
 
+def _came_with_its_fee(shop: Shop, of: Movement) -> Flow[bool]:
+    """Whether a chargeback or a payout was noted together with what the channel kept for it."""
+    if of.kind not in {MovementKind.CHARGEBACK, MovementKind.PAYOUT}:
+        return False
+    order = yield from load(shop, order_of_key(of.key))
+    for one in (yield from became(shop, order)):
+        for recorded in (yield from call(shop.store.journal, one.id)):
+            event = recorded.event
+            if (
+                isinstance(event, ChargedBack | Remitted)
+                and event.fee
+                and (event.attempt, event.reference) == (of.key, of.reference)
+            ):
+                return True
+    return False
+
+
 def _fee(shop: Shop, gateway: str, of: Movement, amount: int, by: Actor) -> Flow[None]:
     """Book the fee of what moved, once: one transaction may move several times, each with a fee of its own."""
     if not of.key:
@@ -327,18 +345,10 @@ def _noted(shop: Shop, order: Order, name: str, command: Command, by: Actor) -> 
     receipt = Receipt(
         order.shop, f"statement:{name}", type(command).__name__, digest(repr(command)), order.id
     )
-    back = command if isinstance(command, NoteChargeback) else None
-    if back is None or not order.handling.gone:
-        try:
-            yield from once(shop, order, receipt, by, lambda _: command)
-        except NotAllowed:  # it may have been split or merged since it was read
-            order = yield from load(shop, order.id)
-            if back is None or not order.handling.gone:
-                raise
-        else:
-            return
-    if back is not None and (yield from repeated(shop, receipt, by)) is None:
-        yield from charged_back_by_holders(shop, order, back, receipt, by)
+    if not isinstance(command, NoteChargeback):
+        yield from once(shop, order, receipt, by, lambda _: command)
+    elif (yield from repeated(shop, receipt, by)) is None:
+        yield from charged_back_once(shop, order, command, receipt, by)
 
 
 # Books ----------------------------------------------------------------------------------------
