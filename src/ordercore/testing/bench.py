@@ -189,5 +189,9 @@ class PaymentBench:
         """Units by sku that are promised to an order; ``None`` where nobody can tell."""
         raise NotImplementedError
 
+    def goods_promised(self) -> dict[str, int] | None:
+        """Units by sku that are promised to whomever; ``None`` where nobody can tell."""
+        return None
+
     def check(self) -> None:
         """Further laws of this outside, once all is quiet."""

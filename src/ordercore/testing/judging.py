@@ -192,10 +192,17 @@ def _order_at_rest(
 
 
 def goods_are_kept(bench: PaymentBench, orders: Sequence[Order]) -> None:
-    """L19, L22: an order that lives has the goods promised that it needs, those of orders that it came from too.
+    """L19, L22: an order that lives has the goods promised that it needs, those of orders that it came from too, and
+    no goods are promised to nobody.
 
     What is still to be paid for is promised for a time, then no more.
     """
+    known: dict[str, int] = {}
+    for order in orders:
+        for sku, units in (bench.goods_held(order) or {}).items():
+            known[sku] = known.get(sku, 0) + units
+    promised = bench.goods_promised()
+    sure(promised in (None, known), f"L22: {promised} is promised, orders know of {known}")
     for order in orders:
         if order.handling.gone or order.handling.released:
             continue

@@ -97,7 +97,6 @@ __all__ = ["PaymentMachine"]
 
 SHOPPER = Actor.customer("c1")
 STAFF = Actor.staff("s1")
-ORDERS_MAX = 3
 WALKS_MAX = 3
 SAID_MAX = 12
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -118,6 +117,7 @@ class PaymentMachine(RuleBasedStateMachine):
     """Some orders of one customer, two workers, a post office and a lot of bad luck."""
 
     bench: PaymentBench
+    orders_max = 3
 
     def open_bench(self, setting: PaymentSetting) -> PaymentBench:
         """The shop to run over; by default one in memory."""
@@ -233,7 +233,7 @@ class PaymentMachine(RuleBasedStateMachine):
     @rule(w=workers, cart=places, how=courses)
     def place(self, w: int, cart: int, how: How) -> None:
         """The customer places an order."""
-        if self.keys and len(self.orders()) >= ORDERS_MAX:
+        if self.keys and len(self.orders()) >= self.orders_max:
             return
         key, quote = self.key(), self.workers[w].quote(self.bench.cart(cart))
         self.go(

@@ -330,6 +330,14 @@ class MemoryBench(PaymentBench):
                 held[sku] = held.get(sku, 0) + units
         return held
 
+    def goods_promised(self) -> dict[str, int]:
+        """What the stock keeper has promised to anybody."""
+        held: dict[str, int] = {}
+        for name in self.stock.reservations():
+            for sku, units in self.stock.reserved(name).items():
+                held[sku] = held.get(sku, 0) + units
+        return held
+
     def check(self) -> None:
         """What customers have and what was taken of it is what there was."""
         had = {"points": self.points, "balance": self.balance, "stored_value": self.gift}

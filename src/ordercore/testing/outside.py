@@ -160,7 +160,7 @@ class WatchedChannel(_Watched):
         return found
 
     def statement(self, currency: str) -> list[StatementRow]:
-        """What it took and gave back; nothing of what it has undone."""
+        """What it took and gave back, and what payers' banks took back; nothing of what it has undone."""
         now = self._clock.now()
         rows = []
         for key, charge in self._charges.items():
@@ -181,7 +181,14 @@ class WatchedChannel(_Watched):
                         outcome.at or now,
                     )
                 )  # fmt: skip
-        return rows
+        disputes = [said for said in self.letters if "back" in said and said["key"] in self.back]
+        return rows + [
+            StatementRow(
+                MovementKind.CHARGEBACK, said["reference"], said["key"], said["back"], currency,
+                datetime.fromisoformat(said["at"]), said["fee"],
+            )
+            for said in disputes
+        ]  # fmt: skip
 
     # --- What it does --------------------------------------------------------------------------
 

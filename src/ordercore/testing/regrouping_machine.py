@@ -17,31 +17,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import rule
+from hypothesis.stateful import initialize, rule
 
 from ordercore.engine.merging import combine, unmerge
 from ordercore.engine.regrouping import rejoin, split
 from ordercore.goods import Manifest
 from ordercore.order.split import ChargeSplit
 from ordercore.party import Actor
-from ordercore.testing.drawing import WHOLE, How, courses, parts, places, workers
+from ordercore.tender import CaptureMoment
+from ordercore.testing.drawing import WHOLE, How, courses, parts, payment_settings, places, workers
 from ordercore.testing.judging import goods_are_kept
 from ordercore.testing.machine import PaymentMachine
 
 if TYPE_CHECKING:
     from ordercore.order import Order
+    from ordercore.testing.bench import PaymentSetting
 
 __all__ = ["RegroupingMachine"]
 
 STAFF = Actor.staff("s1")
-ORDERS_MAX = 12
-"""Most orders of a run: every split and every rejoined part stays in the list."""
 
 
 bought_with = st.tuples(
     st.lists(st.tuples(st.integers(0, 4), parts), max_size=2, unique_by=lambda offer: offer[0]),
     st.sampled_from([0, 0, 1, 2, 4]),
 )
+
+
+settled_settings = payment_settings() | payment_settings(CaptureMoment.AT_ONCE)
 
 
 def _splits(order: Order) -> bool:
@@ -71,11 +74,23 @@ def _merges(order: Order) -> bool:
 class RegroupingMachine(PaymentMachine):
     """Orders of one customer that become several, and one again."""
 
+    orders_max = 10
+
+    @initialize(
+        setting=settled_settings, cart=places, offers=bought_with, served=st.integers(0, 1),
+        word=st.just("paid"),
+    )  # fmt: skip
+    def begin(
+        self, setting: PaymentSetting, cart: int, offers: Any, served: int, word: str
+    ) -> None:
+        """A shop that mostly takes money at once, with an order that is paid: such orders are split and merged."""
+        super().begin(setting, cart, offers, served, word)
+
     @rule(w=workers, i=places, cut=st.lists(st.integers(0, 2), min_size=7, max_size=7), how=courses)
     def split(self, w: int, i: int, cut: list[int], how: How) -> None:
         """Staff split what is still to leave into two or three orders, unit by unit."""
         order, key = self.fitting(i, _splits), self.key()
-        if order is None or len(self.orders()) >= ORDERS_MAX:
+        if order is None or len(self.orders()) >= self.orders_max:
             return
         units_of: list[dict[str, int]] = [{}, {}, {}]
         at = 0
@@ -104,9 +119,9 @@ class RegroupingMachine(PaymentMachine):
         if before < len(self.orders()):
             self.pay(w, 6, offers, WHOLE)
 
-    @rule(w=workers, i=places, j=places, how=courses)
-    def combine(self, w: int, i: int, j: int, how: How) -> None:
-        """Staff put an order to another one."""
+    @rule(w=workers, i=places, j=places, how=courses, apart=st.booleans())
+    def combine(self, w: int, i: int, j: int, how: How, apart: bool) -> None:  # noqa: FBT001
+        """Staff put an order to another one, and perhaps think better of it."""
         fits = [order for order in self.orders() if _merges(order)]
         if not fits or i % 6 == 0:
             fits = list(self.orders())
@@ -114,6 +129,8 @@ class RegroupingMachine(PaymentMachine):
         if fits:
             args = (basic.id, fits[j % len(fits)].id, key, STAFF)
             self.go(w, "combine", lambda shop: combine(shop, *args), how, key)
+            if apart:
+                self.unmerge(w, 1, WHOLE)
 
     @rule(w=workers, i=places, how=courses)
     def unmerge(self, w: int, i: int, how: How) -> None:

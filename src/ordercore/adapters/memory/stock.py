@@ -87,6 +87,12 @@ class MemoryStock:
                 return None
             return sum([units for _, units in self._at(sku)])
 
+    def reservations(self) -> tuple[str, ...]:
+        """The names under which goods are promised."""
+        with self._lock:
+            self._lapse()
+            return tuple(self._reserved)
+
     def reserved(self, reservation: str) -> dict[str, int]:
         """What a reservation holds."""
         with self._lock:
