@@ -247,11 +247,24 @@ RARE_QUOTES = {
 """What less than one quote in eighty has: it is sought in the long runs, the others in all."""
 
 
+NO_STORY = {
+    name
+    for name in EVENTS
+    if name.startswith(("compensation.", "delivery.co", "parcel."))
+} | {
+    "order.combined", "order.merged_into", "order.rejoined", "order.restored", "order.split_off",
+    "order.split_up", "order.unmerged", "payment.authorization_ending", "payment.brought_in",
+    "payment.charged_back", "payment.fee_charged", "payment.forfeited", "payment.funds_shared",
+    "payment.held_late", "payment.remitted", "payment.rerouted", "payment.resolved",
+    "payment.taken_out", "refund.rerouted", "refund.sent",
+}  # fmt: skip
+"""What no story tells, as it takes several orders, carriers, settlements or staff of a channel: the machines do."""
 OVER = {"money owed on an order that is over", "closed for good"}
 REACHED: dict[tuple[str, int], set[str]] = {
     ("standard", 1): set(),
     ("standard", 2): set(HARD_ORDERS) - OVER | {state.name for state in AttemptState},
-    ("purchasing_agent", 1): set(EVENTS) - {"order.reviewed", "delivery.withdrawn"} | OVER,
+    ("purchasing_agent", 1): set(EVENTS) - NO_STORY - {"order.reviewed", "delivery.withdrawn"}
+    | OVER,
     ("review_first", 1): {"order.reviewed", "delivery.withdrawn"},
 }
 """What stories of each lifecycle must reach beside its states; together it is everything."""
@@ -262,7 +275,8 @@ RARE = {"purchasing_agent"}
 @pytest.mark.parametrize("lifecycle", lifecycles(), ids=lambda c: f"{c.name}-{c.version}")
 def test_stories_reach_everything(lifecycle: Lifecycle[Order]) -> None:
     """Every state, every event, every state of an attempt and every hard case is met by some story."""
-    all_of_it = set(EVENTS) | set(HARD_ORDERS) | {state.name for state in AttemptState}
+    told = set(EVENTS) - NO_STORY
+    all_of_it = told | set(HARD_ORDERS) | {state.name for state in AttemptState}
     assert set().union(*REACHED.values()) == all_of_it
     wanted = {s.id for s in lifecycle.states}
     if lifecycle.name not in RARE or LONG:
