@@ -185,7 +185,7 @@ def test_l24_what_is_no_rule_for_charges_is_refused(charges: Any) -> None:
     ):
         with pytest.raises(InvalidInput) as caught:
             ask()
-        assert caught.value.path == "rule"
+        assert caught.value.path == "charges"
     assert world.get(order) == order
 
 

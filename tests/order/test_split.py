@@ -338,10 +338,10 @@ def test_l24_a_part_of_a_wrong_shape_is_refused(
 @pytest.mark.parametrize(
     ("rule", "path"),
     [
-        ("x", "rule"),
+        ("x", "charges"),
         (ChargeSplit(cast("Any", "weight")), "rule.freight"),
         (ChargeSplit(fees=cast("Any", 5)), "rule.fees"),
-        (ChargeSplit(given=cast("Any", {"shipping": (1, 1, 1)})), "rule.given"),
+        (ChargeSplit(given=cast("Any", {"shipping": (1, 1, 1)})), "charges.given"),
         (ChargeSplit(given=cast("Any", (5,))), "rule.given[0]"),
         (ChargeSplit(given=cast("Any", (("shipping", 5),))), "rule.given[shipping]"),
         (ChargeSplit(given=cast("Any", (("shipping", (1.5, 1, 1)),))), "rule.given[shipping]"),
