@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
+from ordercore.engine.discharging import pull_order
 from ordercore.engine.merging import combine, unmerge
+from ordercore.engine.paying import pay
 from ordercore.engine.regrouping import rejoin, split
 from ordercore.goods import Manifest
 from ordercore.order.split import ChargeSplit
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RegroupingMachine"]
 
+SHOPPER = Actor.customer("c1")
 STAFF = Actor.staff("s1")
 
 
@@ -116,8 +119,15 @@ class RegroupingMachine(PaymentMachine):
         """The customer buys something else, and nothing goes wrong."""
         before = len(self.orders())
         self.place(w, cart, WHOLE)
-        if before < len(self.orders()):
-            self.pay(w, 6, offers, WHOLE)
+        order = self.orders()[-1]
+        if before == len(self.orders()):
+            return
+        tenders, key = self._tenders(offers), self.key()
+        self.go(w, "pay", lambda shop: pay(shop, order.id, tenders, key, SHOPPER), WHOLE, key)
+        for charge in self.bench.payers():
+            if charge.startswith(f"{order.id}/"):
+                self.bench.pay(charge)
+        self.go(w, "pull", lambda shop: pull_order(shop, order.id), WHOLE)
 
     @rule(w=workers, i=places, j=places, how=courses, apart=st.booleans())
     def combine(self, w: int, i: int, j: int, how: How, apart: bool) -> None:  # noqa: FBT001
