@@ -30,7 +30,9 @@ def test_every_assumption_says_where_it_comes_from() -> None:
     for name in GIVEN.values:
         room = told[name]
         assert set(room) == {"value", "others", "means", "source", "read"}
-        assert room["source"] == "assumed" or room["source"].startswith("https://")
+        publisher, _, page = room["source"].partition(", ")
+        assert publisher
+        assert room["source"] == "assumed" or page.startswith("https://")
         assert room["value"] not in room["others"]
         assert room["read"]
         if name != "outage_minutes":
