@@ -80,6 +80,17 @@ def test_l10_a_dispute_is_booked_once_whoever_tells_first(
     assert books.get("channel_fees:wechat", 0) == max(heard)
 
 
+def test_l10_a_fee_that_a_letter_told_is_not_booked_by_the_next_statement() -> None:
+    """L10: a statement without a fee, a letter with one, and the statement again with the same fee."""
+    world, key = paid()
+    patched(world, key, 5_000, "D1")
+    letter(world, key, 5_000, "D1", fee=100)
+    patched(world, key, 5_000, "D1", fee=100)
+    patched(world, key, 5_000, "D1", fee=100)
+    books = world.books()
+    assert (books["chargebacks:wechat"], books["channel_fees:wechat"]) == (5_000, 100)
+
+
 @pytest.mark.parametrize(("first", "second"), PAIRS[:3])
 def test_l10_a_dispute_is_booked_once_though_both_tell_at_the_same_time(
     first: str, second: str

@@ -45,9 +45,7 @@ def became(shop: Shop, order: Order) -> Flow[tuple[Order, ...]]:
         one = waiting.pop(0)
         found.append(one)
         lineage = one.handling.lineage
-        if lineage is None or not lineage.gone:
-            continue
-        for name in lineage.children or (lineage.into,):
+        for name in () if lineage is None else lineage.successors:
             if name not in seen:
                 seen.add(name)
                 waiting.append((yield from load(shop, name)))
@@ -91,12 +89,11 @@ def charged_back_once(
         found = yield from noted_before(shop, (now,), note)
         return Decision(now, ()) if found.known else decision
 
-    def with_receipt(made: Change) -> Change:
-        return made if receipt is None else having(made, receipt)
-
     if not order.handling.gone:
         try:
-            made = yield from record(shop, order, note, by, unless_known, complete=with_receipt)
+            made = yield from record(
+                shop, order, note, by, unless_known, complete=lambda made: having(made, receipt)
+            )
         except NotAllowed:  # it may have been split or merged since it was read
             order = yield from load(shop, order.id)
             if not order.handling.gone:
@@ -163,8 +160,7 @@ def _by_holders(
             reason = f"a chargeback of {note.amount}, and at most {most} can be"
             raise InvalidInput(reason, path="amount", amount=note.amount, most=most)
         changes = _noted(shop, sharing.orders, sharing.parts(note.amount), note, by)
-        if receipt is not None:
-            changes[0] = having(changes[0], receipt)
+        changes[0] = having(changes[0], receipt)
         try:
             yield from call(shop.store.commit, tuple(changes))
         except Stale:

@@ -22,6 +22,7 @@ from ordercore.engine.shop import (
     acting,
     checked_texts,
     digest,
+    foreign,
     load,
     owing,
     repeated,
@@ -495,13 +496,12 @@ def candidates(
     Where that may not be, but the other way round may, the other way round. With ``refused`` also those that
     may not be merged, with every reason. A customer sees its own orders alone.
     """
-    acting(by)
     by_customer: dict[tuple[str, str, str], list[MergeSide]] = {}
     for count, order in enumerate(orders):
         if count >= CANDIDATES_MAX:
             raise InvalidInput(f"at most {CANDIDATES_MAX} orders at a time", path="orders")
         content = order.content
-        if by.kind is ActorKind.CUSTOMER and by.id != content.customer.id:
+        if foreign(order, by):
             continue
         if content.customer.id and not order.handling.gone:
             key = (content.shop, content.customer.id, content.currency)

@@ -20,12 +20,7 @@ from ordercore.engine.holders import became, charged_back_once, noted_before
 from ordercore.engine.promises import release
 from ordercore.engine.recording import answered
 from ordercore.engine.shop import digest, having, record
-from ordercore.errors import (
-    KeyReused,
-    NotificationRefused,
-    OrdercoreError,
-    OrderNotFound,
-)
+from ordercore.errors import KeyReused, NotificationRefused, OrdercoreError, OrderNotFound
 from ordercore.order import AnswerRefund, NoteChargeback, NoteFee, Order
 from ordercore.party import Actor, ActorKind
 from ordercore.tender import (
@@ -42,7 +37,7 @@ from ordercore.tender.attempt import settled
 from ordercore.tender.sending import as_one
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from ordercore.change import Change
     from ordercore.engine.flow import Flow
@@ -168,7 +163,7 @@ def _charged_back(
         _LOG.info("order %s: %s is charged back already", order.id, attempt.id)
         if outcome.fee and not noted.fee:  # whoever told before knew of none
             fee = NoteFee(by.id, outcome.fee, attempt.id, outcome.reference)
-            yield from record(shop, order, fee, by, complete=_with(receipt))
+            yield from record(shop, order, fee, by, complete=lambda made: having(made, receipt))
         return
     pulled: Change | None = None
     if outcome.amount > attempt.captured - attempt.returned - attempt.charged_back:
@@ -188,11 +183,6 @@ def _charged_back(
         order = yield from discharge(shop, order, by, made=pulled)
     if made is not None:
         yield from discharge(shop, order, by, made=made)
-
-
-def _with(receipt: Receipt | None) -> Callable[[Change], Change] | None:
-    """What adds the receipt to a change."""
-    return None if receipt is None else lambda made: having(made, receipt)
 
 
 def _believed(
@@ -248,7 +238,7 @@ def _refund_told(
         return
     name, place = found
     answer = AnswerRefund(name, ((place, outcome),), (told.key,))
-    made = yield from record(shop, order, answer, by, complete=_with(receipt))
+    made = yield from record(shop, order, answer, by, complete=lambda made: having(made, receipt))
     yield from release(shop, made)
     if outcome.status is RefundStatus.FAILED:
         yield from discharge(shop, made.order, by, made=made)  # it may go by another way now

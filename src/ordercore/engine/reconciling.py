@@ -13,7 +13,7 @@ from ordercore.calendar import local_moment
 from ordercore.change import Receipt
 from ordercore.engine.discharging import discharge, looked_up, order_of_key
 from ordercore.engine.flow import call
-from ordercore.engine.holders import became, charged_back_once
+from ordercore.engine.holders import became, charged_back_once, noted_before
 from ordercore.engine.recording import answered
 from ordercore.engine.shop import digest, load, once, record, repeated
 from ordercore.errors import InvalidInput, OrdercoreError
@@ -32,7 +32,7 @@ from ordercore.order import AnswerRefund, NoteChargeback, NoteFee, NoteRemittanc
 from ordercore.order.movements import MONEY_EVENTS, movements
 from ordercore.ports import HistoryQuery, LedgerQuery
 from ordercore.tender import AttemptState, Outcome, OutcomeStatus, RefundOutcome, RefundStatus
-from ordercore.tender.events import AttemptAnswered, ChargedBack, Remitted
+from ordercore.tender.events import AttemptAnswered, Remitted
 from ordercore.tender.sending import as_one
 from ordercore.value import value
 
@@ -314,19 +314,20 @@ def _fee_row(
 
 
 def _came_with_its_fee(shop: Shop, of: Movement) -> Flow[bool]:
-    """Whether a chargeback or a payout was noted together with what the channel kept for it."""
+    """Whether what the channel kept for a chargeback or a payout is noted, with it or by a letter of its own."""
     if of.kind not in {MovementKind.CHARGEBACK, MovementKind.PAYOUT}:
         return False
     order = yield from load(shop, order_of_key(of.key))
-    for one in (yield from became(shop, order)):
-        for recorded in (yield from call(shop.store.journal, one.id)):
-            event = recorded.event
-            if (
-                isinstance(event, ChargedBack | Remitted)
-                and event.fee
-                and (event.attempt, event.reference) == (of.key, of.reference)
-            ):
-                return True
+    if of.kind is MovementKind.CHARGEBACK:
+        note = NoteChargeback(of.key, of.amount, 0, of.reference, of.at)
+        return (yield from noted_before(shop, (yield from became(shop, order)), note)).fee
+    for recorded in (yield from call(shop.store.journal, order.id)):
+        event = recorded.event
+        if isinstance(event, Remitted) and (event.attempt, event.reference) == (
+            of.key,
+            of.reference,
+        ):
+            return bool(event.fee)
     return False
 
 

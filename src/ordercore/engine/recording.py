@@ -56,7 +56,8 @@ def answered(
     """Record answers. When they make the order paid, its goods and its codes are first made final.
 
     Those that are gone by then (the promise lapsed and somebody else took them) turn the payment back.
-    ``confirmed``: the one answer is staff's, of what came for ``parcel`` where one is named. ``receipt`` is written with what the answers change.
+    ``confirmed``: the one answer is staff's, of what came for ``parcel`` where one is named.
+    ``receipt`` is written with what the answers change.
     """
     if any([attempt.released for attempt in order.payments.attempts]):
         answers = tuple([(name, _all_taken(shop, order, name, told_)) for name, told_ in answers])
@@ -88,7 +89,7 @@ def answered(
     def complete(made: Change) -> Change:
         if again is not None and _revives(made):
             made = owing(owing(made, AMENDED), COUPONS)
-        return made if receipt is None else having(made, receipt)
+        return having(made, receipt)
 
     command: Command = AnswerAttempts(answers, told=told, regained=again)
     if confirmed:

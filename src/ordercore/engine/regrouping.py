@@ -15,10 +15,10 @@ from ordercore.engine.placing import checked_key
 from ordercore.engine.promises import release, settle_promises
 from ordercore.engine.shop import (
     RETRIES_MAX,
-    acting,
     checked_texts,
     decided,
     digest,
+    foreign,
     load,
     repeated,
     situation,
@@ -53,7 +53,6 @@ from ordercore.order.split import (
     child_content,
     divided,
 )
-from ordercore.party import ActorKind
 from ordercore.tender.parting import held_again
 from ordercore.timeout import TimerKey, TimerKind
 from ordercore.value import value
@@ -119,7 +118,7 @@ def made(
 
 def owned(order: Order, by: Actor) -> None:
     """Refuse a customer another one's order, before anything is told of it: not even its state."""
-    if acting(by).kind is ActorKind.CUSTOMER and by.id != order.content.customer.id:
+    if foreign(order, by):
         raise NotAllowed("the order belongs to another customer", order=order.id)
 
 

@@ -80,6 +80,7 @@ __all__ = [
     "acting",
     "checked_texts",
     "digest",
+    "foreign",
     "load",
     "once",
     "record",
@@ -197,6 +198,11 @@ def acting(by: Actor) -> Actor:
     if not isinstance(by, Actor) or not isinstance(by.kind, ActorKind):
         raise InvalidInput('who acts is an Actor: write Actor.staff("kim")', path="by")
     return by
+
+
+def foreign(order: Order, by: Actor) -> bool:
+    """Whether a customer asks, and the order is another one's."""
+    return acting(by).kind is ActorKind.CUSTOMER and by.id != order.content.customer.id
 
 
 def situation(shop: Shop, order: Order, by: Actor) -> Situation:
@@ -349,8 +355,10 @@ def owing(made: Change, key: TimerKey) -> Change:
     )  # fmt: skip
 
 
-def having(made: Change, receipt: Receipt) -> Change:
-    """The change, with a receipt."""
+def having(made: Change, receipt: Receipt | None) -> Change:
+    """The change, with a receipt if there is one."""
+    if receipt is None:
+        return made
     return Change(
         made.order, made.events, made.at, made.by, made.command, made.timers_set,
         made.timers_cleared, made.entries, receipt,
@@ -397,7 +405,7 @@ def repeated(shop: Shop, receipt: Receipt, by: Actor) -> Flow[Order | None]:
         reason = f"key {receipt.key!r} already stands for another {known.command}"
         raise KeyReused(reason, path="key", key=receipt.key, order=known.order_id)
     order = yield from load(shop, known.order_id)
-    if by.kind is ActorKind.CUSTOMER and by.id != order.content.customer.id:
+    if foreign(order, by):
         raise KeyReused("the key stands for another customer's order", path="key")
     return order
 

@@ -321,7 +321,7 @@ def _refusal(
         return Refusal("the order belongs to another customer")
     elsewhere = handling.lineage
     if elsewhere is not None and elsewhere.gone and command not in _AFTER_REGROUPING:
-        names = ", ".join(elsewhere.children or (elsewhere.into,))
+        names = ", ".join(elsewhere.successors)
         return Refusal(f"its goods and its money are with {names}")
     if via:
         if via in lifecycle.table[order.state]:

@@ -156,6 +156,11 @@ class Lineage:
         """Whether goods and money of the order are with other orders."""
         return bool(self.children or self.into)
 
+    @property
+    def successors(self) -> tuple[str, ...]:
+        """The orders that have its goods and its money; none while it has them itself."""
+        return self.children or ((self.into,) if self.into else ())
+
 
 @value
 class Handling:

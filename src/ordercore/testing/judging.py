@@ -199,17 +199,16 @@ def goods_are_kept(bench: PaymentBench, orders: Sequence[Order]) -> None:
     """
     known: dict[str, int] = {}
     for order in orders:
-        for sku, units in (bench.goods_held(order) or {}).items():
+        held = bench.goods_held(order)
+        for sku, units in (held or {}).items():
             known[sku] = known.get(sku, 0) + units
-    promised = bench.goods_promised()
-    sure(promised in (None, known), f"L22: {promised} is promised, orders know of {known}")
-    for order in orders:
         if order.handling.gone or order.handling.released:
             continue
-        held = bench.goods_held(order)
         needs = {sku: units for sku, units in order.stock_kept() if units}
         right = held is None or held == needs or (order.due and _within(held, needs))
         sure(right, f"L22: {order.id} needs {needs}, {held} is held")
+    promised = bench.goods_promised()
+    sure(promised in (None, known), f"L22: {promised} is promised, orders know of {known}")
 
 
 def _within(held: Mapping[str, int], needs: Mapping[str, int]) -> bool:

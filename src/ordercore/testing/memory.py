@@ -54,7 +54,7 @@ from ordercore.testing.outside import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ordercore.ledger import StatementRow
     from ordercore.order import Order
@@ -324,16 +324,15 @@ class MemoryBench(PaymentBench):
 
     def goods_held(self, order: Order) -> dict[str, int]:
         """What the stock keeper has promised."""
-        held: dict[str, int] = {}
-        for name, _ in order.reservations():
-            for sku, units in self.stock.reserved(name).items():
-                held[sku] = held.get(sku, 0) + units
-        return held
+        return self._reserved([name for name, _ in order.reservations()])
 
     def goods_promised(self) -> dict[str, int]:
         """What the stock keeper has promised to anybody."""
+        return self._reserved(self.stock.reservations())
+
+    def _reserved(self, names: Iterable[str]) -> dict[str, int]:
         held: dict[str, int] = {}
-        for name in self.stock.reservations():
+        for name in names:
             for sku, units in self.stock.reserved(name).items():
                 held[sku] = held.get(sku, 0) + units
         return held

@@ -25,20 +25,16 @@ from ordercore.engine.paying import pay
 from ordercore.engine.regrouping import rejoin, split
 from ordercore.goods import Manifest
 from ordercore.order.split import ChargeSplit
-from ordercore.party import Actor
 from ordercore.tender import CaptureMoment
 from ordercore.testing.drawing import WHOLE, How, courses, parts, payment_settings, places, workers
 from ordercore.testing.judging import goods_are_kept
-from ordercore.testing.machine import PaymentMachine
+from ordercore.testing.machine import SHOPPER, STAFF, PaymentMachine
 
 if TYPE_CHECKING:
     from ordercore.order import Order
     from ordercore.testing.bench import PaymentSetting
 
 __all__ = ["RegroupingMachine"]
-
-SHOPPER = Actor.customer("c1")
-STAFF = Actor.staff("s1")
 
 
 bought_with = st.tuples(

@@ -63,7 +63,7 @@ def charge_back(deciding: Deciding, command: NoteChargeback) -> None:
     attempt = order.payments.attempt(command.attempt)
     lineage = order.handling.lineage
     if lineage is not None and lineage.gone and not command.shared:
-        names = ", ".join(lineage.children or (lineage.into,))
+        names = ", ".join(lineage.successors)
         reason = f"its goods and its money are with {names}"
         raise NotAllowed(reason, order=order.id, state=order.state)
     _bounded(attempt, command.amount, chargeable(order, attempt), "a chargeback")

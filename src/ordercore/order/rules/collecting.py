@@ -200,9 +200,8 @@ def collect(deciding: Deciding, command: CollectGoods) -> None:
     pickup = taken(order, found[0] if found else None, command.store, at)
     here = _parcels_at(order, pickup.store)
     if any([handed.id == command.shipment for handed in pickup.handovers]):
-        if not pickup.seal.opens(
-            command.digest
-        ):  # a repeat of a scan, with another code than that one
+        # a repeat of a scan, with another code than that one
+        if not pickup.seal.opens(command.digest):
             deciding.apply(_wrong(pickup, at))
         return
     if len(order.delivery.shipments) + len(here) >= SHIPMENTS_MAX:
